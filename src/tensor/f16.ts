@@ -1,0 +1,57 @@
+const scratchF32 = new Float32Array(1);
+const scratchU32 = new Uint32Array(scratchF32.buffer);
+
+/** The 16 bits of the IEEE 754 half nearest to `x`, ties to even; beyond ±65504 (rounded) it is ±∞. */
+export function toF16Bits(x: number): number {
+  scratchF32[0] = x;
+  const bits = scratchU32[0];
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00); // NaN, ∞
+  if (magnitude >= 0x477ff000) return sign | 0x7c00; // rounds to 65536 or more
+  if (magnitude >= 0x38800000) {
+    // Normal: re-bias the exponent by 127 - 15 and round the 13 bits that fall off to nearest even.
+    const rebiased = magnitude - 0x38000000;
+    return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);
+  }
+  if (magnitude < 0x33000000) return sign; // below half of the smallest subnormal
+  // Subnormal: a multiple of 2^-24. Math.round breaks ties upwards, so ties are mended to even.
+  const scaled = Math.abs(scratchF32[0]) * 0x1000000;
+  const floor = Math.floor(scaled);
+  const rest = scaled - floor;
+  return sign | (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor);
+}
+
+/** The number that 16 half-precision bits stand for. */
+export function fromF16Bits(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >>> 10) & 0x1f;
+  const mantissa = bits & 0x3ff;
+  if (exponent === 0) return sign * mantissa * 2 ** -24;
+  if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
+}
+
+let table: Float32Array | undefined;
+
+/** f16 bits → f32, exactly. Goes through a 65 536-entry table: 256 KiB once, then one load a number. */
+export function f16ToF32(bits: Uint16Array): Float32Array {
+  table ??= Float32Array.from({ length: 0x10000 }, (_, i) => fromF16Bits(i));
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]];
+  return out;
+}
+
+/** f32 → f16 bits, each rounded to nearest even. */
+export function f32ToF16(values: Float32Array): Uint16Array {
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = toF16Bits(values[i]);
+  return out;
+}
+
+/** bf16 bits → f32, exactly: a bf16 is the upper half of an f32. */
+export function bf16ToF32(bits: Uint16Array): Float32Array {
+  const out = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = bits[i] << 16;
+  return new Float32Array(out.buffer);
+}
