@@ -1,3 +1,6 @@
+import { SenseVoiceError } from "../error.ts";
+import type { HostTensor } from "./host.ts";
+
 const scratchF32 = new Float32Array(1);
 const scratchU32 = new Uint32Array(scratchF32.buffer);
 
@@ -54,4 +57,12 @@ export function bf16ToF32(bits: Uint16Array): Float32Array {
   const out = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) out[i] = bits[i] << 16;
   return new Float32Array(out.buffer);
+}
+
+/** The numbers of a tensor of any float type kept in up to 32 bits, as f32; those of an f32 tensor are not copied. */
+export function asF32({ dtype, data }: HostTensor): Float32Array {
+  if (dtype === "f32") return data as Float32Array;
+  if (dtype === "f16") return f16ToF32(data as Uint16Array);
+  if (dtype === "bf16") return bf16ToF32(data as Uint16Array);
+  throw new SenseVoiceError(`[tensor] dtype: expected f32, f16 or bf16, got ${dtype}`);
 }

@@ -1,0 +1,86 @@
+import { SenseVoiceError } from "../../error.ts";
+import { Gpu } from "./gpu.ts";
+
+/**
+ * Dawn's switches for Node. `disable_workgroup_init`: no kernel here reads workgroup memory that it did not write,
+ * and clearing it costs SwiftShader a second a pipeline. `vulkan_enable_f16_on_nvidia`: shader-f16 where NVIDIA's
+ * driver has it.
+ */
+const DAWN_FLAGS = ["enable-dawn-features=disable_workgroup_init,vulkan_enable_f16_on_nvidia"];
+
+let gpu: Promise<GPU | undefined> | undefined;
+
+/** The browser's `navigator.gpu`, or Dawn's through the npm package `webgpu`; undefined where there is neither. */
+function webgpu(): Promise<GPU | undefined> {
+  gpu ??= (async () => {
+    const own = (globalThis.navigator as Navigator | undefined)?.gpu;
+    if (own || typeof process === "undefined") return own;
+    if (process.platform === "linux" && !hasVulkanLoader()) return undefined;
+    try {
+      return (await import("webgpu")).create(DAWN_FLAGS) as GPU;
+    } catch {
+      return undefined; // no binary for this platform
+    }
+  })();
+  return gpu;
+}
+
+/** Dawn writes a warning of its own to stderr where the loader is missing, so ask the dynamic linker first. */
+function hasVulkanLoader(): boolean {
+  try {
+    process.dlopen({ exports: {} }, "libvulkan.so.1");
+    return true;
+  } catch (error) {
+    return !/cannot open shared object|no such file/i.test(String(error)); // it opened, but is no Node addon
+  }
+}
+
+/**
+ * A WebGPU adapter, the fast one where there are several; undefined if there is none. With `hardware` one in
+ * software (SwiftShader, lavapipe) counts as none. A device consumes its adapter: ask anew for each.
+ */
+export async function requestAdapter(options: { hardware?: boolean } = {}): Promise<GPUAdapter | undefined> {
+  const adapter = await (await webgpu())?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter || (options.hardware && isSoftware(adapter))) return undefined;
+  return adapter;
+}
+
+export function isSoftware(adapter: GPUAdapter): boolean {
+  const { isFallbackAdapter, architecture, description, device } = adapter.info;
+  return (
+    isFallbackAdapter ||
+    /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${device}`)
+  );
+}
+
+/** Name of an adapter for people: what the driver says of itself. */
+export function adapterName({ info }: GPUAdapter): string {
+  const parts = [info.vendor, info.architecture, info.device, info.description].filter(Boolean);
+  return [...new Set(parts)].join(" ") || "unknown adapter";
+}
+
+/** A device with the adapter's own limits (the defaults stop at 128 MiB a binding) and f16 where it has it. */
+export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const limits = [
+    "maxBufferSize",
+    "maxStorageBufferBindingSize",
+    "maxComputeWorkgroupStorageSize",
+    "maxComputeInvocationsPerWorkgroup",
+    "maxComputeWorkgroupSizeX",
+  ] as const;
+  const features = (["shader-f16", "timestamp-query"] as const).filter((f) => adapter.features.has(f));
+  try {
+    return await adapter.requestDevice({
+      requiredFeatures: features,
+      requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
+    });
+  } catch (error) {
+    throw new SenseVoiceError(`[webgpu] ${adapterName(adapter)} gave no device: ${(error as Error).message}`);
+  }
+}
+
+/** The GPU to compute on, or undefined if there is none; with `hardware` one in software does not count. */
+export async function openGpu(options: { hardware?: boolean } = {}): Promise<Gpu | undefined> {
+  const adapter = await requestAdapter(options);
+  return adapter && new Gpu(await requestDevice(adapter), adapterName(adapter));
+}

@@ -1,0 +1,265 @@
+import { SenseVoiceError } from "../../error.ts";
+import type { Tensor } from "../../tensor/backend.ts";
+import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
+import { BufferPool, COPY_DST, COPY_SRC, MAP_READ, type PooledBuffer, STORAGE, UNIFORM } from "./pool.ts";
+
+/** A tensor in a buffer of the device's. */
+export interface GpuTensor extends Tensor {
+  readonly pooled: PooledBuffer;
+}
+
+export interface Dispatch {
+  /** A whole shader with the entry point `main`; bindings in the order params, reads, writes. */
+  readonly wgsl: string;
+  /** Fields of the shader's `Params`, all u32: at most 16. */
+  readonly params: readonly number[];
+  readonly reads: readonly GpuTensor[];
+  readonly writes: readonly GpuTensor[];
+  readonly workgroups: readonly [x: number, y?: number, z?: number];
+}
+
+const PARAMS_BYTES = 64;
+/** Every adapter can bind a uniform at a multiple of 256. */
+const PARAMS_STRIDE = 256;
+/** Dispatches a submit; the full model has about 560. One more submits the pass and begins another. */
+const MAX_DISPATCHES = 1024;
+const MAX_BIND_GROUPS = 8192;
+
+/**
+ * The device behind the WebGPU backend, in the manner of gpu.cpp: make tensors, dispatch kernels, read back. All
+ * dispatches since the last `read` are in one compute pass. Pipelines are cached by source, bind groups by pipeline
+ * and buffers; parameters go through one uniform buffer with a dynamic offset, so they do not multiply bind groups.
+ */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly name: string;
+  readonly hasF16: boolean;
+  readonly #pool: BufferPool;
+  readonly #pipelines = new Map<
+    string,
+    { id: number; pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }
+  >();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #scopes: Set<GpuTensor>[] = [];
+  readonly #params = new Uint32Array((MAX_DISPATCHES * PARAMS_STRIDE) / 4);
+  readonly #paramsBuffer: GPUBuffer;
+  #dispatches = 0;
+  #pass: { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } | undefined;
+  /** What the submits since the last `read` will have complained of. */
+  #complaints: Promise<SenseVoiceError | undefined>[] = [];
+  /** Set once the device is of no more use. */
+  #failure: SenseVoiceError | undefined;
+
+  /** @param name what to call the adapter in messages */
+  constructor(device: GPUDevice, name: string) {
+    this.device = device;
+    this.name = name;
+    this.hasF16 = device.features.has("shader-f16");
+    this.#pool = new BufferPool(device);
+    this.#paramsBuffer = device.createBuffer({ size: this.#params.byteLength, usage: UNIFORM | COPY_DST });
+    device.lost.then(({ message }) => {
+      this.#failure ??= new SenseVoiceError(
+        `[webgpu] the device was lost (${oneLine(message)}): create a new engine, or use device "cpu"`,
+      );
+    });
+    device.onuncapturederror = ({ error }) => {
+      this.#failure ??= new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`);
+    };
+    this.#openErrorScopes();
+  }
+
+  get bytes(): number {
+    return this.#pool.bytes;
+  }
+
+  /** A tensor of undefined contents. `exact` is for weights, which are made once: no size class, no waste. */
+  createTensor(shape: readonly number[], dtype: DType = "f32", exact = false): GpuTensor {
+    const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+    const limit = this.device.limits.maxStorageBufferBindingSize;
+    if (bytes > limit) {
+      throw new SenseVoiceError(
+        `[webgpu] a tensor [${shape.join(", ")}] needs ${bytes} bytes, ${this.name} binds at most ${limit}: use shorter clips, fewer at a time, or device "cpu"`,
+      );
+    }
+    const pooled = this.#pool.acquire(bytes, STORAGE | COPY_DST | COPY_SRC, exact);
+    const tensor = { shape, dtype, pooled };
+    this.#scopes.at(-1)?.add(tensor);
+    return tensor;
+  }
+
+  write(tensor: GpuTensor, data: HostData): void {
+    if (this.#pass) this.#submit(); // a write would overtake the recorded work that still reads the buffer
+    const bytes = data.byteLength & ~3;
+    this.device.queue.writeBuffer(tensor.pooled.buffer, 0, data.buffer, data.byteOffset, bytes);
+    if (bytes === data.byteLength) return;
+    const rest = new Uint8Array(4); // writes go by four bytes
+    rest.set(new Uint8Array(data.buffer, data.byteOffset + bytes, data.byteLength - bytes));
+    this.device.queue.writeBuffer(tensor.pooled.buffer, bytes, rest);
+  }
+
+  dispatch({ wgsl, params, reads, writes, workgroups }: Dispatch): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#dispatches === MAX_DISPATCHES) this.#submit();
+    const { id, pipeline, layout } = this.#pipeline(wgsl, reads.length, writes.length);
+    const offset = this.#dispatches++ * PARAMS_STRIDE;
+    this.#params.set(params, offset / 4);
+    const bindGroup = this.#bindGroup(id, layout, [...reads, ...writes]);
+    const { compute } = this.#openPass();
+    compute.setPipeline(pipeline);
+    compute.setBindGroup(0, bindGroup, [offset]);
+    compute.dispatchWorkgroups(...(workgroups as [number, number?, number?]));
+  }
+
+  /** See Backend.scope. Buffers come back at once: the pass runs its dispatches in order, so they can be reused in it. */
+  scope(record: () => GpuTensor): GpuTensor {
+    const made = new Set<GpuTensor>();
+    this.#scopes.push(made);
+    let kept: GpuTensor | undefined;
+    try {
+      kept = record();
+      return kept;
+    } finally {
+      this.#scopes.pop();
+      for (const tensor of made) if (tensor !== kept) this.#pool.release(tensor.pooled);
+      if (kept && made.has(kept)) this.#scopes.at(-1)?.add(kept);
+    }
+  }
+
+  release(tensor: GpuTensor): void {
+    this.#scopes.at(-1)?.delete(tensor);
+    this.#pool.release(tensor.pooled);
+  }
+
+  /** Submits what is recorded and copies a tensor's f32 numbers back. */
+  async read(tensor: GpuTensor): Promise<Float32Array> {
+    if (this.#failure) throw this.#failure;
+    const bytes = elementCount(tensor.shape) * 4;
+    const staging = this.#pool.acquire(bytes, MAP_READ | COPY_DST);
+    const { encoder, compute } = this.#openPass();
+    compute.end();
+    encoder.copyBufferToBuffer(tensor.pooled.buffer, 0, staging.buffer, 0, bytes);
+    this.#submit(true);
+    const complaints = this.#complaints.splice(0);
+    try {
+      for (const complaint of await Promise.all(complaints)) if (complaint) throw complaint;
+      await staging.buffer.mapAsync(1 /* READ */, 0, bytes);
+      const copy = new Float32Array(staging.buffer.getMappedRange(0, bytes).slice(0));
+      staging.buffer.unmap();
+      return copy;
+    } catch (error) {
+      await Promise.resolve(); // lets device.lost speak first
+      throw this.#failure ?? error;
+    } finally {
+      this.#pool.release(staging);
+    }
+  }
+
+  close(): void {
+    this.#failure ??= new SenseVoiceError("[webgpu] the engine is closed: create a new one");
+    this.device.destroy();
+  }
+
+  #openPass(): { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } {
+    if (!this.#pass) {
+      const encoder = this.device.createCommandEncoder();
+      this.#pass = { encoder, compute: encoder.beginComputePass() };
+    }
+    return this.#pass;
+  }
+
+  #submit(passEnded = false): void {
+    if (!this.#pass) return;
+    if (!passEnded) this.#pass.compute.end();
+    if (this.#dispatches > 0) {
+      this.device.queue.writeBuffer(
+        this.#paramsBuffer,
+        0,
+        this.#params,
+        0,
+        (this.#dispatches * PARAMS_STRIDE) / 4,
+      );
+    }
+    this.device.queue.submit([this.#pass.encoder.finish()]);
+    this.#pass = undefined;
+    this.#dispatches = 0;
+    this.#complaints.push(...this.#closeErrorScopes());
+    this.#openErrorScopes();
+    if (this.#pool.trim()) this.#bindGroups.clear();
+  }
+
+  #openErrorScopes(): void {
+    this.device.pushErrorScope("validation");
+    this.device.pushErrorScope("out-of-memory");
+  }
+
+  #closeErrorScopes(): Promise<SenseVoiceError | undefined>[] {
+    const outOfMemory = this.device.popErrorScope().then((error) => {
+      if (!error) return undefined;
+      this.#pool.discard(); // it may hold buffers that were never made
+      this.#bindGroups.clear();
+      const advice = 'use shorter clips, fewer at a time, lighter weights, or device "cpu"';
+      return new SenseVoiceError(`[webgpu] out of memory on ${this.name}: ${advice}`);
+    });
+    const validation = this.device.popErrorScope().then((error) => {
+      return error ? new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`) : undefined;
+    });
+    return [outOfMemory, validation];
+  }
+
+  #pipeline(wgsl: string, reads: number, writes: number) {
+    let cached = this.#pipelines.get(wgsl);
+    if (!cached) {
+      const layout = this.#layout(reads, writes);
+      const pipeline = this.device.createComputePipeline({
+        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module: this.device.createShaderModule({ code: wgsl }), entryPoint: "main" },
+      });
+      cached = { id: this.#pipelines.size, pipeline, layout };
+      this.#pipelines.set(wgsl, cached);
+    }
+    return cached;
+  }
+
+  #layout(reads: number, writes: number): GPUBindGroupLayout {
+    const key = `${reads},${writes}`;
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      const visibility = 4; // GPUShaderStage.COMPUTE
+      const entries: GPUBindGroupLayoutEntry[] = [
+        {
+          binding: 0,
+          visibility,
+          buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: PARAMS_BYTES },
+        },
+      ];
+      for (let i = 1; i <= reads + writes; i++) {
+        entries.push({
+          binding: i,
+          visibility,
+          buffer: { type: i <= reads ? "read-only-storage" : "storage" },
+        });
+      }
+      layout = this.device.createBindGroupLayout({ entries });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  #bindGroup(pipelineId: number, layout: GPUBindGroupLayout, tensors: readonly GpuTensor[]): GPUBindGroup {
+    const key = `${pipelineId}:${tensors.map(({ pooled }) => pooled.id).join(",")}`;
+    let group = this.#bindGroups.get(key);
+    if (!group) {
+      if (this.#bindGroups.size >= MAX_BIND_GROUPS) this.#bindGroups.clear();
+      const params = { binding: 0, resource: { buffer: this.#paramsBuffer, size: PARAMS_BYTES } };
+      const rest = tensors.map(({ pooled: { buffer } }, i) => ({ binding: i + 1, resource: { buffer } }));
+      group = this.device.createBindGroup({ layout, entries: [params, ...rest] });
+      this.#bindGroups.set(key, group);
+    }
+    return group;
+  }
+}
+
+function oneLine(message: string): string {
+  return message.trim().split("\n")[0];
+}

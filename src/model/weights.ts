@@ -1,0 +1,107 @@
+import { SenseVoiceError } from "../error.ts";
+import type { Backend, CtcHead, Norm, Tensor } from "../tensor/backend.ts";
+import { asF32, f32ToF16 } from "../tensor/f16.ts";
+import type { HostTensor } from "../tensor/host.ts";
+import type { EncoderConfig } from "../weights/config.ts";
+
+export interface NormWeights extends Norm {
+  readonly name: string;
+}
+
+export interface LinearWeights {
+  /** [out, in] */
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+/** One SANM layer. */
+export interface LayerWeights {
+  readonly name: string;
+  readonly norm1: NormWeights;
+  readonly qkv: LinearWeights;
+  /** [D, taps] */
+  readonly fsmn: Tensor;
+  readonly out: LinearWeights;
+  readonly norm2: NormWeights;
+  readonly w1: LinearWeights;
+  readonly w2: LinearWeights;
+}
+
+export interface ModelWeights {
+  /** `embed.weight` [16, inputSize], on the host: it goes into the input rows there. */
+  readonly embedTable: Float32Array;
+  /** The encoder's two stacks of layers (50 and 20), each with a layer norm behind it. */
+  readonly stacks: readonly { readonly layers: readonly LayerWeights[]; readonly norm: NormWeights }[];
+  readonly head: CtcHead;
+  /** Of `am.mvn`, for the front end. */
+  readonly cmvn: { readonly shift: Float32Array; readonly scale: Float32Array };
+}
+
+/** How the linear weights are kept on the device. */
+export type WeightType = "f32" | "f16";
+
+/**
+ * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. The linear weights
+ * become `type`, or stay as they are without it; all else is f32.
+ */
+export async function loadWeights(
+  backend: Backend,
+  config: EncoderConfig,
+  tensors: AsyncIterable<[name: string, tensor: HostTensor]> | Iterable<[name: string, tensor: HostTensor]>,
+  type?: WeightType,
+): Promise<ModelWeights> {
+  const host = new Map<string, Float32Array>();
+  const device = new Map<string, Tensor>();
+  for await (const [name, tensor] of tensors) {
+    if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
+    else if (isLinearWeight(name, tensor)) device.set(name, backend.uploadLinear(convert(tensor, type)));
+    else device.set(name, backend.upload(tensor));
+  }
+
+  const onHost = (name: string) => host.get(name) ?? missing(name);
+  const on = (name: string) => device.get(name) ?? missing(name);
+  const linear = (name: string) => ({ weight: on(`${name}.weight`), bias: on(`${name}.bias`) });
+  const norm = (name: string) => ({ name, gamma: on(`${name}.weight`), beta: on(`${name}.bias`) });
+  const layer = (name: string): LayerWeights => ({
+    name,
+    norm1: norm(`${name}.norm1`),
+    qkv: linear(`${name}.self_attn.linear_q_k_v`),
+    fsmn: on(`${name}.self_attn.fsmn_block.weight`),
+    out: linear(`${name}.self_attn.linear_out`),
+    norm2: norm(`${name}.norm2`),
+    w1: linear(`${name}.feed_forward.w_1`),
+    w2: linear(`${name}.feed_forward.w_2`),
+  });
+  const layers = (prefix: string, count: number) =>
+    Array.from({ length: count }, (_, i) => layer(`${prefix}.${i}`));
+
+  const weights: ModelWeights = {
+    embedTable: onHost("embed.weight"),
+    stacks: [
+      {
+        layers: [layer("encoder.encoders0.0"), ...layers("encoder.encoders", config.numBlocks - 1)],
+        norm: norm("encoder.after_norm"),
+      },
+      { layers: layers("encoder.tp_encoders", config.tpBlocks), norm: norm("encoder.tp_norm") },
+    ],
+    head: linear("ctc.ctc_lo"),
+    cmvn: { shift: onHost("frontend.cmvn.shift"), scale: onHost("frontend.cmvn.scale") },
+  };
+  await backend.read(weights.stacks[0].norm.gamma); // an upload that found no memory is complained of here
+  return weights;
+}
+
+/** The matrices of the linear layers: [out, in]. (`fsmn_block` has two dimensions as well.) */
+function isLinearWeight(name: string, { shape }: HostTensor): boolean {
+  return shape.length === 2 && !name.endsWith("fsmn_block.weight");
+}
+
+function convert(tensor: HostTensor, type: WeightType | undefined): HostTensor {
+  if (!type || tensor.dtype === type) return tensor;
+  const f32 = asF32(tensor);
+  return { dtype: type, shape: tensor.shape, data: type === "f16" ? f32ToF16(f32) : f32 };
+}
+
+function missing(name: string): never {
+  throw new SenseVoiceError(`[weights] expected a tensor ${name}, found none: is the model folder complete?`);
+}
