@@ -1,0 +1,36 @@
+import { readFile, stat } from "node:fs/promises";
+import { SenseVoiceError } from "../error.ts";
+import { decodeAudio } from "./decode.ts";
+import { decodeWithFfmpeg } from "./ffmpeg.ts";
+import { toMono } from "./pcm.ts";
+
+/** Node reads files up to here into memory: some 3 hours of 16-bit stereo at 48 kHz. */
+const MAX_FILE_BYTES = 2 ** 31 - 1;
+
+/**
+ * Reads a sound file, or its bytes, as the model wants it: decoded, mixed down, resampled.
+ *
+ * @param source a path, or what a sound file contains
+ * @returns mono samples in [-1, 1] at 16 kHz
+ * @throws SenseVoiceError that names the file, if it cannot be read, is no sound, is damaged or is empty
+ */
+export async function readAudio(source: string | Uint8Array): Promise<Float32Array> {
+  if (typeof source !== "string") return toMono(await decodeAudio(source, "audio", decodeWithFfmpeg));
+  return toMono(await decodeAudio(await readBytes(source), source, decodeWithFfmpeg), source);
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    const info = await stat(path);
+    if (info.isDirectory()) throw new SenseVoiceError(`${path}: expected a sound file, got a directory`);
+    if (info.size > MAX_FILE_BYTES) {
+      throw new SenseVoiceError(`${path}: expected a file below 2 GiB, got ${info.size} bytes`);
+    }
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof SenseVoiceError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    const reason = code === "ENOENT" ? "no such file" : `cannot be read (${code ?? String(error)})`;
+    throw new SenseVoiceError(`${path}: ${reason}`);
+  }
+}

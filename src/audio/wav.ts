@@ -1,0 +1,132 @@
+import { SenseVoiceError } from "../error.ts";
+import type { DecodedAudio } from "./pcm.ts";
+
+/** How a wav stores a sample, and where its samples are. */
+interface WavLayout {
+  /** WAVE_FORMAT tag: 1 PCM, 3 float, 6 A-law, 7 µ-law; for WAVE_FORMAT_EXTENSIBLE that of its sub-format. */
+  tag: number;
+  channels: number;
+  sampleRate: number;
+  /** Bytes of a frame, one sample of every channel. */
+  blockAlign: number;
+  dataStart: number;
+  dataBytes: number;
+}
+
+const EXTENSIBLE = 0xfffe;
+const MIN_RATE = 1_000;
+const MAX_RATE = 768_000;
+/** What writers that cannot seek back put for a length: ffmpeg (and 0), sox, arecord. */
+const UNKNOWN_LENGTHS = [0xffffffff, 0x7ffff000, 0x7fffff00];
+
+/** Reads the sample at a byte offset as a number in [-1, 1]. */
+type SampleReader = (view: DataView, at: number) => number;
+
+/** By format tag and bits of storage. Integers are divided by 2^(bits−1), so 16 bits give s/32768 as in FunASR. */
+const READERS: Readonly<Record<string, SampleReader>> = {
+  "1/8": (view, at) => (view.getUint8(at) - 128) / 128,
+  "1/16": (view, at) => view.getInt16(at, true) / 2 ** 15,
+  "1/24": (view, at) => (view.getUint16(at, true) + view.getInt8(at + 2) * 65536) / 2 ** 23,
+  "1/32": (view, at) => view.getInt32(at, true) / 2 ** 31,
+  "3/32": (view, at) => view.getFloat32(at, true),
+  "3/64": (view, at) => view.getFloat64(at, true),
+  "6/8": (view, at) => aLaw(view.getUint8(at)) / 2 ** 15,
+  "7/8": (view, at) => muLaw(view.getUint8(at)) / 2 ** 15,
+};
+
+/** Whether the bytes begin as a wav does: RIFF, or RF64 or BW64 for files beyond 4 GiB. */
+export function isWav(bytes: Uint8Array): boolean {
+  return ["RIFF", "RF64", "BW64"].includes(fourCc(bytes, 0)) && fourCc(bytes, 8) === "WAVE";
+}
+
+/**
+ * Decodes a wav: PCM of 8 to 32 bits, float of 32 or 64, A-law, µ-law; any rate, any number of channels.
+ *
+ * @returns undefined for an encoding that is not among these
+ * @throws SenseVoiceError if the file is damaged or ends before its data does. Data of unknown length, as
+ *   programs write it to a pipe, goes to the end of the file.
+ * @see http://soundfile.sapp.org/doc/WaveFormat/, EBU Tech 3306 (RF64), ITU-T G.711
+ */
+export function decodeWav(bytes: Uint8Array, name: string): DecodedAudio | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { tag, channels, sampleRate, blockAlign, dataStart, dataBytes } = readLayout(bytes, view, name);
+  const sampleBytes = blockAlign / channels;
+  const read = READERS[`${tag}/${8 * sampleBytes}`];
+  if (!read) return undefined;
+
+  const frames = Math.floor(dataBytes / blockAlign);
+  const decoded = Array.from({ length: channels }, () => new Float32Array(frames));
+  for (const [c, out] of decoded.entries()) {
+    let at = dataStart + c * sampleBytes;
+    for (let i = 0; i < frames; i++, at += blockAlign) out[i] = read(view, at);
+  }
+  return { channels: decoded, sampleRate };
+}
+
+/** Walks the chunks up to `data`. Chunks are padded to even lengths; unknown ones are stepped over. */
+function readLayout(bytes: Uint8Array, view: DataView, name: string): WavLayout {
+  let format: Pick<WavLayout, "tag" | "channels" | "sampleRate" | "blockAlign"> | undefined;
+  let dataBytes64: number | undefined;
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    const id = fourCc(bytes, at);
+    const size = view.getUint32(at + 4, true);
+    const body = at + 8;
+    if (id === "data") {
+      if (!format) throw new SenseVoiceError(`${name}: damaged wav: its data comes before its format`);
+      return { ...format, dataStart: body, dataBytes: dataLength(view, body, dataBytes64 ?? size, name) };
+    }
+    if (body + size > bytes.length) break;
+    if (id === "ds64" && size >= 16) dataBytes64 = Number(view.getBigUint64(body + 8, true));
+    if (id === "fmt ") format = readFormat(view, body, size, name);
+    at = body + size + (size % 2);
+  }
+  throw new SenseVoiceError(`${name}: damaged wav: it ends before its data begins`);
+}
+
+function readFormat(view: DataView, at: number, size: number, name: string) {
+  if (size < 16)
+    throw new SenseVoiceError(`${name}: damaged wav: expected a format of 16 bytes, got ${size}`);
+  const tag = view.getUint16(at, true);
+  const channels = view.getUint16(at + 2, true);
+  const sampleRate = view.getUint32(at + 4, true);
+  const blockAlign = view.getUint16(at + 12, true);
+  if (channels === 0 || blockAlign === 0 || blockAlign % channels !== 0) {
+    throw new SenseVoiceError(`${name}: damaged wav: ${channels} channels in frames of ${blockAlign} bytes`);
+  }
+  if (sampleRate < MIN_RATE || sampleRate > MAX_RATE) {
+    const expected = `expected a sample rate of ${MIN_RATE} to ${MAX_RATE} Hz`;
+    throw new SenseVoiceError(`${name}: damaged wav: ${expected}, got ${sampleRate}`);
+  }
+  const subFormat = tag === EXTENSIBLE && size >= 26 ? view.getUint16(at + 24, true) : tag;
+  return { tag: subFormat, channels, sampleRate, blockAlign };
+}
+
+/** Bytes of the data chunk: as declared, or to the end of the file where the writer did not know. */
+function dataLength(view: DataView, start: number, declared: number, name: string): number {
+  const present = view.byteLength - start;
+  // A length of 0 is believed if the RIFF length, which counts all but the first 8 bytes, is that of the file.
+  const empty = declared === 0 && view.getUint32(4, true) === view.byteLength - 8;
+  if ((declared === 0 && !empty) || UNKNOWN_LENGTHS.includes(declared)) return present;
+  if (declared <= present) return declared;
+  throw new SenseVoiceError(`${name}: truncated wav: expected ${declared} bytes of sound, got ${present}`);
+}
+
+/** G.711 A-law code → 16-bit sample: sign, 3 bits of exponent, 4 of mantissa, every other bit inverted. */
+function aLaw(code: number): number {
+  const bits = code ^ 0x55;
+  const exponent = (bits >> 4) & 7;
+  const mantissa = ((bits & 15) << 4) + 8;
+  const magnitude = exponent === 0 ? mantissa : (mantissa + 256) << (exponent - 1);
+  return bits & 0x80 ? magnitude : -magnitude;
+}
+
+/** G.711 µ-law code → 16-bit sample: all bits inverted, magnitudes biased by 132. */
+function muLaw(code: number): number {
+  const bits = ~code;
+  const magnitude = ((((bits & 15) << 3) + 132) << ((bits >> 4) & 7)) - 132;
+  return bits & 0x80 ? -magnitude : magnitude;
+}
+
+function fourCc(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + 4));
+}

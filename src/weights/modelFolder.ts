@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SenseVoiceError } from "../error.ts";
+import type { HostTensor } from "../tensor/host.ts";
+import { type ModelConfig, parseModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "./config.ts";
+import { digestBytes, expectDigest, fileError, readJsonFile, readSmallFile } from "./file.ts";
+import { expectParameters, modelParameters } from "./parameters.ts";
+import { openSafetensors } from "./safetensorsFile.ts";
+
+/** A converted model on disk. */
+export interface ModelFolder {
+  readonly dir: string;
+  readonly config: ModelConfig;
+  /** The SentencePiece model, its SHA-256 checked. */
+  readonly tokenizer: Uint8Array;
+  /**
+   * All tensors in the order of the file, one in memory at a time; each belongs to the caller. The file's
+   * SHA-256 is computed on the way and compared before the last tensor is handed over, so whoever takes
+   * all of them has a whole, unchanged file; a damaged one ends in a SenseVoiceError.
+   */
+  tensors(): AsyncGenerator<[name: string, tensor: HostTensor]>;
+}
+
+/** Opens what `convertModel` wrote. Throws a SenseVoiceError that says what the folder lacks and what to do. */
+export async function openModelFolder(dir: string): Promise<ModelFolder> {
+  const json = await readJsonFile(join(dir, "config.json"));
+  if (json === undefined) throw new SenseVoiceError(`[weights] ${dir}: ${whyNoConfig(dir)}`);
+  const config = parseModelConfig(json);
+  const tokenizerPath = join(dir, TOKENIZER_FILE);
+  const tokenizer = await readSmallFile(tokenizerPath, config.files[TOKENIZER_FILE].bytes);
+  expectDigest(tokenizerPath, digestBytes(tokenizer), config.files[TOKENIZER_FILE]);
+  const weightsPath = join(dir, WEIGHTS_FILE);
+  const expected = config.files[WEIGHTS_FILE];
+  const { size } = await stat(weightsPath).catch((error: unknown) => {
+    throw fileError(weightsPath, error);
+  });
+  // The sum takes a read of the whole file; the size is known at once.
+  expectDigest(weightsPath, { ...expected, bytes: size }, expected);
+  return { dir, config, tokenizer, tensors: () => readTensors(weightsPath, config) };
+}
+
+async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[string, HostTensor]> {
+  const file = await openSafetensors(path);
+  try {
+    expectParameters(WEIGHTS_FILE, file.tensors, modelParameters(config));
+    const hash = createHash("sha256").update(file.head);
+    let bytes = file.head.length;
+    for (const [index, name] of file.names.entries()) {
+      const tensor = await file.read(name);
+      const { buffer, byteOffset, byteLength } = tensor.data;
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+      bytes += byteLength;
+      if (index === file.names.length - 1) {
+        expectDigest(path, { bytes, sha256: hash.digest("hex") }, config.files[WEIGHTS_FILE]);
+      }
+      yield [name, tensor];
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function whyNoConfig(dir: string): string {
+  if (!existsSync(dir)) return "there is no such folder";
+  if (existsSync(join(dir, "config.yaml")) || existsSync(join(dir, "model.pt"))) {
+    return `this is a FunASR folder; convert it first: sensevoice convert ${dir} OUT`;
+  }
+  return "expected a model folder, got one without config.json";
+}

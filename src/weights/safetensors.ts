@@ -1,0 +1,144 @@
+import { SenseVoiceError } from "../error.ts";
+import {
+  BYTES_PER_ELEMENT,
+  type DType,
+  elementCount,
+  type HostData,
+  type HostTensor,
+} from "../tensor/host.ts";
+
+/** What a tensor is, without its numbers. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** A tensor's place in the file: `bytes` bytes from byte `position` on. */
+export interface PlacedTensor extends TensorSpec {
+  readonly position: number;
+  readonly bytes: number;
+}
+
+const MAX_HEADER_BYTES = 2 ** 24;
+
+// BOOL, the 64-bit integers and the 8-bit floats have no place in a model of ours.
+const DTYPES: Readonly<Record<DType, string>> = {
+  ...{ f64: "F64", f32: "F32", f16: "F16", bf16: "BF16" },
+  ...{ i32: "I32", u32: "U32", i8: "I8", u8: "U8" },
+};
+const NAMES = new Map(Object.entries(DTYPES).map(([dtype, name]) => [name, dtype as DType]));
+
+/**
+ * Length N of the JSON header, from the file's first 8 bytes (little-endian u64). The tensors begin at
+ * byte 8 + N. Throws unless the header fits into the file.
+ */
+export function safetensorsHeaderLength(firstBytes: Uint8Array, fileBytes: number): number {
+  const view = new DataView(firstBytes.buffer, firstBytes.byteOffset, firstBytes.byteLength);
+  const length = firstBytes.length < 8 ? Number.NaN : Number(view.getBigUint64(0, true));
+  if (!(length >= 2 && length <= MAX_HEADER_BYTES && 8 + length <= fileBytes)) {
+    fail(`expected a header within ${fileBytes} bytes, got a header length of ${length}`);
+  }
+  return length;
+}
+
+/**
+ * The tensors that a safetensors header describes, in the order of their bytes. Checked: JSON, element
+ * types, shapes, sizes; that no name comes twice; that the tensors fill the rest of the file without
+ * holes or overlaps; that each begins at a multiple of its element size and the first at one of 8.
+ * Format: https://github.com/huggingface/safetensors#format
+ */
+export function parseSafetensorsHeader(header: Uint8Array, fileBytes: number): PlacedTensor[] {
+  const dataStart = 8 + header.length;
+  if (dataStart % 8) fail(`expected the tensors to begin at a multiple of 8, got byte ${dataStart}`);
+  const text = new TextDecoder().decode(header);
+  const tensors: PlacedTensor[] = [];
+  for (const [name, value] of Object.entries(parseObject(text, "header"))) {
+    if (name !== "__metadata__") tensors.push(placedTensor(name, value, dataStart));
+  }
+  // JSON.parse keeps the last of two equal keys in silence; every tensor has one "data_offsets".
+  if (text.split('"data_offsets"').length - 1 !== tensors.length) fail("a name comes twice in the header");
+  tensors.sort((a, b) => a.position - b.position || a.bytes - b.bytes);
+  let end = dataStart;
+  for (const { name, position, bytes } of tensors) {
+    if (position !== end) fail(`"${name}": expected its data at byte ${end}, got ${position}`);
+    end += bytes;
+  }
+  if (end !== fileBytes) fail(`expected ${end} bytes, got ${fileBytes}; the file is truncated or not ours`);
+  return tensors;
+}
+
+/**
+ * The first bytes of a file that will hold these tensors, header length and header, and each tensor's place.
+ * Wider element types come first, as in the reference writer, so that all are aligned; else order is kept.
+ */
+export function layoutSafetensors(specs: readonly TensorSpec[]): {
+  head: Uint8Array;
+  tensors: PlacedTensor[];
+} {
+  const sorted = specs.toSorted((a, b) => BYTES_PER_ELEMENT[b.dtype] - BYTES_PER_ELEMENT[a.dtype]);
+  let end = 0;
+  const entries = sorted.map(({ name, dtype, shape }): [string, object] => {
+    const begin = end;
+    end += byteLength(dtype, shape);
+    return [name, { dtype: DTYPES[dtype], shape, data_offsets: [begin, end] }];
+  });
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const head = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
+  head.set(json, 8);
+  new DataView(head.buffer).setBigUint64(0, BigInt(head.length - 8), true);
+  return { head, tensors: parseSafetensorsHeader(head.subarray(8), head.length + end) };
+}
+
+/** Bytes of a tensor as stored. */
+export function byteLength(dtype: DType, shape: readonly number[]): number {
+  return elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+}
+
+/** A tensor over its stored bytes. They must begin a buffer of their own: nothing is copied. */
+export function tensorFromBytes({ dtype, shape }: TensorSpec, bytes: Uint8Array<ArrayBuffer>): HostTensor {
+  const views: Record<DType, (buffer: ArrayBuffer) => HostData> = {
+    f64: (buffer) => new Float64Array(buffer),
+    f32: (buffer) => new Float32Array(buffer),
+    f16: (buffer) => new Uint16Array(buffer),
+    bf16: (buffer) => new Uint16Array(buffer),
+    i32: (buffer) => new Int32Array(buffer),
+    u32: (buffer) => new Uint32Array(buffer),
+    i8: (buffer) => new Int8Array(buffer),
+    u8: (buffer) => new Uint8Array(buffer),
+  };
+  return { dtype, shape, data: views[dtype](bytes.buffer) };
+}
+
+function placedTensor(name: string, value: unknown, dataStart: number): PlacedTensor {
+  const { dtype: type, shape, data_offsets: offsets } = isObject(value) ? value : {};
+  const dtype = NAMES.get(String(type)) ?? fail(`"${name}": dtype ${JSON.stringify(type)} is not supported`);
+  if (!isCounts(shape) || shape.length > 8)
+    return fail(`"${name}": expected a shape of non-negative integers`);
+  if (!isCounts(offsets) || offsets.length !== 2)
+    return fail(`"${name}": expected data_offsets [begin, end]`);
+  const [begin, end] = offsets;
+  const bytes = byteLength(dtype, shape);
+  if (end - begin !== bytes) fail(`"${name}": expected ${bytes} bytes, got data_offsets [${begin}, ${end}]`);
+  if (begin % BYTES_PER_ELEMENT[dtype]) fail(`"${name}": begins at byte ${begin}, which is not aligned`);
+  return { name, dtype, shape, position: dataStart + begin, bytes };
+}
+
+function parseObject(text: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // falls through to the error below
+  }
+  return isObject(value) ? value : fail(`expected a JSON object as ${what}`);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+
+function fail(message: string): never {
+  throw new SenseVoiceError(`[safetensors] ${message}`);
+}

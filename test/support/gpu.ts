@@ -1,0 +1,22 @@
+import { describe } from "vitest";
+import { openGpu } from "../../src/kernels/webgpu/adapter.ts";
+import { webgpuBackend } from "../../src/kernels/webgpu/backend.ts";
+import type { Gpu } from "../../src/kernels/webgpu/gpu.ts";
+import type { Backend } from "../../src/tensor/backend.ts";
+
+const probe = await openGpu();
+probe?.close();
+
+/** `describe`, shown as skipped where there is no adapter; with REQUIRE_GPU=1 a missing adapter is a failure. */
+export const describeGpu = describe.skipIf(!probe && process.env.REQUIRE_GPU !== "1");
+
+/** A fresh device. */
+export async function testGpu(): Promise<Gpu> {
+  const gpu = await openGpu();
+  if (!gpu) throw new Error("REQUIRE_GPU=1, and there is no WebGPU adapter");
+  return gpu;
+}
+
+export async function testWebgpuBackend(): Promise<Backend> {
+  return webgpuBackend(await testGpu());
+}
