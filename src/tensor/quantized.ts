@@ -1,0 +1,143 @@
+import { SenseVoiceError } from "../error.ts";
+import type { HostTensor } from "./host.ts";
+
+/** Codes that lie together: 32 codes of b bits are b whole words, whatever b is. */
+export const BLOCK = 32;
+
+/**
+ * The weight [N, K] of a linear layer in few bits:
+ *
+ *   w[n, k] = scale(n, g) · value(code(n, k)),  g = ⌊k / groupSize⌋, G = ⌈K / groupSize⌉
+ *   value(c) = table[c]       where there are tables (non-uniform),
+ *            = c − zero(n, g) where there are none (uniform); zero is 2^(bits−1) unless `zeros` say otherwise.
+ *
+ * A scheme is data here, not a class: bits, group size, and which of the arrays there are. Uniform or by table, per
+ * tensor, channel or group, symmetric or not, all are this one formula, so a kernel needs no more than to read codes.
+ */
+export interface QuantizedTensor {
+  readonly dtype: "quantized";
+  readonly shape: readonly [n: number, k: number];
+  /** Bits of a code, 2 to 8. */
+  readonly bits: number;
+  /** Weights along K that share a scale: 32, 64, 128 (a multiple of 32), or K for the whole row. */
+  readonly groupSize: number;
+  /**
+   * [N, ⌈K/32⌉, bits] words: code i of a block is bits i·b … i·b+b−1 of the block's b words, least significant
+   * first, and may cross from one word to the next. The codes past K are 0 and mean nothing.
+   */
+  readonly codes: Uint32Array;
+  /** [N, G], or a single one for the whole matrix. */
+  readonly scales: Float32Array;
+  /** [N, G] codes that stand for 0, if the uniform grid is not symmetric. */
+  readonly zeros?: Uint8Array;
+  /** [T, 2^bits], T = 1 (one for the matrix), N (for each channel) or N·G (for each group). */
+  readonly tables?: Float32Array;
+  /**
+   * Int8 activations: x is rounded to ⌊x / s + ½⌋ in [−127, 127] and the products are summed as integers. s is
+   * max|x| / 127 of each row of x ("dynamic"), or one number from calibration. Uniform weights of 8 bits with one
+   * group to a row only.
+   */
+  readonly activation?: "dynamic" | number;
+}
+
+/** A weight as it goes to a device. */
+export type Weight = HostTensor | QuantizedTensor;
+
+/** Groups of a row. */
+export function groupsOf({ shape, groupSize }: QuantizedTensor): number {
+  return Math.ceil(shape[1] / groupSize);
+}
+
+/** Words of a row's codes. */
+export function wordsOfRow({ shape, bits }: Pick<QuantizedTensor, "shape" | "bits">): number {
+  return Math.ceil(shape[1] / BLOCK) * bits;
+}
+
+/** Throws unless the arrays have the lengths that the formula wants. */
+export function checkQuantized(where: string, weight: QuantizedTensor): void {
+  const { shape, bits, groupSize, codes, scales, zeros, tables, activation } = weight;
+  const [n, k] = shape;
+  const fail = (what: string, expected: string | number, got: string | number) => {
+    throw new SenseVoiceError(`[${where}] ${what}: expected ${expected}, got ${got}`);
+  };
+  if (!(Number.isInteger(bits) && bits >= 2 && bits <= 8)) fail("bits", "2 to 8", bits);
+  if (!(groupSize === k || (groupSize > 0 && groupSize % BLOCK === 0))) {
+    fail("group size", "a multiple of 32, or the whole row", groupSize);
+  }
+  const groups = groupsOf(weight);
+  if (codes.length !== n * wordsOfRow(weight)) fail("codes", `${n * wordsOfRow(weight)} words`, codes.length);
+  if (scales.length !== n * groups && scales.length !== 1)
+    fail("scales", `${n * groups} or 1`, scales.length);
+  if (zeros && zeros.length !== n * groups) fail("zeros", n * groups, zeros.length);
+  if (tables) {
+    const allowed = [1, n, n * groups].map((count) => count * 2 ** bits);
+    if (!allowed.includes(tables.length)) fail("tables", allowed.join(" or "), tables.length);
+    if (zeros) fail("zeros", "none beside a table", "some");
+  }
+  if (activation !== undefined && (tables || bits !== 8 || zeros || groups !== 1)) {
+    fail(
+      "activation",
+      "int8 only for symmetric uniform weights of 8 bits, one scale a row",
+      "another scheme",
+    );
+  }
+}
+
+/** The codes of row n, one a byte: [K]. */
+export function unpackRow(weight: QuantizedTensor, n: number): Uint8Array {
+  const { shape, bits, codes } = weight;
+  const words = wordsOfRow(weight);
+  const row = codes.subarray(n * words, (n + 1) * words);
+  const out = new Uint8Array(shape[1]);
+  const mask = 2 ** bits - 1;
+  for (let k = 0; k < out.length; k++) {
+    const bit = k * bits; // blocks of 32 codes are `bits` words, so a row is one stream of bits
+    const shift = bit & 31;
+    let code = row[bit >>> 5] >>> shift;
+    if (shift + bits > 32) code |= row[(bit >>> 5) + 1] << (32 - shift);
+    out[k] = code & mask;
+  }
+  return out;
+}
+
+/** Codes, one a byte, [N, K] → words as QuantizedTensor has them. */
+export function packCodes(
+  codes: Uint8Array,
+  shape: readonly [n: number, k: number],
+  bits: number,
+): Uint32Array {
+  const [n, k] = shape;
+  const words = wordsOfRow({ shape, bits });
+  const out = new Uint32Array(n * words);
+  for (let r = 0; r < n; r++) {
+    for (let i = 0; i < k; i++) {
+      const bit = i * bits;
+      const shift = bit & 31;
+      const at = r * words + (bit >>> 5);
+      const code = codes[r * k + i];
+      out[at] |= code << shift;
+      if (shift + bits > 32) out[at + 1] |= code >>> (32 - shift);
+    }
+  }
+  return out;
+}
+
+/** The weights that the codes stand for, f32 [N, K]: the meaning of the format, and the oracle of its kernels. */
+export function dequantize(weight: QuantizedTensor): Float32Array {
+  const { shape, bits, groupSize, scales, zeros, tables } = weight;
+  const [n, k] = shape;
+  const groups = groupsOf(weight);
+  const size = 2 ** bits;
+  const tableCount = tables ? tables.length / size : 0;
+  const out = new Float32Array(n * k);
+  for (let r = 0; r < n; r++) {
+    const codes = unpackRow(weight, r);
+    for (let i = 0; i < k; i++) {
+      const group = r * groups + Math.floor(i / groupSize);
+      const table = tableCount === 1 ? 0 : tableCount === n ? r : group;
+      const value = tables ? tables[table * size + codes[i]] : codes[i] - (zeros ? zeros[group] : size / 2);
+      out[r * k + i] = value * (scales.length === 1 ? scales[0] : scales[group]);
+    }
+  }
+  return out;
+}
