@@ -25,7 +25,7 @@ export function containerOf(bytes: Uint8Array): Container | undefined {
  * frame, as many do; mp3 without a Xing header, aac and webm from a live recording tell no length.
  */
 export function checkComplete(bytes: Uint8Array, container: Container, name: string): void {
-  if (container === "ogg") return checkOggPages(bytes, name);
+  if (container === "ogg") checkOggPages(bytes, name);
   const declared = declaredLength(bytes, container);
   if (declared === undefined || declared <= bytes.length) return;
   throw new SenseVoiceError(

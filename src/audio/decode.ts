@@ -1,18 +1,29 @@
-import decodeWithLibrary from "@audio/decode";
 import { SenseVoiceError } from "../error.ts";
 import { type Container, checkComplete, containerOf, id3Length } from "./container.ts";
 import { exactFlac } from "./flac.ts";
 import type { DecodedAudio } from "./pcm.ts";
 import { decodeWav } from "./wav.ts";
 
-const FORMATS = "wav, mp3, flac, ogg (vorbis, opus), m4a, aac, webm and aiff";
+const FORMATS = "wav, mp3, flac, ogg (vorbis, opus) and aiff";
+
+type Decoder = (bytes: Uint8Array) => DecoderResult | Promise<DecoderResult>;
+type DecoderResult = { channelData: Float32Array[]; sampleRate: number };
+
+/** Loaded when one is needed. The decoders of AAC that npm has are under the GPL, so m4a and webm are left out. */
+const DECODERS: Readonly<Record<string, () => Promise<{ default: Decoder }>>> = {
+  mp3: () => import("@audio/decode-mp3"),
+  flac: () => import("@audio/decode-flac"),
+  opus: () => import("@audio/decode-opus"),
+  vorbis: () => import("@audio/decode-vorbis"),
+  aiff: () => import("@audio/decode-aiff"),
+};
 
 /** Another way to read what is not read here: decoded sound, or in a few words why not. */
 export type Fallback = (bytes: Uint8Array) => Promise<DecodedAudio | string>;
 
 /**
- * Decodes a sound file by its content: wav here, mp3, flac, ogg vorbis, ogg opus, m4a, aac, webm and aiff by
- * `@audio/decode`, what neither can read by `fallback`. Runs in Node and in browsers.
+ * Decodes a sound file by its content: wav here, mp3, flac, ogg vorbis, ogg opus and aiff by the packages
+ * `@audio/decode-*`, anything else by `fallback`. Runs in Node and in browsers.
  *
  * mp3 with a Xing header comes without the encoder's delay in front, but may keep some padding at the end;
  * mp3 without one keeps the decoder's delay, 1105 samples. Opus is always decoded to 48 kHz.
@@ -50,21 +61,27 @@ async function decodeContainer(
 ): Promise<DecodedAudio | string> {
   if (container === "wav") return decodeWav(bytes, name) ?? "a wav of an encoding that is not read here";
   checkComplete(bytes, container, name);
+  const codec = container === "ogg" ? oggCodec(bytes) : container;
+  if (!(codec in DECODERS)) return `${codec} is not read here, but ${FORMATS}`;
   let decoded: DecodedAudio;
   try {
-    const { channelData, sampleRate } = await decodeWithLibrary(bytes);
+    const decode = (await DECODERS[codec]()).default;
+    const { channelData, sampleRate } = await decode(bytes);
     decoded = { channels: channelData, sampleRate };
   } catch (error) {
     return `${container} that cannot be decoded (${firstLine(error)})`;
   }
   if (!decoded.channels[0]?.length) return `${container} in which no sound was found`;
-  return isFlac(bytes) ? exactFlac(bytes, id3Length(bytes), decoded, name) : decoded;
+  return codec === "flac" ? exactFlac(bytes, id3Length(bytes), decoded, name) : decoded;
 }
 
-/** FLAC has its marker in front, or in the first packet of an Ogg file. */
-function isFlac(bytes: Uint8Array): boolean {
-  const start = id3Length(bytes);
-  return [start, start + 37].some((at) => String.fromCharCode(...bytes.subarray(at, at + 4)) === "fLaC");
+/** What an Ogg file holds, by the beginning of its first packet. */
+function oggCodec(bytes: Uint8Array): string {
+  const packet = id3Length(bytes) + 28; // the page's header and a table of one segment
+  const start = String.fromCharCode(...bytes.subarray(packet, packet + 8));
+  if (start === "OpusHead") return "opus";
+  if (start.startsWith("\x01vorbis")) return "vorbis";
+  return start.startsWith("\x7fFLAC") ? "flac" : "ogg without vorbis, opus or flac";
 }
 
 /** UTF-8 without control characters. A web page saved under a sound's name is the usual case. */

@@ -4,6 +4,10 @@ import { resample } from "./resample.ts";
 /** What the model listens to: mono, 16 000 samples a second. */
 export const SAMPLE_RATE = 16_000;
 
+/** Rates that sound is recorded at, with room to spare; a damaged header may claim any. */
+const MIN_RATE = 1_000;
+const MAX_RATE = 768_000;
+
 /** Sound as it was decoded: channels of equal length, samples in [-1, 1]. */
 export interface DecodedAudio {
   readonly channels: readonly Float32Array[];
@@ -14,7 +18,8 @@ export interface DecodedAudio {
 /** Throws `name: …` unless `pcm` is a Float32Array of at least one sample, all of them finite. */
 export function checkPcm(pcm: unknown, name = "audio"): asserts pcm is Float32Array {
   if (!(pcm instanceof Float32Array)) {
-    throw new SenseVoiceError(`${name}: expected samples in a Float32Array, got ${describe(pcm)}`);
+    const type = Object.prototype.toString.call(pcm).slice(8, -1);
+    throw new SenseVoiceError(`${name}: expected samples in a Float32Array, got ${type}`);
   }
   if (pcm.length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
   for (let i = 0; i < pcm.length; i++) {
@@ -27,6 +32,8 @@ export function checkPcm(pcm: unknown, name = "audio"): asserts pcm is Float32Ar
 /**
  * Decoded sound → mono at 16 kHz: the mean of the channels, then `resample`. To save memory the mean is
  * written over the first channel.
+ *
+ * @throws SenseVoiceError if there are no samples, if one is not finite, or if the rate is beyond belief
  */
 export function toMono({ channels, sampleRate }: DecodedAudio, name = "audio"): Float32Array {
   const [mono = new Float32Array(0), ...others] = channels;
@@ -38,9 +45,9 @@ export function toMono({ channels, sampleRate }: DecodedAudio, name = "audio"): 
     }
   }
   checkPcm(mono, name);
+  if (!(sampleRate >= MIN_RATE && sampleRate <= MAX_RATE)) {
+    const expected = `expected a sample rate of ${MIN_RATE} to ${MAX_RATE} Hz`;
+    throw new SenseVoiceError(`${name}: ${expected}, got ${sampleRate}`);
+  }
   return resample(mono, sampleRate, SAMPLE_RATE);
-}
-
-function describe(value: unknown): string {
-  return value === null || typeof value !== "object" ? String(value) : value.constructor.name;
 }

@@ -14,8 +14,6 @@ interface WavLayout {
 }
 
 const EXTENSIBLE = 0xfffe;
-const MIN_RATE = 1_000;
-const MAX_RATE = 768_000;
 /** What writers that cannot seek back put for a length: ffmpeg (and 0), sox, arecord. */
 const UNKNOWN_LENGTHS = [0xffffffff, 0x7ffff000, 0x7fffff00];
 
@@ -93,10 +91,6 @@ function readFormat(view: DataView, at: number, size: number, name: string) {
   if (channels === 0 || blockAlign === 0 || blockAlign % channels !== 0) {
     throw new SenseVoiceError(`${name}: damaged wav: ${channels} channels in frames of ${blockAlign} bytes`);
   }
-  if (sampleRate < MIN_RATE || sampleRate > MAX_RATE) {
-    const expected = `expected a sample rate of ${MIN_RATE} to ${MAX_RATE} Hz`;
-    throw new SenseVoiceError(`${name}: damaged wav: ${expected}, got ${sampleRate}`);
-  }
   const subFormat = tag === EXTENSIBLE && size >= 26 ? view.getUint16(at + 24, true) : tag;
   return { tag: subFormat, channels, sampleRate, blockAlign };
 }
@@ -123,8 +117,8 @@ function aLaw(code: number): number {
 /** G.711 µ-law code → 16-bit sample: all bits inverted, magnitudes biased by 132. */
 function muLaw(code: number): number {
   const bits = ~code;
-  const magnitude = ((((bits & 15) << 3) + 132) << ((bits >> 4) & 7)) - 132;
-  return bits & 0x80 ? -magnitude : magnitude;
+  const biased = (((bits & 15) << 3) + 132) << ((bits >> 4) & 7);
+  return bits & 0x80 ? 132 - biased : biased - 132;
 }
 
 function fourCc(bytes: Uint8Array, at: number): string {

@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import { decodeAudio } from "../../src/audio/decode.ts";
+import { concat, correlation, fixture, zhHappy } from "./support.ts";
+
+/** What was encoded: see fixtures/README.md. */
+const source = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
+
+test.each(["clip.flac", "clip-flac.ogg"])("%s is exact", async (name) => {
+  const { channels, sampleRate } = await decodeAudio(fixture(name));
+  expect(sampleRate).toBe(16000);
+  expect(channels).toEqual([source]);
+});
+
+test.each([
+  ["clip.mp3", 16000, 16000, 0.98],
+  ["clip.ogg", 16000, 16000, 0.98],
+  ["clip.opus", 48000, 48000, 0.96],
+])("%s is the source again, in time and in length", async (name, rate, length, likeness) => {
+  const { channels, sampleRate } = await decodeAudio(fixture(name));
+  expect(sampleRate).toBe(rate);
+  for (const channel of channels) expect(channel).toEqual(channels[0]); // the mp3 decoder doubles mono
+  expect(channels[0].length).toBe(length);
+  const step = rate / 16000;
+  expect(
+    correlation(
+      channels[0].filter((_, i) => i % step === 0),
+      source,
+    ),
+  ).toBeGreaterThan(likeness);
+});
+
+test("mp3 without a Xing header keeps the decoder's delay", async () => {
+  const { channels, sampleRate } = await decodeAudio(fixture("clip-44k-stereo.mp3"));
+  expect(sampleRate).toBe(44100);
+  const delayed = channels[0].subarray(1105);
+  const atSource = (_: number, i: number) => delayed[Math.round((i * 44100) / 16000)] ?? 0;
+  expect(correlation(source.map(atSource), source)).toBeGreaterThan(0.98);
+});
+
+test.each([
+  ["clip.m4a", "mp4"],
+  ["clip.webm", "webm"],
+  ["clip.aac", "aac"],
+])("%s is left to the fallback", async (name, format) => {
+  const sound = { channels: [Float32Array.of(0.5)], sampleRate: 8000 };
+  expect(await decodeAudio(fixture(name), name, async () => sound)).toBe(sound);
+  await expect(decodeAudio(fixture(name), name)).rejects.toThrow(
+    `${name}: ${format} is not read here, but wav, mp3, flac, ogg (vorbis, opus) and aiff`,
+  );
+});
+
+describe("damage is one line that names the file", () => {
+  test.each([
+    ["clip.flac", "truncated or damaged flac: expected 16000 samples, got "],
+    ["clip-flac.ogg", "truncated ogg: it ends inside the page at byte "],
+    ["clip.ogg", "truncated ogg: it ends inside the page at byte "],
+    ["clip.opus", "truncated ogg: it ends inside the page at byte "],
+    ["clip.mp3", "truncated mp3: expected "],
+    ["clip.m4a", "truncated mp4: expected "],
+    ["clip.webm", "truncated webm: expected "],
+  ])("the first half of %s", async (name, message) => {
+    const whole = fixture(name);
+    const half = whole.subarray(0, whole.length / 2);
+    await expect(decodeAudio(half, "half")).rejects.toThrow(`half: ${message}`);
+  });
+
+  test.each(["clip.ogg", "clip.opus"])("one wrong byte in %s fails its page's checksum", async (name) => {
+    const bytes = fixture(name);
+    bytes[bytes.length - 100] ^= 1;
+    await expect(decodeAudio(bytes, "bad")).rejects.toThrow("bad: damaged ogg: the page at byte ");
+  });
+
+  test("a flac with noise in its middle", async () => {
+    const bytes = fixture("clip.flac").map((byte, i) => (i > 10000 && i < 20000 ? (i * 75) ^ byte : byte));
+    await expect(decodeAudio(bytes, "bad")).rejects.toThrow("bad: truncated or damaged flac: expected 16000");
+  });
+
+  test.each(["clip.flac", "clip.mp3", "clip.ogg", "clip.m4a", "clip.webm", "clip.aac"])(
+    "nothing but the beginning of %s",
+    async (name) => {
+      const error = await decodeAudio(fixture(name).subarray(0, 64), "stub").catch((e: unknown) => e);
+      expect(error).toMatchObject({ name: "SenseVoiceError", message: expect.stringMatching(/^stub: .*$/) });
+    },
+  );
+});
+
+describe("what is no sound", () => {
+  const noise = Uint8Array.from({ length: 999 }, (_, i) => (i * i * 31) % 251);
+
+  test("nothing at all, text, another type", async () => {
+    await expect(decodeAudio(new Uint8Array(0), "a.wav")).rejects.toThrow(
+      "a.wav: expected a sound file, got an empty one",
+    );
+    const page = new TextEncoder().encode("<!doctype html><title>404 — 找不到</title>".repeat(20));
+    await expect(decodeAudio(page, "a.wav")).rejects.toThrow("a.wav: not a sound file, it holds text");
+    await expect(decodeAudio([1, 2] as unknown as Uint8Array)).rejects.toThrow("in a Uint8Array");
+  });
+
+  test("without a fallback the error says what is read", async () => {
+    await expect(decodeAudio(noise, "a.xyz")).rejects.toThrow(
+      "a.xyz: not a sound file that is known: wav, mp3, flac, ogg (vorbis, opus) and aiff",
+    );
+  });
+
+  test("a fallback is asked, and what it says is passed on", async () => {
+    const sound = { channels: [Float32Array.of(0.5)], sampleRate: 8000 };
+    expect(await decodeAudio(noise, "a.xyz", async () => sound)).toBe(sound);
+    await expect(decodeAudio(noise, "a.xyz", async () => "nor is it elsewhere")).rejects.toThrow(
+      /^a\.xyz: not a sound file .*; nor is it elsewhere$/,
+    );
+  });
+});
+
+test("an ID3 tag in front does not hide what follows", async () => {
+  const tag = new Uint8Array(10 + 300);
+  tag.set([0x49, 0x44, 0x33, 4, 0, 0, 0, 0, 2, 44]); // ID3, version 4, length 2·128 + 44
+  const mp3 = fixture("clip-44k-stereo.mp3");
+  expect(await decodeAudio(concat([tag, mp3]))).toEqual(await decodeAudio(mp3));
+});

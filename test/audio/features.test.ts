@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest";
+import { fbank } from "../../src/audio/fbank.ts";
+import { extractFeatures } from "../../src/audio/features.ts";
+import { lfr } from "../../src/audio/lfr.ts";
+import { f32Fixture, zhHappy } from "./support.ts";
+
+const config = { sampleRate: 16000, mels: 80, frameLengthMs: 25, frameShiftMs: 10, lfrM: 7, lfrN: 6 };
+const samples = Float32Array.from(zhHappy(), (s) => s / 32768);
+const identity = { shift: new Float32Array(560), scale: new Float32Array(560).fill(1) };
+const FLOOR = Math.fround(Math.log(2 ** -23));
+
+function largestError(got: Float32Array, expected: Float32Array): number {
+  expect(got.length).toBe(expected.length);
+  return got.reduce((max, v, i) => Math.max(max, Math.abs(v - expected[i])), 0);
+}
+
+describe("against FunASR", () => {
+  test.each([
+    ["half a second", "500ms", 4800, 8000],
+    ["10 ms, less than a window", "10ms", 9600, 160],
+    ["33 samples", "2ms", 9600, 33],
+  ])("%s", (_, golden, start, count) => {
+    const { rows, data } = extractFeatures(samples.subarray(start, start + count), config, identity);
+    expect(data.length).toBe(rows * 560);
+    // FunASR computes in f32; logarithms of up to 25 then differ by some 1e-5.
+    expect(largestError(data, f32Fixture(`funasr-${golden}.f32`))).toBeLessThan(2e-4);
+  });
+});
+
+describe("fbank", () => {
+  test.each([
+    [1, 1],
+    [2, 1],
+    [399, 1],
+    [400, 1],
+    [559, 1],
+    [560, 2],
+    [16000, 98],
+  ])("%i samples make %i frames of finite numbers", (count, frames) => {
+    const out = fbank(samples.subarray(4800, 4800 + count), config);
+    expect(out.length).toBe(80 * frames);
+    expect(out.every(Number.isFinite)).toBe(true);
+  });
+
+  test("silence, a constant, and a single sample are the floor", () => {
+    for (const pcm of [new Float32Array(800), new Float32Array(800).fill(0.5), Float32Array.of(0.5)]) {
+      expect(fbank(pcm, config).every((x) => x === FLOOR)).toBe(true);
+    }
+  });
+
+  test("a sine is loudest in the mel filter around its frequency", () => {
+    const pcm = Float32Array.from({ length: 400 }, (_, i) => Math.sin((2 * Math.PI * 1000 * i) / 16000));
+    const mel = (hz: number) => 1127 * Math.log(1 + hz / 700);
+    const nearest = Math.round((81 * (mel(1000) - mel(20))) / (mel(8000) - mel(20))) - 1;
+    const frame = fbank(pcm, config);
+    expect(frame.indexOf(Math.max(...frame))).toBe(nearest);
+  });
+
+  test("other configurations have tables of their own", () => {
+    expect(fbank(samples, { ...config, mels: 40 }).length).toBe(fbank(samples, config).length / 2);
+    const every20 = fbank(samples, { ...config, frameShiftMs: 20 });
+    expect(every20.subarray(80, 160)).toEqual(fbank(samples, config).subarray(160, 240));
+  });
+});
+
+describe("lfr", () => {
+  /** Frames of one number, their own index. */
+  const frames = (count: number) => Float32Array.from({ length: count }, (_, i) => i);
+
+  test("7 of 6: three frames overlap into the past, the ends are repeated", () => {
+    expect([...lfr(frames(8), 1, 7, 6)]).toEqual([0, 0, 0, 0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 7]);
+    expect([...lfr(frames(1), 1, 7, 6)]).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test("5 of 1, as the voice activity detector has it", () => {
+    expect([...lfr(frames(2), 1, 5, 1)]).toEqual([0, 0, 0, 1, 1, 0, 0, 1, 1, 1]);
+  });
+
+  test("frames stay whole", () => {
+    expect([...lfr(Float32Array.of(1, 2, 3, 4), 2, 3, 2)]).toEqual([1, 2, 1, 2, 3, 4]);
+  });
+});
+
+describe("extractFeatures", () => {
+  test("adds the shift, then multiplies by the scale, column by column", () => {
+    const shift = Float32Array.from({ length: 560 }, (_, i) => i / 8);
+    const scale = Float32Array.from({ length: 560 }, (_, i) => 1 + i / 16);
+    const plain = extractFeatures(samples, config, identity);
+    const { rows, data } = extractFeatures(samples, config, { shift, scale });
+    expect(rows).toBe(plain.rows);
+    for (const at of [0, 1, 559, 560, 561, data.length - 1]) {
+      expect(data[at]).toBeCloseTo((plain.data[at] + shift[at % 560]) * scale[at % 560], 3);
+    }
+  });
+
+  test("refuses what it cannot use", () => {
+    expect(() => extractFeatures(new Float32Array(0), config, identity)).toThrow("got 0 samples");
+    expect(() => extractFeatures(Float32Array.of(Number.NaN), config, identity)).toThrow(
+      "got NaN at sample 0",
+    );
+    const short = { ...identity, scale: new Float32Array(80) };
+    expect(() => extractFeatures(samples, config, short)).toThrow(
+      "[features] cmvn.scale: expected shape [560], got [80]",
+    );
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, test } from "vitest";
+import { decodeWav, isWav } from "../../src/audio/wav.ts";
+import { SenseVoiceError } from "../../src/error.ts";
+import { chunk, concat, fixture, format, riff } from "./support.ts";
+
+const int = (array: Int16Array | Int32Array | Float32Array | Float64Array) => new Uint8Array(array.buffer);
+const decode = (bytes: Uint8Array) => decodeWav(bytes, "x.wav")!;
+const mono = (tag: number, bits: number, data: Uint8Array) => [
+  ...decode(riff([chunk("fmt ", format(tag, 1, 16000, bits)), chunk("data", data)])).channels[0],
+];
+/** Three 16-bit samples, and the values they stand for. */
+const DATA = chunk("data", int(Int16Array.of(-32768, 1, 32767)));
+const VALUES = [-1, 1 / 32768, 32767 / 32768];
+const FMT = chunk("fmt ", format(1, 1, 16000, 16));
+
+describe("encodings, each sample to the bit", () => {
+  test("PCM of 8 bits is unsigned", () => {
+    expect(mono(1, 8, Uint8Array.of(0, 127, 128, 255))).toEqual([-1, -1 / 128, 0, 127 / 128]);
+  });
+
+  test("every 16-bit sample s is s/32768", () => {
+    const all = Int16Array.from({ length: 65536 }, (_, i) => i - 32768);
+    expect(mono(1, 16, int(all))).toEqual(Array.from(all, (s) => s / 32768));
+  });
+
+  test("PCM of 24 bits", () => {
+    const bytes = Uint8Array.of(0, 0, 0x80, 0xff, 0xff, 0xff, 1, 0, 0, 0xff, 0xff, 0x7f);
+    expect(mono(1, 24, bytes)).toEqual([-1, -(2 ** -23), 2 ** -23, 1 - 2 ** -23]);
+  });
+
+  test("PCM of 32 bits", () => {
+    expect(mono(1, 32, int(Int32Array.of(-(2 ** 31), 1, 2 ** 30)))).toEqual([-1, 2 ** -31, 0.5]);
+  });
+
+  test("float of 32 and 64 bits, beyond full scale too", () => {
+    expect(mono(3, 32, int(Float32Array.of(-0.1, 1.5)))).toEqual([Math.fround(-0.1), 1.5]);
+    expect(mono(3, 64, int(Float64Array.of(-0.1, 1.5)))).toEqual([Math.fround(-0.1), 1.5]);
+  });
+
+  test.each([
+    ["A-law", 6, "g711-alaw.i16"],
+    ["µ-law", 7, "g711-ulaw.i16"],
+  ])("every code of %s is what libsndfile makes of it", (_, tag, golden) => {
+    const codes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    const expected = new Int16Array(fixture(golden).buffer);
+    expect(mono(tag, 8, codes)).toEqual(Array.from(expected, (s) => s / 32768));
+  });
+
+  test("WAVE_FORMAT_EXTENSIBLE takes its encoding from the sub-format", () => {
+    const extension = new Uint8Array(24);
+    extension.set([22, 0, 32, 0, 4, 0, 0, 0, 3, 0]); // size, valid bits, speaker mask, sub-format 3: float
+    const fmt = chunk("fmt ", concat([format(0xfffe, 1, 16000, 32), extension]));
+    const data = chunk("data", int(Float32Array.of(0.25, -0.5)));
+    expect([...decode(riff([fmt, data])).channels[0]]).toEqual([0.25, -0.5]);
+  });
+
+  test("an encoding that is not among these is left to others", () => {
+    const ima = riff([chunk("fmt ", format(0x11, 1, 16000, 8)), chunk("data", new Uint8Array(8))]);
+    expect(decodeWav(ima, "x.wav")).toBeUndefined();
+  });
+});
+
+describe("layout", () => {
+  test("channels are taken apart, the rate is kept", () => {
+    const data = chunk("data", int(Int16Array.of(1, 2, 3, 4, 5, 6)));
+    const { channels, sampleRate } = decode(riff([chunk("fmt ", format(1, 3, 12345, 16)), data]));
+    expect(sampleRate).toBe(12345);
+    expect(channels.map((c) => Array.from(c, (x) => x * 32768))).toEqual([
+      [1, 4],
+      [2, 5],
+      [3, 6],
+    ]);
+  });
+
+  test("other chunks, of odd length too, are stepped over, before the data and after", () => {
+    const list = chunk("LIST", new TextEncoder().encode("INFOISFT\x05\0\0\0Lavf\0"));
+    expect(list.length % 2).toBe(0);
+    expect([...decode(riff([list, FMT, list, DATA, list])).channels[0]]).toEqual(VALUES);
+  });
+
+  test("an odd byte at the end of the data is no sample", () => {
+    const odd = chunk("data", concat([int(Int16Array.of(-32768, 1, 32767)), Uint8Array.of(7)]));
+    expect([...decode(riff([FMT, odd])).channels[0]]).toEqual(VALUES);
+  });
+
+  test("RF64 and BW64 give the length in ds64", () => {
+    const ds64 = new DataView(new ArrayBuffer(28));
+    ds64.setBigUint64(8, 6n, true);
+    const chunks = [
+      chunk("ds64", new Uint8Array(ds64.buffer)),
+      FMT,
+      chunk("data", DATA.slice(8), 0xffffffff),
+      FMT,
+    ];
+    for (const id of ["RF64", "BW64"]) {
+      const file = riff(chunks, id, 0xffffffff);
+      expect(isWav(file)).toBe(true);
+      expect([...decode(file).channels[0]]).toEqual(VALUES);
+    }
+  });
+
+  test.each([0, 0xffffffff, 0x7ffff000])(
+    "data of unknown length (%i) goes to the end of the file",
+    (length) => {
+      const file = riff([FMT, chunk("data", DATA.slice(8), length)], "RIFF", 0xffffffff);
+      expect([...decode(file).channels[0]]).toEqual(VALUES);
+    },
+  );
+
+  test("data of length 0 in a file that is whole has no samples", () => {
+    const file = riff([FMT, chunk("data", new Uint8Array(0)), chunk("LIST", new Uint8Array(8))]);
+    expect(decode(file).channels[0]).toHaveLength(0);
+  });
+
+  test("bytes that are a part of a larger buffer", () => {
+    const file = riff([FMT, DATA]);
+    const inside = concat([new Uint8Array(3), file, new Uint8Array(5)]).subarray(3, 3 + file.length);
+    expect([...decode(inside).channels[0]]).toEqual(VALUES);
+  });
+});
+
+describe("damage is one line that names the file", () => {
+  const whole = riff([FMT, DATA]);
+  test.each([
+    ["truncated", whole.subarray(0, -1), "x.wav: truncated wav: expected 6 bytes of sound, got 5"],
+    ["only a header", whole.subarray(0, 40), "x.wav: damaged wav: it ends before its data begins"],
+    ["no format", riff([DATA]), "x.wav: damaged wav: its data comes before its format"],
+    [
+      "a short format",
+      riff([chunk("fmt ", new Uint8Array(8)), DATA]),
+      "x.wav: damaged wav: expected a format of 16 bytes, got 8",
+    ],
+    [
+      "no channels",
+      riff([chunk("fmt ", format(1, 0, 16000, 16)), DATA]),
+      "x.wav: damaged wav: 0 channels in frames of 0 bytes",
+    ],
+  ])("%s", (_, bytes, message) => {
+    expect(() => decodeWav(bytes, "x.wav")).toThrow(new SenseVoiceError(message));
+  });
+});
