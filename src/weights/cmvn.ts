@@ -8,7 +8,8 @@ export interface Cmvn {
 
 /**
  * Reads `am.mvn`, a Kaldi nnet in text: `<Nnet>`, `<Splice>` (an identity here), then
- * `<AddShift> n n <LearnRateCoef> 0 [ … ]` and `<Rescale> n n <LearnRateCoef> 0 [ … ]` of `size` numbers each.
+ * `<AddShift> n n <LearnRateCoef> 0 [ … ]` and `<Rescale> n n <LearnRateCoef> 0 [ … ]`, each of `size`
+ * numbers.
  * Source: load_cmvn in FunASR, funasr/frontends/wav_frontend.py.
  */
 export function parseCmvn(text: string, size: number): Cmvn {

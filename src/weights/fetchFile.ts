@@ -156,7 +156,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Asks for the bytes from `offset` on: status 200, 206 or 416. A SenseVoiceError for what no retry can mend. */
+/** Asks for the bytes from `offset` on: status 200, 206 or 416. A SenseVoiceError where no retry can help. */
 async function request(url: string, offset: number): Promise<Response> {
   const stalled = new AbortController();
   const timer = setTimeout(() => stalled.abort(), STALL_MS);

@@ -9,7 +9,7 @@ export interface Parameter {
   readonly matrix: boolean;
 }
 
-/** Rows of `embed`: 7 + 7 languages + 2 text norms (SenseVoiceSmall.__init__ in FunASR's sense_voice/model.py). */
+/** Rows of `embed`: 7 + 7 languages + 2 text norms (SenseVoiceSmall.__init__, FunASR's sense_voice/model.py). */
 const EMBED_ROWS = 16;
 
 /** The parameters of a checkpoint, with PyTorch's shapes: linear weights [out, in], FSMN taps [D, 1, taps]. */

@@ -140,5 +140,5 @@ const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 
 function fail(message: string): never {
-  throw new SenseVoiceError(`[safetensors] ${message}`);
+  throw new SenseVoiceError(`[weights] safetensors: ${message}`);
 }
