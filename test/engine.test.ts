@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { randomModelTensors } from "../scripts/random-weights.ts";
+import { Engine } from "../src/engine.ts";
+import { createEngine, readAudio, SenseVoiceError, type Transcript } from "../src/index.ts";
+import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
+import type { Gpu } from "../src/kernels/webgpu/gpu.ts";
+import { createTokenizer } from "../src/model/tokenizer.ts";
+import { loadWeights } from "../src/model/weights.ts";
+import type { ModelConfig } from "../src/weights/config.ts";
+import { findModel } from "../src/weights/home.ts";
+import { openModelFolder } from "../src/weights/modelFolder.ts";
+import { describeGpu, testGpu } from "./support/gpu.ts";
+
+const sample = (name: string) => readAudio(new URL(`../samples/${name}`, import.meta.url).pathname);
+const withoutTimings = ({ timings, ...rest }: Transcript) => rest;
+
+describe("engine", () => {
+  let engine: Engine;
+  let happy: Float32Array;
+  beforeAll(async () => {
+    engine = await createEngine({ model: "tiny", device: "cpu" });
+    happy = await sample("zh-happy.wav");
+  });
+  afterAll(() => engine.close());
+
+  test("a transcript has all its parts", async () => {
+    const result = await engine.run(happy, { timestamps: true });
+    expect(withoutTimings(result)).toMatchObject({
+      text: "祝你生日快乐😊",
+      raw: "<|zh|><|HAPPY|><|Speech|><|woitn|>祝你生日快乐",
+      tokens: [970, 980, 976, 993, 969, 558, 576, 366, 557, 658],
+      language: "zh",
+      emotion: "happy",
+      events: ["speech"],
+      duration: happy.length / 16000,
+    });
+    expect(result.words?.map(({ word }) => word).join("")).toBe("祝你生日快乐");
+    for (const { start, end, confidence } of result.words ?? []) {
+      expect(end).toBeGreaterThan(start);
+      expect(confidence).toBeGreaterThan(0);
+      expect(confidence).toBeLessThanOrEqual(1);
+    }
+    const { features, encode, decode, total } = result.timings;
+    expect(features + encode + decode).toBeCloseTo(total, 6);
+    expect((await engine.run(happy)).words).toBeNull();
+  });
+
+  test("a batch, and runs that overlap, give what each clip gives alone", async () => {
+    const clips = [happy.subarray(0, 9000), await sample("yue.wav"), happy];
+    const alone = [];
+    for (const clip of clips) alone.push(withoutTimings(await engine.run(clip, { timestamps: true })));
+    expect((await engine.runBatch(clips, { timestamps: true })).map(withoutTimings)).toEqual(alone);
+    const overlapping = await Promise.all(clips.map((clip) => engine.run(clip, { timestamps: true })));
+    expect(overlapping.map(withoutTimings)).toEqual(alone);
+    expect(await engine.runBatch([])).toEqual([]);
+  });
+
+  test("ITN is asked for; the unknown emotion can be banned", async () => {
+    expect((await engine.run(happy, { itn: true })).raw).toContain("<|withitn|>");
+    const applause = await sample("applause.wav");
+    expect((await engine.run(applause)).raw).toContain("<|EMO_UNKNOWN|>");
+    expect((await engine.run(applause, { banUnknownEmotion: true })).raw).not.toContain("<|EMO_UNKNOWN|>");
+  });
+
+  test("sound as short as it can be has a result", async () => {
+    for (const samples of [1, 160, 400, 401]) {
+      const { raw, words } = await engine.run(happy.subarray(0, samples), { timestamps: true });
+      expect(raw).toMatch(/^<\|/);
+      expect(words).toEqual(expect.any(Array));
+    }
+  });
+
+  test("wrong input is refused in one line", async () => {
+    const wrong: [() => Promise<unknown>, string][] = [
+      [() => engine.run(new Float32Array(0)), "expected sound, got 0 samples"],
+      [() => engine.run(Float32Array.of(0, Number.NaN)), "got NaN at sample 1"],
+      [() => engine.run([0, 1] as unknown as Float32Array), "expected samples in a Float32Array"],
+      [() => engine.run(new Float32Array(16000 * 1801)), "expected at most 1800 seconds, got 1801"],
+      [
+        () => engine.run(happy, { language: "fr" as "en" }),
+        "[engine] language: expected one of auto, zh, en",
+      ],
+      [() => createEngine({ device: "tpu" as "cpu" }), "[engine] device: expected one of auto, webgpu, cpu"],
+      [() => createEngine({ weights: "int3" as "f32" }), "[engine] weights: expected one of f32, f16"],
+      [() => createEngine({ model: "nowhere" }), "there is no such folder"],
+    ];
+    for (const [call, message] of wrong) {
+      const error: unknown = await call().catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(SenseVoiceError);
+      expect((error as Error).message).toContain(message);
+      expect((error as Error).message).not.toContain("\n");
+    }
+  });
+
+  test("a run can be aborted", async () => {
+    const controller = new AbortController();
+    const running = engine.run(happy, { signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(running).rejects.toThrow("enough");
+    await expect(engine.run(happy, { signal: AbortSignal.abort() })).rejects.toThrow(/aborted/);
+    expect((await engine.run(happy)).text).toBe("祝你生日快乐😊");
+  });
+
+  test("a closed engine says so", async () => {
+    let closed: Engine;
+    {
+      await using scoped = await createEngine({ model: "tiny", device: "cpu" });
+      closed = scoped;
+    }
+    await expect(closed.run(happy)).rejects.toThrow("[engine] the engine is closed: create a new one");
+    await closed.close(); // twice does no harm
+  });
+});
+
+/** The architecture in small: what is tested here does not need a model that knows anything. */
+const SMALL: ModelConfig["encoder"] = {
+  inputSize: 560,
+  outputSize: 64,
+  attentionHeads: 2,
+  linearUnits: 128,
+  numBlocks: 2,
+  tpBlocks: 1,
+  kernelSize: 11,
+};
+
+async function smallEngine(gpu: Gpu): Promise<Engine> {
+  const folder = await openModelFolder(findModel("tiny"));
+  const config = { ...folder.config, encoder: SMALL };
+  const backend = webgpuBackend(gpu);
+  const weights = await loadWeights(backend, SMALL, randomModelTensors(config));
+  return new Engine(backend, config, createTokenizer(folder.tokenizer), weights, "f32");
+}
+
+describeGpu("engine on WebGPU", () => {
+  const noise = (samples: number) => Float32Array.from({ length: samples }, (_, i) => Math.sin(i * i));
+
+  test("memory is flat over 1 000 runs of mixed lengths", async () => {
+    const engine = await smallEngine(await testGpu());
+    const seconds = (i: number) => 0.05 + ((i * 7) % 20) / 20;
+    const run = (i: number) => {
+      const clip = noise(16000 * seconds(i));
+      return i % 3 === 0
+        ? engine.runBatch([clip, noise(4000)])
+        : engine.run(clip, { timestamps: i % 3 === 1 });
+    };
+    for (let i = 0; i < 60; i++) await run(i); // every length, alone and in a batch
+    const before = engine.memory;
+    for (let i = 0; i < 1000; i++) await run(i);
+    expect(engine.memory).toBe(before);
+    await engine.close();
+  }, 300_000);
+
+  test("a lost device is an error that says what to do", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    gpu.device.destroy();
+    await expect(engine.run(noise(8000))).rejects.toThrow(
+      /^\[webgpu\] the device was lost \(.*\): create a new engine, or use device "cpu"$/,
+    );
+    await engine.close();
+  });
+
+  test("out of memory is an error that says what to do, and the engine goes on", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    const expected = await engine.run(noise(8000));
+    const { popErrorScope } = gpu.device;
+    let pops = 0;
+    // The first scope that a submit closes is the one for memory.
+    gpu.device.popErrorScope = () => {
+      const answer = popErrorScope.call(gpu.device);
+      return pops++ === 0 ? answer.then(() => ({ message: "no memory" })) : answer;
+    };
+    await expect(engine.run(noise(8000))).rejects.toThrow(
+      /^\[webgpu\] out of memory on .*: use shorter clips, fewer at a time, lighter weights, or device "cpu"$/,
+    );
+    expect((await engine.run(noise(8000))).tokens).toEqual(expected.tokens);
+    await engine.close();
+  });
+
+  test("a tensor beyond the device's limit is refused before it is made", async () => {
+    const gpu = await testGpu();
+    const limit = gpu.device.limits.maxStorageBufferBindingSize;
+    expect(() => gpu.createTensor([limit])).toThrow(`needs ${limit * 4} bytes`);
+    gpu.close();
+  });
+
+  test("a shader that is not valid is complained of, not computed", async () => {
+    const gpu = await testGpu();
+    const y = gpu.createTensor([4]);
+    gpu.dispatch({ wgsl: "fn main() { nonsense }", params: [], reads: [], writes: [y], workgroups: [1] });
+    await expect(gpu.read(y)).rejects.toThrow(/^\[webgpu\] /);
+    gpu.close();
+  });
+});
