@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
 import { checkPcm } from "./audio/pcm.ts";
 import { SenseVoiceError } from "./error.ts";

@@ -1,12 +1,14 @@
 import { SenseVoiceError } from "../error.ts";
+import { isSphere } from "./sphere.ts";
 import { isWav } from "./wav.ts";
 
 /** Containers that are known by their first bytes. */
-export type Container = "wav" | "mp3" | "aac" | "flac" | "ogg" | "mp4" | "webm" | "aiff";
+export type Container = "wav" | "mp3" | "aac" | "flac" | "ogg" | "mp4" | "webm" | "aiff" | "sphere";
 
 /** What the bytes are, by their content, whatever the file is called; undefined for anything else. */
 export function containerOf(bytes: Uint8Array): Container | undefined {
   if (isWav(bytes)) return "wav";
+  if (isSphere(bytes)) return "sphere";
   const start = bytes.subarray(id3Length(bytes), id3Length(bytes) + 12);
   const text = latin1(start);
   if (text.startsWith("fLaC")) return "flac";

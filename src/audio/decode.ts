@@ -2,9 +2,10 @@ import { SenseVoiceError } from "../error.ts";
 import { type Container, checkComplete, containerOf, id3Length } from "./container.ts";
 import { exactFlac } from "./flac.ts";
 import type { DecodedAudio } from "./pcm.ts";
+import { decodeSphere } from "./sphere.ts";
 import { decodeWav } from "./wav.ts";
 
-const FORMATS = "wav, mp3, flac, ogg (vorbis, opus) and aiff";
+const FORMATS = "wav, mp3, flac, ogg (vorbis, opus), aiff and sph";
 
 type Decoder = (bytes: Uint8Array) => DecoderResult | Promise<DecoderResult>;
 type DecoderResult = { channelData: Float32Array[]; sampleRate: number };
@@ -22,7 +23,7 @@ const DECODERS: Readonly<Record<string, () => Promise<{ default: Decoder }>>> = 
 export type Fallback = (bytes: Uint8Array) => Promise<DecodedAudio | string>;
 
 /**
- * Decodes a sound file by its content: wav here, mp3, flac, ogg vorbis, ogg opus and aiff by the packages
+ * Decodes a sound file by its content: wav and sph here, mp3, flac, ogg vorbis, ogg opus and aiff by the packages
  * `@audio/decode-*`, anything else by `fallback`. Runs in Node and in browsers.
  *
  * mp3 with a Xing header comes without the encoder's delay in front, but may keep some padding at the end;
@@ -40,9 +41,11 @@ export async function decodeAudio(
     throw new SenseVoiceError(`${name}: expected the bytes of a sound file in a Uint8Array`);
   }
   if (bytes.length === 0) throw new SenseVoiceError(`${name}: expected a sound file, got an empty one`);
-  if (isText(bytes)) throw new SenseVoiceError(`${name}: not a sound file, it holds text`);
-
   const container = containerOf(bytes);
+  // The header of a NIST SPHERE file is text.
+  if (container !== "sphere" && isText(bytes)) {
+    throw new SenseVoiceError(`${name}: not a sound file, it holds text`);
+  }
   const decoded = container
     ? await decodeContainer(bytes, container, name)
     : `not a sound file that is known: ${FORMATS}`;
@@ -60,6 +63,7 @@ async function decodeContainer(
   name: string,
 ): Promise<DecodedAudio | string> {
   if (container === "wav") return decodeWav(bytes, name) ?? "a wav of an encoding that is not read here";
+  if (container === "sphere") return decodeSphere(bytes, name);
   checkComplete(bytes, container, name);
   const codec = container === "ogg" ? oggCodec(bytes) : container;
   if (!(codec in DECODERS)) return `${codec} is not read here, but ${FORMATS}`;

@@ -11,18 +11,23 @@ const MAX_FILE_BYTES = 2 ** 31 - 1;
  * Reads a sound file, or its bytes, as the model wants it: decoded, mixed down, resampled.
  *
  * @param source a path, or what a sound file contains
+ * @param name what to call it in messages
  * @returns mono samples in [-1, 1] at 16 kHz
  * @throws SenseVoiceError that names the file, if it cannot be read, is no sound, is damaged or is empty
  */
-export async function readAudio(source: string | Uint8Array): Promise<Float32Array> {
-  if (typeof source !== "string") return toMono(await decodeAudio(source, "audio", decodeWithFfmpeg));
-  return toMono(await decodeAudio(await readBytes(source), source, decodeWithFfmpeg), source);
+export async function readAudio(
+  source: string | Uint8Array,
+  name = typeof source === "string" ? source : "audio",
+): Promise<Float32Array> {
+  const bytes = typeof source === "string" ? await readBytes(source) : source;
+  return toMono(await decodeAudio(bytes, name, decodeWithFfmpeg), name);
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
     const info = await stat(path);
     if (info.isDirectory()) throw new SenseVoiceError(`${path}: expected a sound file, got a directory`);
+    if (info.isCharacterDevice()) throw new SenseVoiceError(`${path}: expected a sound file, got a device`);
     if (info.size > MAX_FILE_BYTES) {
       throw new SenseVoiceError(`${path}: expected a file below 2 GiB, got ${info.size} bytes`);
     }

@@ -106,7 +106,7 @@ function dataLength(view: DataView, start: number, declared: number, name: strin
 }
 
 /** G.711 A-law code → 16-bit sample: sign, 3 bits of exponent, 4 of mantissa, every other bit inverted. */
-function aLaw(code: number): number {
+export function aLaw(code: number): number {
   const bits = code ^ 0x55;
   const exponent = (bits >> 4) & 7;
   const mantissa = ((bits & 15) << 4) + 8;
@@ -115,7 +115,7 @@ function aLaw(code: number): number {
 }
 
 /** G.711 µ-law code → 16-bit sample: all bits inverted, magnitudes biased by 132. */
-function muLaw(code: number): number {
+export function muLaw(code: number): number {
   const bits = ~code;
   const biased = (((bits & 15) << 3) + 132) << ((bits >> 4) & 7);
   return bits & 0x80 ? 132 - biased : biased - 132;

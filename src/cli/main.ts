@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { Help } from "commander";
+import { createCommand, run } from "./command.ts";
+import { convertCommand } from "./convert.ts";
+import { downloadCommand } from "./download.ts";
+import { evalCommand } from "./evalCommand.ts";
+import { infoCommand } from "./info.ts";
+import { transcribeCommand } from "./transcribeCommand.ts";
+import { version } from "./version.ts";
+
+// Start-up time counts: the commands import their engines, decoders and drivers when they are run.
+const transcribe = transcribeCommand();
+const program = createCommand("sensevoice")
+  .usage("[options] FILE...\n       sensevoice COMMAND ...")
+  .description("Speech to text with language, emotion and sound events, by SenseVoiceSmall.")
+  .version(version())
+  .addCommand(transcribe, { isDefault: true })
+  .addCommand(convertCommand("convert"))
+  .addCommand(downloadCommand())
+  .addCommand(evalCommand())
+  .addCommand(infoCommand())
+  // Without a command it transcribes, so the options of that are its own.
+  .configureHelp({
+    visibleOptions: (command) => [...transcribe.options, ...new Help().visibleOptions(command)],
+  })
+  .addHelpText(
+    "after",
+    `
+Examples:
+  $ sensevoice talk.mp3
+  $ sensevoice --timestamps --itn talk.mp3
+  $ sensevoice --format json recordings/*.wav > recordings.jsonl
+  $ ffmpeg -i film.mkv -f wav - | sensevoice -`,
+  );
+
+await run(program);
