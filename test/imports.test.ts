@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   model: ["error", "tensor", "kernels", "weights", "quant"],
   engine: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],
   index: ["error", "engine", "model", "audio", "weights", "quant"],
-  cli: ["error", "index", "engine", "model", "audio", "weights", "quant", "kernels", "tensor"],
+  eval: ["error", "index", "model", "weights"],
+  cli: ["error", "eval", "index", "engine", "model", "audio", "weights", "quant", "kernels", "tensor"],
 };
 
 interface Import {

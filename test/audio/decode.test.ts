@@ -45,7 +45,7 @@ test.each([
   const sound = { channels: [Float32Array.of(0.5)], sampleRate: 8000 };
   expect(await decodeAudio(fixture(name), name, async () => sound)).toBe(sound);
   await expect(decodeAudio(fixture(name), name)).rejects.toThrow(
-    `${name}: ${format} is not read here, but wav, mp3, flac, ogg (vorbis, opus) and aiff`,
+    `${name}: ${format} is not read here, but wav, mp3, flac, ogg (vorbis, opus), aiff and sph`,
   );
 });
 
@@ -98,7 +98,7 @@ describe("what is no sound", () => {
 
   test("without a fallback the error says what is read", async () => {
     await expect(decodeAudio(noise, "a.xyz")).rejects.toThrow(
-      "a.xyz: not a sound file that is known: wav, mp3, flac, ogg (vorbis, opus) and aiff",
+      "a.xyz: not a sound file that is known: wav, mp3, flac, ogg (vorbis, opus), aiff and sph",
     );
   });
 
