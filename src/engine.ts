@@ -3,6 +3,7 @@ import { extractFeatures } from "./audio/features.ts";
 import { checkPcm } from "./audio/pcm.ts";
 import { SenseVoiceError } from "./error.ts";
 import { ReferenceBackend } from "./kernels/reference/backend.ts";
+import { createWasmBackend } from "./kernels/wasm/backend.ts";
 import { openGpu } from "./kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "./kernels/webgpu/backend.ts";
 import { collapse, HEADER_ROWS } from "./model/ctc.ts";
@@ -12,7 +13,7 @@ import { type Encoded, SenseVoice } from "./model/sensevoice.ts";
 import { readTags, type Tags } from "./model/tags.ts";
 import { ctcForcedAlign, tokenSpans } from "./model/timestamps.ts";
 import { createTokenizer, type Tokenizer } from "./model/tokenizer.ts";
-import { loadWeights, type ModelWeights, type WeightType } from "./model/weights.ts";
+import { loadWeights, type ModelWeights, WEIGHT_TYPES, type WeightType } from "./model/weights.ts";
 import { alignmentTargets, groupWords, type Word } from "./model/words.ts";
 import type { Backend } from "./tensor/backend.ts";
 import type { ModelConfig } from "./weights/config.ts";
@@ -26,7 +27,9 @@ export interface EngineOptions {
   readonly model?: string;
   /** `"auto"` (the default) takes a hardware WebGPU adapter if there is one, else the CPU. */
   readonly device?: Device;
-  /** Element type of the linear weights on the device; as the model folder has them unless given. */
+  /** Threads of the CPU device; as many as there are cores unless given. */
+  readonly threads?: number;
+  /** How the linear weights are kept on the device; as the model folder has them unless given. */
   readonly weights?: WeightType;
 }
 
@@ -78,8 +81,8 @@ const MAX_SECONDS = 1800;
  * @throws SenseVoiceError if there is no such model, its files are damaged, or there is no such device
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { model = "tiny", device = "auto", weights: type } = options;
-  checkOption("weights", type, [undefined, "f32", "f16"]);
+  const { model = "tiny", device = "auto", threads, weights: type } = options;
+  checkOption("weights", type, [undefined, ...WEIGHT_TYPES]);
   const folder = await openModelFolder(findModel(model));
   const tokenizer = createTokenizer(folder.tokenizer);
   if (tokenizer.size !== folder.config.vocabSize) {
@@ -87,7 +90,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       `[engine] tokenizer: expected ${folder.config.vocabSize} pieces, got ${tokenizer.size}`,
     );
   }
-  const backend = await createBackend(device);
+  const backend = await createBackend(device, threads);
   try {
     const weights = await loadWeights(backend, folder.config.encoder, folder.tensors(), type);
     return new Engine(backend, folder.config, tokenizer, weights, type ?? folder.config.weights);
@@ -97,7 +100,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   }
 }
 
-async function createBackend(device: Device): Promise<Backend> {
+async function createBackend(device: Device, threads: number | undefined): Promise<Backend> {
   checkOption("device", device, ["auto", "webgpu", "cpu", "reference"]);
   if (device === "webgpu" || device === "auto") {
     const gpu = await openGpu({ hardware: device === "auto" });
@@ -108,13 +111,13 @@ async function createBackend(device: Device): Promise<Backend> {
       );
     }
   }
-  return new ReferenceBackend();
+  return device === "reference" ? new ReferenceBackend() : createWasmBackend({ threads });
 }
 
 /** A model on a device. Runs may overlap; they are computed in the order of the calls. Close it when done. */
 export class Engine {
   readonly config: ModelConfig;
-  /** How the linear weights are kept: `"f32"` or `"f16"`. */
+  /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
   readonly #backend: Backend;
   readonly #model: SenseVoice;
@@ -138,7 +141,7 @@ export class Engine {
     this.#cmvn = weights.cmvn;
   }
 
-  /** The device that computes: `"webgpu"` or `"reference"`. */
+  /** What computes: `"webgpu"`, `"wasm"` (the CPU) or `"reference"`. */
   get device(): Backend["name"] {
     return this.#backend.name;
   }

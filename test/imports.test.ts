@@ -15,9 +15,22 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kernels: ["error", "tensor"],
   model: ["error", "tensor", "kernels", "weights", "quant"],
   engine: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],
+  quantizeFolder: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],
   index: ["error", "engine", "model", "audio", "weights", "quant"],
   eval: ["error", "index", "model", "weights"],
-  cli: ["error", "eval", "index", "engine", "model", "audio", "weights", "quant", "kernels", "tensor"],
+  cli: [
+    "error",
+    "eval",
+    "quantizeFolder",
+    "index",
+    "engine",
+    "model",
+    "audio",
+    "weights",
+    "quant",
+    "kernels",
+    "tensor",
+  ],
 };
 
 interface Import {

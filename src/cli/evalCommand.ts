@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { LANGUAGE_ROW } from "../model/embed.ts";
+import { WEIGHT_TYPES } from "../model/weights.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
 
@@ -14,7 +15,7 @@ export function evalCommand(): Command {
     .addOption(
       choice("--device <device>", "where to compute", ["auto", "webgpu", "cpu", "reference"]).default("auto"),
     )
-    .addOption(choice("--weights <type>", "element type of the weights on the device", ["f32", "f16"]))
+    .addOption(choice("--weights <type>", "element type of the weights on the device", WEIGHT_TYPES))
     .addOption(
       choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW)).default("auto"),
     )

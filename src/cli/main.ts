@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { downloadCommand } from "./download.ts";
 import { evalCommand } from "./evalCommand.ts";
 import { infoCommand } from "./info.ts";
+import { quantizeCommand } from "./quantizeCommand.ts";
 import { transcribeCommand } from "./transcribeCommand.ts";
 import { version } from "./version.ts";
 
@@ -18,6 +19,7 @@ const program = createCommand("sensevoice")
   .addCommand(convertCommand("convert"))
   .addCommand(downloadCommand())
   .addCommand(evalCommand())
+  .addCommand(quantizeCommand())
   .addCommand(infoCommand())
   // Without a command it transcribes, so the options of that are its own.
   .configureHelp({

@@ -1,6 +1,7 @@
 import { SenseVoiceError } from "../error.ts";
-import type { LinearOptions, Norm, Segments, Tensor } from "../tensor/backend.ts";
+import type { LinearOptions, LinearWeight, Norm, Segments, Tensor } from "../tensor/backend.ts";
 import { expectShape } from "../tensor/host.ts";
+import { checkQuantized, type Weight } from "../tensor/quantized.ts";
 
 /** The shapes every backend demands, in one place: each check returns the sizes that its operation works with. */
 
@@ -21,24 +22,26 @@ export function checkLayerNorm(x: Tensor, { gamma, beta }: Norm): [rows: number,
 }
 
 /** K % 4 = 0, so that a row can be read four numbers at a time. */
-export function checkLinearWeight(weight: { readonly shape: readonly number[] }): [n: number, k: number] {
+export function checkLinearWeight(weight: Weight): [n: number, k: number] {
   const [n, k] = weight.shape;
   if (weight.shape.length !== 2 || k % 4 !== 0) {
     throw new SenseVoiceError(
       `[linear] weight: expected [N, K] with K a multiple of 4, got [${weight.shape.join(", ")}]`,
     );
   }
+  if (weight.dtype === "quantized") checkQuantized("linear", weight);
   return [n, k];
 }
 
 export function checkLinear(
   x: Tensor,
-  weight: Tensor,
+  weight: LinearWeight,
   options: LinearOptions,
 ): [rows: number, n: number, k: number] {
   const [rows] = rowsOf("linear", "x", x);
-  const [n, k] = checkLinearWeight(weight);
+  const [n, k] = weight.shape;
   expectShape("linear", "x", x.shape, [rows, k]);
+  if (options.norm) checkLayerNorm(x, options.norm);
   if (options.bias) expectShape("linear", "bias", options.bias.shape, [n]);
   if (options.residual) expectShape("linear", "residual", options.residual.shape, [rows, n]);
   return [rows, n, k];

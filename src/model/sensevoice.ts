@@ -46,16 +46,13 @@ export class SenseVoice {
         for (const { name, norm1, qkv, fsmn, out, norm2, w1, w2 } of layers) {
           x = backend.scope(() => {
             // [q | k | v] [R, 3D]; then attention beside the FSMN memory of v; then the feed-forward.
-            const projected = backend.linear(backend.layerNorm(x, norm1), qkv.weight, { bias: qkv.bias });
+            const projected = backend.linear(x, qkv.weight, { norm: norm1, bias: qkv.bias });
             // The first layer widens 560 to D, so it has no residual around attention.
             const residual = x.shape[1] === config.outputSize ? x : undefined;
             const memory = backend.fsmn(projected, fsmn, segments, residual);
             const attended = backend.attention(projected, config.attentionHeads, segments);
             const mid = backend.linear(attended, out.weight, { bias: out.bias, residual: memory });
-            const hidden = backend.linear(backend.layerNorm(mid, norm2), w1.weight, {
-              bias: w1.bias,
-              relu: true,
-            });
+            const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
             return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });
           });
           tap?.(name, x);

@@ -1,7 +1,10 @@
 import { SenseVoiceError } from "../error.ts";
-import type { Backend, CtcHead, Norm, Tensor } from "../tensor/backend.ts";
+import { quantizeTensor } from "../quant/quantize.ts";
+import { PRESETS } from "../quant/scheme.ts";
+import type { Backend, CtcHead, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
 import { asF32, f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
+import { dequantize, type Weight } from "../tensor/quantized.ts";
 import type { EncoderConfig } from "../weights/config.ts";
 
 export interface NormWeights extends Norm {
@@ -10,7 +13,7 @@ export interface NormWeights extends Norm {
 
 export interface LinearWeights {
   /** [out, in] */
-  readonly weight: Tensor;
+  readonly weight: LinearWeight;
   readonly bias: Tensor;
 }
 
@@ -37,8 +40,9 @@ export interface ModelWeights {
   readonly cmvn: { readonly shift: Float32Array; readonly scale: Float32Array };
 }
 
-/** How the linear weights are kept on the device. */
-export type WeightType = "f32" | "f16";
+/** What linear weights can be turned into as they are loaded: floats, or few bits by rule. */
+export const WEIGHT_TYPES = ["f32", "f16", "int8", "int4"] as const;
+export type WeightType = (typeof WEIGHT_TYPES)[number];
 
 /**
  * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. The linear weights
@@ -47,20 +51,25 @@ export type WeightType = "f32" | "f16";
 export async function loadWeights(
   backend: Backend,
   config: EncoderConfig,
-  tensors: AsyncIterable<[name: string, tensor: HostTensor]> | Iterable<[name: string, tensor: HostTensor]>,
+  tensors: AsyncIterable<[name: string, tensor: Weight]> | Iterable<[name: string, tensor: Weight]>,
   type?: WeightType,
 ): Promise<ModelWeights> {
   const host = new Map<string, Float32Array>();
+  const linears = new Map<string, LinearWeight>();
   const device = new Map<string, Tensor>();
   for await (const [name, tensor] of tensors) {
-    if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
-    else if (isLinearWeight(name, tensor)) device.set(name, backend.uploadLinear(convert(tensor, type)));
+    if (tensor.dtype === "quantized" || isLinearWeight(name, tensor)) {
+      linears.set(name, backend.uploadLinear(convert(tensor, type)));
+    } else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
     else device.set(name, backend.upload(tensor));
   }
 
   const onHost = (name: string) => host.get(name) ?? missing(name);
   const on = (name: string) => device.get(name) ?? missing(name);
-  const linear = (name: string) => ({ weight: on(`${name}.weight`), bias: on(`${name}.bias`) });
+  const linear = (name: string) => ({
+    weight: linears.get(`${name}.weight`) ?? missing(`${name}.weight`),
+    bias: on(`${name}.bias`),
+  });
   const norm = (name: string) => ({ name, gamma: on(`${name}.weight`), beta: on(`${name}.bias`) });
   const layer = (name: string): LayerWeights => ({
     name,
@@ -91,14 +100,18 @@ export async function loadWeights(
   return weights;
 }
 
-/** The matrices of the linear layers: [out, in]. (`fsmn_block` has two dimensions as well.) */
+/** The matrices of the linear layers: [out, in]. (The embedding and `fsmn_block` have two dimensions as well.) */
 function isLinearWeight(name: string, { shape }: HostTensor): boolean {
-  return shape.length === 2 && !name.endsWith("fsmn_block.weight");
+  return shape.length === 2 && name !== "embed.weight" && !name.endsWith("fsmn_block.weight");
 }
 
-function convert(tensor: HostTensor, type: WeightType | undefined): HostTensor {
+function convert(tensor: Weight, type: WeightType | undefined): Weight {
   if (!type || tensor.dtype === type) return tensor;
-  const f32 = asF32(tensor);
+  const f32 = tensor.dtype === "quantized" ? dequantize(tensor) : asF32(tensor);
+  if (type === "int8" || type === "int4") {
+    const [n, k] = tensor.shape;
+    return quantizeTensor(f32, [n, k], PRESETS[type]);
+  }
   return { dtype: type, shape: tensor.shape, data: type === "f16" ? f32ToF16(f32) : f32 };
 }
 

@@ -1,4 +1,5 @@
 import type { DType, HostTensor } from "./host.ts";
+import type { Weight } from "./quantized.ts";
 
 /** A tensor that lives on a device: what it is. Each backend adds where it is. Row-major. */
 export interface Tensor {
@@ -23,7 +24,14 @@ export interface Norm {
   readonly beta: Tensor;
 }
 
+/** The weight [N, K] of a linear layer on a device, in a layout of the backend's own. */
+export interface LinearWeight {
+  readonly shape: readonly number[];
+}
+
 export interface LinearOptions {
+  /** Layer norm in front: x becomes layerNorm(x, norm). */
+  readonly norm?: Norm;
   /** f32 [N], added to every row. */
   readonly bias?: Tensor;
   /** max(0, ·) after the bias. */
@@ -34,7 +42,7 @@ export interface LinearOptions {
 
 /** The CTC head: logits = x · weightᵀ + bias, weight [vocab, D]. */
 export interface CtcHead {
-  readonly weight: Tensor;
+  readonly weight: LinearWeight;
   readonly bias: Tensor;
 }
 
@@ -43,7 +51,7 @@ export interface CtcHead {
  * each. Calls may only record; results exist once `read` resolves. Activations are f32.
  */
 export interface Backend {
-  readonly name: "reference" | "webgpu";
+  readonly name: "reference" | "webgpu" | "wasm";
   /** What the numbers run on, for people: an adapter's name, say. */
   readonly description: string;
 
@@ -51,13 +59,13 @@ export interface Backend {
   upload(tensor: HostTensor): Tensor;
 
   /** Copies the weight [N, K] of a linear layer to the device, in the layout that `linear` wants. K % 4 = 0. */
-  uploadLinear(weight: HostTensor): Tensor;
+  uploadLinear(weight: Weight): LinearWeight;
 
   /** y = (x − mean(x)) / √(var(x) + 1e-5) · gamma + beta over each row of x [R, D]. Mean and variance in two passes. */
   layerNorm(x: Tensor, norm: Norm): Tensor;
 
-  /** y = relu?(x · weightᵀ + bias) + residual: x [R, K], weight [N, K] → [R, N]. */
-  linear(x: Tensor, weight: Tensor, options?: LinearOptions): Tensor;
+  /** y = relu?(norm?(x) · weightᵀ + bias) + residual: x [R, K], weight [N, K] → [R, N]. */
+  linear(x: Tensor, weight: LinearWeight, options?: LinearOptions): Tensor;
 
   /**
    * Multi-head self-attention inside each clip: qkv [R, 3D] = [q | k | v], head h owns columns h·D/heads … of each;

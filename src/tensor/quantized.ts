@@ -1,6 +1,9 @@
 import { SenseVoiceError } from "../error.ts";
 import type { HostTensor } from "./host.ts";
 
+/** The longest row whose 127 · 128 · K fits an int32. */
+const MAX_INT8_K = 2 ** 17;
+
 /** Codes that lie together: 32 codes of b bits are b whole words, whatever b is. */
 export const BLOCK = 32;
 
@@ -33,9 +36,14 @@ export interface QuantizedTensor {
   /** [T, 2^bits], T = 1 (one for the matrix), N (for each channel) or N·G (for each group). */
   readonly tables?: Float32Array;
   /**
-   * Int8 activations: x is rounded to ⌊x / s + ½⌋ in [−127, 127] and the products are summed as integers. s is
-   * max|x| / 127 of each row of x ("dynamic"), or one number from calibration. Uniform weights of 8 bits with one
-   * group to a row only.
+   * Int8 activations: each row of x becomes whole numbers q too, and Σ q·(c − 128) is summed in integers, exactly:
+   *
+   *   y = f32(Σ q·(c − 128)) · (s · scale(n)),  q = x · r rounded to the nearest (ties to even), in [−127, 127]
+   *
+   * "dynamic": s = max|x| · f32(1/127) and r = 127 / max|x| of each row (r = 0 where that is below 1e-30). A number:
+   * s for all rows, from calibration, and r = 1 / s. Every step is rounded to f32, and bias, ReLU and residual follow
+   * in this order, so backends agree bit for bit; but a GPU may be 2.5 ulp off in a division, so where x · r is that
+   * close to a half, q may differ by one. Uniform symmetric weights of 8 bits with one scale a row only.
    */
   readonly activation?: "dynamic" | number;
 }
@@ -53,7 +61,7 @@ export function wordsOfRow({ shape, bits }: Pick<QuantizedTensor, "shape" | "bit
   return Math.ceil(shape[1] / BLOCK) * bits;
 }
 
-/** Throws unless the arrays have the lengths that the formula wants. */
+/** Throws unless the arrays have the lengths that the formula wants, and finite numbers. */
 export function checkQuantized(where: string, weight: QuantizedTensor): void {
   const { shape, bits, groupSize, codes, scales, zeros, tables, activation } = weight;
   const [n, k] = shape;
@@ -66,21 +74,33 @@ export function checkQuantized(where: string, weight: QuantizedTensor): void {
   }
   const groups = groupsOf(weight);
   if (codes.length !== n * wordsOfRow(weight)) fail("codes", `${n * wordsOfRow(weight)} words`, codes.length);
-  if (scales.length !== n * groups && scales.length !== 1)
+  if (scales.length !== n * groups && scales.length !== 1) {
     fail("scales", `${n * groups} or 1`, scales.length);
-  if (zeros && zeros.length !== n * groups) fail("zeros", n * groups, zeros.length);
+  }
+  checkFinite(scales, (got) => fail("scales", "finite numbers", got));
+  if (zeros) {
+    if (zeros.length !== n * groups) fail("zeros", n * groups, zeros.length);
+    const tooLarge = zeros.find((zero) => zero >= 2 ** bits);
+    if (tooLarge !== undefined) fail("zeros", `codes of ${bits} bits`, tooLarge);
+  }
   if (tables) {
     const allowed = [1, n, n * groups].map((count) => count * 2 ** bits);
     if (!allowed.includes(tables.length)) fail("tables", allowed.join(" or "), tables.length);
+    checkFinite(tables, (got) => fail("tables", "finite numbers", got));
     if (zeros) fail("zeros", "none beside a table", "some");
   }
-  if (activation !== undefined && (tables || bits !== 8 || zeros || groups !== 1)) {
-    fail(
-      "activation",
-      "int8 only for symmetric uniform weights of 8 bits, one scale a row",
-      "another scheme",
-    );
+  if (activation === undefined) return;
+  if (tables || bits !== 8 || zeros || groups !== 1 || k > MAX_INT8_K) {
+    const int8 = `int8 only for symmetric uniform weights of 8 bits, one scale a row, K ≤ ${MAX_INT8_K}`;
+    fail("activation", int8, "another scheme");
   }
+  if (activation !== "dynamic" && !(activation > 0 && activation < Number.POSITIVE_INFINITY)) {
+    fail("activation", '"dynamic" or a positive number', activation);
+  }
+}
+
+function checkFinite(values: Float32Array, fail: (got: number) => void): void {
+  for (const value of values) if (!(Math.abs(value) < Number.POSITIVE_INFINITY)) fail(value);
 }
 
 /** The codes of row n, one a byte: [K]. */

@@ -28,14 +28,28 @@ export interface FrontendConfig {
   readonly lfrN: number;
 }
 
+/** What `config.json` says of a weight in few bits; scales, zero points and tables are in the weights file. */
+export interface Quantization {
+  /** Bits of a code, 2 to 8. */
+  readonly bits: number;
+  /** Weights along K that share a scale: a multiple of 32, or K. */
+  readonly groupSize: number;
+  /** Int8 activations, scaled by each row's largest value or by a number from calibration; none unless given. */
+  readonly activation?: "dynamic" | number;
+}
+
 /** `config.json` of a model folder. */
 export interface ModelConfig {
   readonly format: "sensevoice";
   readonly formatVersion: 1;
   /** What the model calls itself: the name of the folder it was converted from, or `--name`. */
   readonly name: string;
-  /** Element type of the linear weights as stored. */
+  /** How the linear weights are stored, for people: "f16", "int4", … */
   readonly weights: string;
+  /** The linear weights in few bits, by name; the others are floats. */
+  readonly quantization?: Readonly<Record<string, Quantization>>;
+  /** What chose their schemes, kept as it was given. */
+  readonly policy?: unknown;
   readonly encoder: EncoderConfig;
   readonly frontend: FrontendConfig;
   /** Tokens the CTC head chooses from; 0 is the blank. */
@@ -77,6 +91,8 @@ export function parseModelConfig(json: unknown): ModelConfig {
     formatVersion: 1,
     name: string(root.name, "name"),
     weights: string(root.weights, "weights"),
+    ...(root.quantization !== undefined && { quantization: expectQuantization(root.quantization) }),
+    ...(root.policy !== undefined && { policy: root.policy }),
     encoder,
     frontend,
     vocabSize: integer(root.vocabSize, "vocabSize", 2, 2 ** 20),
@@ -113,6 +129,28 @@ function expectFrontend(value: Record<string, unknown>): FrontendConfig {
     lfrM: at("lfrM", 1, 64),
     lfrN: at("lfrN", 1, 64),
   };
+}
+
+function expectQuantization(value: unknown): Record<string, Quantization> {
+  const entries = Object.entries(object(value, "quantization")).map(
+    ([name, entry]): [string, Quantization] => {
+      const field = `quantization["${name}"]`;
+      const { bits, groupSize, activation } = object(entry, field);
+      if (activation !== undefined && activation !== "dynamic" && !isPositive(activation)) {
+        fail(`${field}.activation`, '"dynamic" or a positive number', activation);
+      }
+      const sizes = {
+        bits: integer(bits, `${field}.bits`, 2, 8),
+        groupSize: integer(groupSize, `${field}.groupSize`, 1, 2 ** 18),
+      };
+      return [name, activation === undefined ? sizes : { ...sizes, activation }];
+    },
+  );
+  return Object.fromEntries(entries);
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY;
 }
 
 function object(value: unknown, field: string): Record<string, unknown> {

@@ -1,16 +1,15 @@
-import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { SenseVoiceError } from "../error.ts";
 import { f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import type { Cmvn } from "./cmvn.ts";
 import { type ModelConfig, parseModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "./config.ts";
-import { digestBytes, type FileDigest, fileError, isMissing, readJsonFile } from "./file.ts";
+import { digestBytes, type FileDigest } from "./file.ts";
 import { readFunasrFolder } from "./funasrFolder.ts";
 import { checkpointParameters, expectParameters, modelParameters } from "./parameters.ts";
+import { expectReplaceable, replaceFolder } from "./replaceFolder.ts";
 import { byteLength, type TensorSpec } from "./safetensors.ts";
 import { writeSafetensors } from "./safetensorsFile.ts";
 
@@ -39,11 +38,9 @@ export interface ConvertOptions {
  * has a number that f16 cannot hold.
  */
 export async function convertModel(source: string, target: string, options: ConvertOptions): Promise<void> {
-  const destination = resolve(target);
-  await expectReplaceable(destination);
+  await expectReplaceable(target);
   const folder = await readFunasrFolder(source);
   const checkpoint = await openCheckpoint(folder.checkpoint);
-  let temporary: string | undefined;
   try {
     const vocabSize = checkpoint.tensors.get("ctc.ctc_lo.weight")?.shape[0] ?? 0;
     if (folder.tokenCount !== undefined && folder.tokenCount !== vocabSize) {
@@ -64,22 +61,13 @@ export async function convertModel(source: string, target: string, options: Conv
     });
     expectParameters("model.pt", checkpoint.tensors, checkpointParameters(config.encoder, vocabSize));
 
-    temporary = join(dirname(destination), `.${basename(destination)}-${randomUUID()}`);
-    await mkdir(temporary, { recursive: true });
-    const weights = await writeWeights(
-      join(temporary, WEIGHTS_FILE),
-      config,
-      checkpoint,
-      folder.cmvn,
-      options.onProgress,
-    );
-    await writeFile(join(temporary, TOKENIZER_FILE), folder.tokenizer);
-    const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(folder.tokenizer) };
-    await writeFile(join(temporary, "config.json"), `${JSON.stringify({ ...config, files }, null, 2)}\n`);
-    await replaceFolder(temporary, destination);
-  } catch (error) {
-    if (temporary) await rm(temporary, { recursive: true, force: true });
-    throw fileError(target, error);
+    await replaceFolder(target, async (dir) => {
+      const path = join(dir, WEIGHTS_FILE);
+      const weights = await writeWeights(path, config, checkpoint, folder.cmvn, options.onProgress);
+      await writeFile(join(dir, TOKENIZER_FILE), folder.tokenizer);
+      const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(folder.tokenizer) };
+      await writeFile(join(dir, "config.json"), `${JSON.stringify({ ...config, files }, null, 2)}\n`);
+    });
   } finally {
     await checkpoint.close();
   }
@@ -120,48 +108,4 @@ function encode(name: string, values: Float32Array, half: boolean, shape: readon
     throw new SenseVoiceError(`[weights] ${name}: element ${i} is ${values[i]}${advice}`);
   }
   return half ? { dtype: "f16", shape, data: f32ToF16(values) } : { dtype: "f32", shape, data: values };
-}
-
-/** A conversion may replace an older one, and nothing else. */
-async function expectReplaceable(target: string): Promise<void> {
-  const config = await readJsonFile(join(target, "config.json"));
-  if (config === undefined && !existsSync(target)) return;
-  const format = typeof config === "object" && config && "format" in config ? config.format : undefined;
-  if (format !== "sensevoice") {
-    throw new SenseVoiceError(`[weights] ${target}: exists and is not a model folder; nothing was changed`);
-  }
-}
-
-/** Puts `folder` where `target` is. Another process may be doing the same: the last one stays, whole. */
-async function replaceFolder(folder: string, target: string): Promise<void> {
-  const old = `${folder}.old`;
-  for (let attempt = 1; ; attempt++) {
-    const replaced = await renameIfThere(target, old);
-    if (replaced) await keepOtherFiles(old, folder);
-    try {
-      await rename(folder, target);
-      await rm(old, { recursive: true, force: true });
-      return;
-    } catch (error) {
-      if (replaced && !(await renameIfThere(old, target))) await rm(old, { recursive: true, force: true });
-      if (attempt === 10) throw error;
-    }
-  }
-}
-
-/** Renames a folder; false when it is not there or when there is another in the new place. */
-async function renameIfThere(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if (isMissing(error) || existsSync(to)) return false;
-    throw error;
-  }
-}
-
-async function keepOtherFiles(from: string, to: string): Promise<void> {
-  for (const name of await readdir(from)) {
-    await cp(join(from, name), join(to, name), { recursive: true, force: false });
-  }
 }

@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import type { HostTensor } from "../tensor/host.ts";
+import type { Weight } from "../tensor/quantized.ts";
 import { type ModelConfig, parseModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "./config.ts";
 import { digestBytes, expectDigest, fileError, readJsonFile, readSmallFile } from "./file.ts";
 import { expectParameters, modelParameters } from "./parameters.ts";
+import { createAssembler, storedParameters } from "./quantizedParts.ts";
 import { openSafetensors } from "./safetensorsFile.ts";
 
 /** A converted model on disk. */
@@ -16,14 +17,14 @@ export interface ModelFolder {
   /** The SentencePiece model, its SHA-256 checked. */
   readonly tokenizer: Uint8Array;
   /**
-   * All tensors in the order of the file, one in memory at a time; each belongs to the caller. The file's
-   * SHA-256 is computed on the way and compared before the last tensor is handed over, so whoever takes
+   * All tensors in the order of the file, one in memory at a time; each belongs to the caller. A weight in few
+   * bits comes put together from its parts. The file's SHA-256 is computed on the way and compared before the last tensor is handed over, so whoever takes
    * all of them has a whole, unchanged file; a damaged one ends in a SenseVoiceError.
    */
-  tensors(): AsyncGenerator<[name: string, tensor: HostTensor]>;
+  tensors(): AsyncGenerator<[name: string, tensor: Weight]>;
 }
 
-/** Opens what `convertModel` wrote. Throws a SenseVoiceError that says what the folder lacks and what to do. */
+/** Opens what `convertModel` or `writeModelFolder` wrote. Throws a SenseVoiceError that says what the folder lacks and what to do. */
 export async function openModelFolder(dir: string): Promise<ModelFolder> {
   const json = await readJsonFile(join(dir, "config.json"));
   if (json === undefined) throw new SenseVoiceError(`[weights] ${dir}: ${whyNoConfig(dir)}`);
@@ -41,10 +42,13 @@ export async function openModelFolder(dir: string): Promise<ModelFolder> {
   return { dir, config, tokenizer, tensors: () => readTensors(weightsPath, config) };
 }
 
-async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[string, HostTensor]> {
+async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[string, Weight]> {
   const file = await openSafetensors(path);
   try {
-    expectParameters(WEIGHTS_FILE, file.tensors, modelParameters(config));
+    const { quantization = {} } = config;
+    const parameters = modelParameters(config);
+    expectParameters(WEIGHTS_FILE, file.tensors, storedParameters(parameters, quantization, file.tensors));
+    const assemble = createAssembler(parameters, quantization, file.tensors);
     const hash = createHash("sha256").update(file.head);
     let bytes = file.head.length;
     for (const [index, name] of file.names.entries()) {
@@ -55,7 +59,8 @@ async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[
       if (index === file.names.length - 1) {
         expectDigest(path, { bytes, sha256: hash.digest("hex") }, config.files[WEIGHTS_FILE]);
       }
-      yield [name, tensor];
+      const whole = assemble(name, tensor);
+      if (whole) yield whole;
     }
   } finally {
     await file.close();

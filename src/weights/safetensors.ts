@@ -70,13 +70,16 @@ export function parseSafetensorsHeader(header: Uint8Array, fileBytes: number): P
 
 /**
  * The first bytes of a file that will hold these tensors, header length and header, and each tensor's place.
- * Wider element types come first, as in the reference writer, so that all are aligned; else order is kept.
+ * Order is kept but where alignment forbids it: 8-byte elements come first, and tensors that are not whole words last.
  */
 export function layoutSafetensors(specs: readonly TensorSpec[]): {
   head: Uint8Array;
   tensors: PlacedTensor[];
 } {
-  const sorted = specs.toSorted((a, b) => BYTES_PER_ELEMENT[b.dtype] - BYTES_PER_ELEMENT[a.dtype]);
+  const width = ({ dtype }: TensorSpec) => BYTES_PER_ELEMENT[dtype];
+  const wholeWords = ({ dtype, shape }: TensorSpec) => byteLength(dtype, shape) % 4 === 0;
+  const rank = (spec: TensorSpec) => (width(spec) < 8 && wholeWords(spec) ? 4 : width(spec));
+  const sorted = specs.toSorted((a, b) => rank(b) - rank(a));
   let end = 0;
   const entries = sorted.map(({ name, dtype, shape }): [string, object] => {
     const begin = end;

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { randomFeatures, randomModelConfig, randomModelTensors } from "../../scripts/random-weights.ts";
 import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { collapse } from "../../src/model/ctc.ts";
 import type { Query } from "../../src/model/embed.ts";
 import { SenseVoice } from "../../src/model/sensevoice.ts";
@@ -71,15 +72,13 @@ function tinyTests(createBackend: () => Promise<Backend>): void {
   });
 }
 
-describe("reference", () => tinyTests(async () => new ReferenceBackend()));
-describeGpu("WebGPU", () => {
-  tinyTests(testWebgpuBackend);
-
+/** 234 million random weights, and what FunASR computes with them. */
+function fullSizeTests(createBackend: () => Promise<Backend>): void {
   test("every layer of the full architecture, random weights, is FunASR's", async () => {
     const golden = readGoldenJson<Golden & { seed: number; featureRows: number }>("random-small.json");
     const tensors = await readGoldenTensors("random-small.safetensors");
     const config = randomModelConfig("small");
-    const backend = await testWebgpuBackend();
+    const backend = await createBackend();
     const weights = await loadWeights(backend, config.encoder, randomModelTensors(config, golden.seed));
     const model = new SenseVoice(backend, config.encoder, weights);
     const { data } = randomFeatures(golden.featureRows, config.encoder.inputSize, golden.seed);
@@ -91,4 +90,14 @@ describeGpu("WebGPU", () => {
     );
     backend.close();
   }, 600_000);
+}
+
+describe("reference", () => tinyTests(async () => new ReferenceBackend()));
+describe("WASM", () => {
+  tinyTests(createWasmBackend);
+  fullSizeTests(createWasmBackend);
+});
+describeGpu("WebGPU", () => {
+  tinyTests(testWebgpuBackend);
+  fullSizeTests(testWebgpuBackend);
 });

@@ -89,6 +89,7 @@ describe("random weights", () => {
         const folder = await openModelFolder(join(dir, "model"));
         const expected = new Map(randomModelTensors(randomModelConfig("tiny")));
         for await (const [name, tensor] of folder.tensors()) {
+          if (tensor.dtype === "quantized") throw new Error(`${name} is in few bits`);
           const { data } = expected.get(name)!;
           const wanted = tensor.dtype === "f16" ? f32ToF16(data) : data;
           expect(Buffer.compare(bytes(tensor.data), bytes(wanted)), name).toBe(0);

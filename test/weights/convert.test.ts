@@ -7,7 +7,7 @@ import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { convertModel, type Progress } from "../../src/weights/convert.ts";
 import { openModelFolder } from "../../src/weights/modelFolder.ts";
 import { checkpointParameters } from "../../src/weights/parameters.ts";
-import { fixture, temporaryFolder } from "./folder.ts";
+import { fixture, floatTensors, temporaryFolder } from "./folder.ts";
 
 const SOURCE = fixture("funasr");
 
@@ -72,7 +72,7 @@ describe("a FunASR folder becomes a model folder", () => {
     const names = [...checkpoint.tensors.keys()];
     await checkpoint.close();
     const seen = new Map<string, readonly number[]>();
-    for await (const [name, { dtype: type, shape, data }] of folder.tensors()) {
+    for await (const [name, { dtype: type, shape, data }] of floatTensors(folder)) {
       seen.set(name, shape);
       if (name.startsWith("frontend.")) continue;
       const k = names.indexOf(name);
@@ -94,7 +94,7 @@ describe("a FunASR folder becomes a model folder", () => {
     const target = join(temporaryFolder(), "model");
     await convertModel(SOURCE, target, { dtype: "f32" });
     const cmvn: Record<string, number[]> = {};
-    for await (const [name, { data }] of (await openModelFolder(target)).tensors()) {
+    for await (const [name, { data }] of floatTensors(await openModelFolder(target))) {
       if (name.startsWith("frontend.")) cmvn[name] = Array.from(data);
     }
     expect(cmvn).toEqual({
@@ -270,7 +270,7 @@ describe("what cannot be converted is one line", () => {
   test("65519 still rounds to f16's largest number", async () => {
     const target = join(temporaryFolder(), "model");
     await convertModel(changedSource(replaceFirstValue(0, 65519)), target, { dtype: "f16" });
-    for await (const [name, { data }] of (await openModelFolder(target)).tensors()) {
+    for await (const [name, { data }] of floatTensors(await openModelFolder(target))) {
       if (name === "encoder.encoders0.0.self_attn.linear_out.weight") expect(data[0]).toBe(0x7bff);
     }
   });

@@ -7,7 +7,7 @@ import { f16ToF32 } from "../../src/tensor/f16.ts";
 import { convertModel } from "../../src/weights/convert.ts";
 import { findModel, home, listModels, modelPath } from "../../src/weights/home.ts";
 import { openModelFolder } from "../../src/weights/modelFolder.ts";
-import { fixture, temporaryFolder } from "./folder.ts";
+import { fixture, floatTensors, temporaryFolder } from "./folder.ts";
 
 beforeEach(() => vi.stubEnv("SENSEVOICE_HOME", temporaryFolder()));
 afterEach(() => vi.unstubAllEnvs());
@@ -48,11 +48,12 @@ test("listModels: tiny, what is in home, and what is wrong with it", async () =>
 describe("weights/tiny", () => {
   test("is whole, small and all f16 but for the small parameters", async () => {
     const dir = findModel("tiny");
-    const { config, tensors } = await openModelFolder(dir);
+    const folder = await openModelFolder(dir);
+    const { config } = folder;
     expect(config).toMatchObject({ name: "tiny", weights: "f16", vocabSize: 995 });
     expect(statSync(join(dir, "model.safetensors")).size).toBeLessThan(16e6);
     let parameters = 0;
-    for await (const [name, { dtype, shape, data }] of tensors()) {
+    for await (const [name, { dtype, shape, data }] of floatTensors(folder)) {
       if (!name.startsWith("frontend.")) parameters += data.length;
       expect(dtype, name).toBe(shape.length === 2 && !name.includes("fsmn_block") ? "f16" : "f32");
     }
@@ -63,7 +64,7 @@ describe("weights/tiny", () => {
   // hash of b"".join(state[name].float().numpy().tobytes() for name in sorted(state))
   test("its parameters are the checkpoint's, bit for bit", async () => {
     const values = new Map<string, Uint8Array>();
-    for await (const [name, { dtype, data }] of (await openModelFolder(findModel("tiny"))).tensors()) {
+    for await (const [name, { dtype, data }] of floatTensors(await openModelFolder(findModel("tiny")))) {
       if (name.startsWith("frontend.")) continue;
       const floats = dtype === "f16" ? f16ToF32(data as Uint16Array) : data;
       values.set(name, new Uint8Array(floats.buffer));

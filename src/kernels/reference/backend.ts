@@ -1,6 +1,7 @@
 import type { Backend, CtcHead, LinearOptions, Norm, Segments } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
+import { dequantize, type Weight } from "../../tensor/quantized.ts";
 import {
   checkAttention,
   checkFsmn,
@@ -14,6 +15,7 @@ import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
 import { fsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
+import { type Int8Weight, linearInt8, uploadInt8 } from "./linearInt8.ts";
 
 /** Plain loops over host memory, at once: the oracle of every test. A tensor is a HostTensor of f32 (or u32). */
 export class ReferenceBackend implements Backend {
@@ -25,9 +27,11 @@ export class ReferenceBackend implements Backend {
     return f32Tensor(tensor.shape, asF32(tensor));
   }
 
-  uploadLinear(weight: HostTensor): HostTensor {
+  /** Weights in few bits become f32, but for those that are multiplied as integers. */
+  uploadLinear(weight: Weight): HostTensor | Int8Weight {
     checkLinearWeight(weight);
-    return this.upload(weight);
+    if (weight.dtype !== "quantized") return this.upload(weight);
+    return weight.activation ? uploadInt8(weight) : f32Tensor(weight.shape, dequantize(weight));
   }
 
   layerNorm(x: HostTensor, norm: HostNorm): HostTensor {
@@ -35,11 +39,16 @@ export class ReferenceBackend implements Backend {
     return f32Tensor(x.shape, layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), sizes));
   }
 
-  linear(x: HostTensor, weight: HostTensor, options: HostLinearOptions = {}): HostTensor {
+  linear(x: HostTensor, weight: HostTensor | Int8Weight, options: HostLinearOptions = {}): HostTensor {
     const sizes = checkLinear(x, weight, options);
+    const input = f32(options.norm ? this.layerNorm(x, options.norm) : x);
     const bias = options.bias && f32(options.bias);
     const residual = options.residual && f32(options.residual);
-    return f32Tensor([sizes[0], sizes[1]], linear(f32(x), f32(weight), sizes, bias, options.relu, residual));
+    const y =
+      weight.dtype === "int8"
+        ? linearInt8(input, weight, sizes, bias, options.relu, residual)
+        : linear(input, f32(weight), sizes, bias, options.relu, residual);
+    return f32Tensor([sizes[0], sizes[1]], y);
   }
 
   attention(qkv: HostTensor, heads: number, segments: HostSegments): HostTensor {
@@ -92,6 +101,7 @@ interface HostNorm extends Norm {
 }
 
 interface HostLinearOptions extends LinearOptions {
+  readonly norm?: HostNorm;
   readonly bias?: HostTensor;
   readonly residual?: HostTensor;
 }
@@ -101,7 +111,7 @@ interface HostSegments extends Segments {
 }
 
 interface HostCtcHead extends CtcHead {
-  readonly weight: HostTensor;
+  readonly weight: HostTensor | Int8Weight;
   readonly bias: HostTensor;
 }
 

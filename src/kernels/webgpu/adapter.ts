@@ -82,5 +82,6 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 /** The GPU to compute on, or undefined if there is none; with `hardware` one in software does not count. */
 export async function openGpu(options: { hardware?: boolean } = {}): Promise<Gpu | undefined> {
   const adapter = await requestAdapter(options);
-  return adapter && new Gpu(await requestDevice(adapter), adapterName(adapter));
+  const wgslFeatures = (await webgpu())?.wgslLanguageFeatures;
+  return adapter && new Gpu(await requestDevice(adapter), adapterName(adapter), wgslFeatures);
 }

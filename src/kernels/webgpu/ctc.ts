@@ -2,7 +2,8 @@ import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens } from "../checks.ts";
 import type { GpuSegments } from "./attention.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
-import { linearKernel } from "./linear.ts";
+import { inputDispatch } from "./linear.ts";
+import { type GpuWeight, linearDispatch } from "./linearFrame.ts";
 
 const LANES = 64;
 /** Rows whose logits exist at a time: 512 · 25055 · 4 bytes = 49 MiB, however long the clip. */
@@ -100,15 +101,18 @@ function forChunks(
   consume: (logits: GpuTensor, firstRow: number, rows: number) => void,
 ): GpuTensor {
   const [total] = checkLinear(x, weight, { bias });
+  const input = inputDispatch(gpu, x, weight);
+  if (input) gpu.dispatch(input);
   for (let first = 0; first < total; first += CHUNK) {
     const rows = Math.min(CHUNK, total - first);
     gpu.scope(() => {
       const logits = gpu.createTensor([rows, weight.shape[0]]);
-      gpu.dispatch(linearKernel(gpu, x, weight, { bias }, logits, first));
+      gpu.dispatch(linearDispatch(input?.writes ?? [x], weight, { bias }, logits, first));
       consume(logits, first, rows);
       return y;
     });
   }
+  for (const tensor of input?.writes ?? []) gpu.release(tensor);
   return y;
 }
 
@@ -146,6 +150,6 @@ export const ctcLogProbs =
   };
 
 export interface GpuCtcHead extends CtcHead {
-  readonly weight: GpuTensor;
+  readonly weight: GpuWeight;
   readonly bias: GpuTensor;
 }

@@ -34,6 +34,8 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
   readonly hasF16: boolean;
+  /** Whether WGSL has packed_4x8_integer_dot_product. */
+  readonly hasInt8Dot: boolean;
   readonly #pool: BufferPool;
   readonly #pipelines = new Map<
     string,
@@ -51,10 +53,14 @@ export class Gpu {
   /** Set once the device is of no more use. */
   #failure: SenseVoiceError | undefined;
 
-  /** @param name what to call the adapter in messages */
-  constructor(device: GPUDevice, name: string) {
+  /**
+   * @param name what to call the adapter in messages
+   * @param wgslFeatures navigator.gpu's wgslLanguageFeatures
+   */
+  constructor(device: GPUDevice, name: string, wgslFeatures: ReadonlySet<string> = new Set()) {
     this.device = device;
     this.name = name;
+    this.hasInt8Dot = wgslFeatures.has("packed_4x8_integer_dot_product");
     this.hasF16 = device.features.has("shader-f16");
     this.#pool = new BufferPool(device);
     this.#paramsBuffer = device.createBuffer({ size: this.#params.byteLength, usage: UNIFORM | COPY_DST });

@@ -1,0 +1,8 @@
+/** The kernels' module: see threads.ts for how it is run. Pointers are byte addresses; tensors are row-major f32. */
+export { attention } from "./attention";
+export { ctc, ctcMerge } from "./ctc";
+export { fsmn } from "./fsmn";
+export { layerNorm } from "./layerNorm";
+export { linear } from "./linear";
+export { packRows, packWeight } from "./pack";
+export { barrier, start } from "./threads";

@@ -1,0 +1,45 @@
+import { SenseVoiceError } from "../../error.ts";
+import type { Backend } from "../../tensor/backend.ts";
+import { attention } from "./attention.ts";
+import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
+import { WasmDevice, type WasmTensor } from "./device.ts";
+import { fsmn } from "./fsmn.ts";
+import { layerNorm } from "./layerNorm.ts";
+import { linear, uploadLinear } from "./linear.ts";
+import { loadKernels } from "./module.ts";
+import { coreCount } from "./platform.ts";
+import { upload } from "./upload.ts";
+
+const MAX_THREADS = 64;
+
+/**
+ * The model's operations on CPU threads, as WebAssembly with SIMD.
+ *
+ * @param options.threads 1 to 64; the CPU's cores unless given
+ * @throws SenseVoiceError if there is no such number of threads, or no memory
+ */
+export async function createWasmBackend(options: { readonly threads?: number } = {}): Promise<Backend> {
+  const threads = options.threads ?? Math.min(await coreCount(), MAX_THREADS);
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
+    throw new SenseVoiceError(`[wasm] threads: expected 1 to ${MAX_THREADS}, got ${threads}`);
+  }
+  const { module, instructions } = await loadKernels();
+  const device = new WasmDevice(module, threads);
+  return {
+    name: "wasm",
+    description: `CPU, WebAssembly ${instructions}, ${device.threads} thread${device.threads > 1 ? "s" : ""}`,
+    upload: upload(device),
+    uploadLinear: uploadLinear(device),
+    layerNorm: layerNorm(device),
+    linear: linear(device),
+    attention: attention(device),
+    fsmn: fsmn(device),
+    ctcGreedy: ctcGreedy(device),
+    ctcLogProbs: ctcLogProbs(device),
+    scope: (record: () => WasmTensor) => device.scope(record),
+    release: (tensor: WasmTensor) => device.release(tensor),
+    read: (tensor: WasmTensor) => device.read(tensor),
+    memory: () => device.bytes,
+    close: () => device.close(),
+  };
+}

@@ -1,0 +1,191 @@
+import { SenseVoiceError } from "../../error.ts";
+import type { Tensor } from "../../tensor/backend.ts";
+import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
+import { Heap } from "./memory.ts";
+import { KERNELS, type KernelName, Pool } from "./pool.ts";
+
+/** A tensor in the kernels' memory. */
+export interface WasmTensor extends Tensor {
+  readonly pointer: number;
+  readonly bytes: number;
+  /** The commands among which is the one that fills it. */
+  readonly origin: Origin;
+}
+
+/** Fate of a batch of commands: `failure` if they were lost. */
+interface Origin {
+  failure?: SenseVoiceError;
+}
+
+const PAGE = 65536;
+/** What 32-bit addresses reach: 4 GiB less a page, so that every size is a 32-bit number. */
+const MAX_BYTES = 65535 * PAGE;
+/** The memory grows by at least this, so that loading a model does not grow it a thousand times. */
+const GROWTH = 16 * 2 ** 20;
+
+/**
+ * The threads and the memory behind the WASM backend, in the manner of the WebGPU backend's Gpu: make tensors, record
+ * kernels, read back. Recorded commands are sent as one batch by `read`; they run in order, and one at a time, so
+ * that memory given back can be used again by the next command.
+ */
+export class WasmDevice {
+  readonly threads: number;
+  readonly #memory: WebAssembly.Memory | undefined;
+  readonly #heap = new Heap((bytes) => this.#grow(bytes));
+  readonly #pool: Pool;
+  readonly #scopes: Set<WasmTensor>[] = [];
+  #commands: number[] = [];
+  #uploads: Uint8Array<ArrayBuffer>[] = [];
+  #inputs = new Set<Origin>();
+  #origin: Origin = {};
+  #closed: SenseVoiceError | undefined;
+
+  constructor(module: WebAssembly.Module, threads: number) {
+    // A browser page without cross-origin isolation cannot share memory between threads.
+    const shared = typeof SharedArrayBuffer !== "undefined";
+    this.threads = shared ? threads : 1;
+    this.#memory = shared ? createMemory() : undefined;
+    this.#pool = new Pool({ module, memory: this.#memory, threads: this.threads });
+  }
+
+  get bytes(): number {
+    return this.#heap.bytes;
+  }
+
+  /** A tensor of undefined contents. */
+  createTensor(shape: readonly number[], dtype: DType = "f32"): WasmTensor {
+    const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+    return this.#adopt({ shape, dtype, bytes, pointer: this.#heap.acquire(bytes), origin: this.#origin });
+  }
+
+  /** A tensor of these numbers. They travel with the commands: work under way may still use the memory. */
+  upload(shape: readonly number[], dtype: DType, data: HostData): WasmTensor {
+    const tensor = this.createTensor(shape, dtype);
+    this.#addUpload(tensor, data);
+    return tensor;
+  }
+
+  /**
+   * A tensor of a weight's numbers, with zeros behind them as far as `shape` goes. Weights are many and are never
+   * replaced, so they go straight into memory that nothing has used before, without a copy to send.
+   */
+  uploadWeight(shape: readonly number[], dtype: DType, data: HostData): WasmTensor {
+    const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+    const pointer = this.#heap.acquireFresh(bytes);
+    const tensor = this.#adopt({ shape, dtype, bytes, pointer, origin: this.#origin });
+    if (this.#memory) new Uint8Array(this.#memory.buffer, pointer).set(bytesOf(data));
+    else this.#addUpload(tensor, data);
+    return tensor;
+  }
+
+  /** Memory for a kernel's own use, `bytes` a thread, until the scope ends. */
+  scratch(bytes: number): WasmTensor {
+    return this.createTensor([this.threads, bytes], "u8");
+  }
+
+  /** Records a kernel. A tensor is passed as its address, one that is not given as 0. */
+  record(kernel: KernelName, ...args: readonly (WasmTensor | number | boolean | undefined)[]): void {
+    if (this.#closed) throw this.#closed;
+    const numbers = args.map((arg) => {
+      if (typeof arg !== "object") return Number(arg ?? 0);
+      this.#inputs.add(arg.origin);
+      return arg.pointer;
+    });
+    this.#commands.push(KERNELS.indexOf(kernel), args.length, ...numbers);
+  }
+
+  /** See Backend.scope. Memory comes back at once: commands run in order, so the next one can use it. */
+  scope(record: () => WasmTensor): WasmTensor {
+    const made = new Set<WasmTensor>();
+    this.#scopes.push(made);
+    let kept: WasmTensor | undefined;
+    try {
+      kept = record();
+      return kept;
+    } finally {
+      this.#scopes.pop();
+      for (const tensor of made) if (tensor !== kept) this.#heap.release(tensor.pointer, tensor.bytes);
+      if (kept && made.has(kept)) this.#scopes.at(-1)?.add(kept);
+    }
+  }
+
+  release(tensor: WasmTensor): void {
+    this.#scopes.at(-1)?.delete(tensor);
+    this.#heap.release(tensor.pointer, tensor.bytes);
+  }
+
+  /** Runs what is recorded and copies a tensor's f32 numbers back. */
+  async read(tensor: WasmTensor): Promise<Float32Array> {
+    if (this.#closed) throw this.#closed;
+    this.#inputs.add(tensor.origin);
+    return this.#submit({ pointer: tensor.pointer, count: elementCount(tensor.shape) });
+  }
+
+  /** Starts what is recorded. If it fails, the tensors that it should have filled cannot be used. */
+  flush(): void {
+    this.#submit({ pointer: 0, count: 0 }).catch(() => {});
+  }
+
+  close(): void {
+    this.#closed ??= new SenseVoiceError("[wasm] the engine is closed: create a new one");
+    this.#pool.close(this.#closed);
+  }
+
+  async #submit(result: { pointer: number; count: number }): Promise<Float32Array> {
+    const [origin, inputs] = [this.#origin, this.#inputs];
+    const batch = {
+      commands: Uint32Array.from(this.#commands),
+      uploads: this.#uploads,
+      result,
+      bytes: this.#heap.bytes,
+    };
+    this.#origin = {};
+    this.#inputs = new Set();
+    this.#commands = [];
+    this.#uploads = [];
+    try {
+      for (const { failure } of inputs) if (failure) throw failure;
+      return await this.#pool.run(batch);
+    } catch (error) {
+      origin.failure = error as SenseVoiceError;
+      throw error;
+    }
+  }
+
+  #addUpload(tensor: WasmTensor, data: HostData): void {
+    this.record("upload", this.#uploads.length, tensor);
+    this.#uploads.push(bytesOf(data).slice());
+  }
+
+  #adopt(tensor: WasmTensor): WasmTensor {
+    this.#scopes.at(-1)?.add(tensor);
+    return tensor;
+  }
+
+  #grow(bytes: number): void {
+    const outOfMemory = () =>
+      new SenseVoiceError(
+        `[wasm] out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB are needed: use shorter clips, fewer at a time, or lighter weights`,
+      );
+    if (bytes > MAX_BYTES) throw outOfMemory();
+    if (!this.#memory || bytes <= this.#memory.buffer.byteLength) return;
+    const target = Math.min(Math.max(bytes, this.#memory.buffer.byteLength + GROWTH), MAX_BYTES);
+    try {
+      this.#memory.grow(Math.ceil((target - this.#memory.buffer.byteLength) / PAGE));
+    } catch {
+      throw outOfMemory();
+    }
+  }
+}
+
+function createMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 2, maximum: MAX_BYTES / PAGE, shared: true });
+  } catch {
+    throw new SenseVoiceError("[wasm] out of memory: no 4 GiB of addresses are left: close other engines");
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: HostData): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+}

@@ -1,0 +1,35 @@
+/**
+ * One thread of the pool, in Node or a browser. Plain JavaScript, so that a worker can start it from the sources as
+ * well. The first message is the Start of pool.ts, each later one a Batch; thread 0 answers each Batch.
+ */
+const port = globalThis.postMessage ? globalThis : (await import("node:worker_threads")).parentPort;
+
+/** @type {(message: any) => void} */
+let receive = start;
+port.onmessage = ({ data }) => receive(data);
+
+function start({ module, memory, thread, threads, kernelNames }) {
+  const own = memory ?? new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory: own } });
+  exports.start(thread, threads);
+
+  receive = ({ commands, uploads, result, bytes }) => {
+    // Growing by nothing shows this thread what the host has grown the memory to.
+    own.grow(0);
+    if (bytes > own.buffer.byteLength) own.grow(Math.ceil((bytes - own.buffer.byteLength) / 65536));
+    const upload = (index, pointer) => {
+      if (thread === 0) new Uint8Array(own.buffer, pointer).set(uploads[index]);
+    };
+    const kernels = kernelNames.map((name) => (name === "upload" ? upload : exports[name]));
+    for (let i = 0; i < commands.length; ) {
+      const end = i + 2 + commands[i + 1];
+      kernels[commands[i]](...commands.subarray(i + 2, end));
+      exports.barrier();
+      i = end;
+    }
+    if (thread > 0) return;
+    const numbers = new Float32Array(result.count);
+    numbers.set(new Float32Array(own.buffer, result.pointer, result.count));
+    port.postMessage(numbers, [numbers.buffer]);
+  };
+}

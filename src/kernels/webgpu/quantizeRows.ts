@@ -1,0 +1,69 @@
+import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
+import { type GpuNorm, LANES, MOMENTS, reduction, rowGroups } from "./layerNorm.ts";
+
+/** With `norm` of the row's layer norm, which is computed anew for each use and never stored. */
+const quantizeRowsWgsl = (norm: boolean, dynamic: boolean) => /* wgsl */ `
+struct Params { rows: u32, d: u32, rowsAcross: u32, words: u32, scale: f32, factor: f32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+${norm ? "@group(0) @binding(2) var<storage, read> gamma: array<f32>;" : ""}
+${norm ? "@group(0) @binding(3) var<storage, read> beta: array<f32>;" : ""}
+@group(0) @binding(${norm ? 4 : 2}) var<storage, read_write> values: array<u32>;
+@group(0) @binding(${norm ? 5 : 3}) var<storage, read_write> scales: array<f32>;
+var<workgroup> partial: array<f32, ${LANES}>;
+${norm ? MOMENTS : ""}
+${dynamic ? reduction("largest", "max(a, b)") : ""}
+fn element(start: u32, i: u32, m: vec2<f32>) -> f32 { return ${norm ? "normed(start, i, m)" : "x[start + i]"}; }
+
+@compute @workgroup_size(${LANES})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * p.rowsAcross + group.x;
+  if (row >= p.rows) { return; }
+  let start = row * p.d;
+  let m = ${norm ? "moments(start, lane)" : "vec2<f32>()"};
+  var scale = p.scale;
+  var factor = p.factor;
+  ${
+    dynamic
+      ? `var size = 0.0;
+  for (var i = lane; i < p.d; i += ${LANES}) { size = max(size, abs(element(start, i, m))); }
+  size = largest(lane, size);
+  scale = size * ${Math.fround(1 / 127)};
+  factor = select(127.0 / size, 0.0, size < 1e-30);`
+      : ""
+  }
+  if (lane == 0) { scales[row] = scale; }
+  for (var word = lane; word < p.words; word += ${LANES}) {
+    let i = word * 4;
+    var bytes = vec4<u32>();
+    if (i < p.d) {
+      let v = vec4(element(start, i, m), element(start, i + 1, m), element(start, i + 2, m), element(start, i + 3, m));
+      bytes = vec4<u32>(vec4<i32>(clamp(round(v * factor), vec4(-127.0), vec4(127.0)))) & vec4(255u);
+    }
+    values[row * p.words + word] = dot(bytes, vec4(1u, 1u << 8, 1u << 16, 1u << 24));
+  }
+}`;
+
+/**
+ * The dispatch that writes the rows of x [R, K], or of layerNorm(x, norm), in int8: u32 [R, ⌈K/16⌉·4], four neighbours
+ * a word and zeros behind the row; and the scale s of each, f32 [R]. QuantizedTensor.activation has the formula.
+ */
+export function quantizeRowsDispatch(
+  gpu: Gpu,
+  x: GpuTensor,
+  activation: "dynamic" | number,
+  norm?: GpuNorm,
+): Dispatch {
+  const [rows, d] = x.shape;
+  const words = Math.ceil(d / 16) * 4;
+  const workgroups = rowGroups(rows);
+  const dynamic = activation === "dynamic";
+  const fixed = dynamic ? new Float32Array(2) : Float32Array.of(activation, 1 / Math.fround(activation));
+  return {
+    wgsl: quantizeRowsWgsl(norm !== undefined, dynamic),
+    params: [rows, d, workgroups[0], words, ...new Uint32Array(fixed.buffer)],
+    reads: norm ? [x, norm.gamma, norm.beta] : [x],
+    writes: [gpu.createTensor([rows, words], "u32"), gpu.createTensor([rows])],
+    workgroups,
+  };
+}

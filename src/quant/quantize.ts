@@ -1,0 +1,75 @@
+import { SenseVoiceError } from "../error.ts";
+import { packCodes, type QuantizedTensor } from "../tensor/quantized.ts";
+import { fitGrid, type SharedGrid } from "./fitGrid.ts";
+import { damped, gptq, prepareCompensation } from "./gptq.ts";
+import { roundToNearest } from "./grid.ts";
+import { learn } from "./learn.ts";
+import { needsStatistics, type Scheme } from "./scheme.ts";
+import { percentileOf, type Statistics } from "./statistics.ts";
+
+/** Share of inputs that a static activation scale holds without saturating. */
+const STATIC_SHARE = 0.9999;
+
+export interface QuantizeOptions {
+  /** For messages. */
+  readonly name?: string;
+  /** The layer's inputs on calibration sound. */
+  readonly statistics?: Statistics;
+  /** With granularity "model": fitSharedGrid's. */
+  readonly shared?: SharedGrid;
+}
+
+/**
+ * Puts the weight [N, K] of a linear layer into few bits.
+ * @throws SenseVoiceError if the weight has NaN or ∞ in it, or the scheme needs statistics and there are none
+ */
+export function quantizeTensor(
+  weight: Float32Array,
+  shape: readonly [n: number, k: number],
+  scheme: Scheme,
+  { name = "weight", statistics, shared }: QuantizeOptions = {},
+): QuantizedTensor {
+  const [n, k] = shape;
+  const { bits } = scheme;
+  const fail = (expected: string, got: string | number): never => {
+    throw new SenseVoiceError(`[quant] ${name}: expected ${expected}, got ${got}`);
+  };
+  if (weight.length !== n * k) fail(`${n} × ${k} numbers`, weight.length);
+  for (let i = 0; i < weight.length; i++) {
+    if (!(Math.abs(weight[i]) < Number.POSITIVE_INFINITY)) fail("finite numbers", `${weight[i]} at ${i}`);
+  }
+  if (statistics && statistics.k !== k) fail(`statistics of ${k} inputs`, statistics.k);
+  if (!statistics && needsStatistics(scheme)) fail("calibration statistics for this scheme", "none");
+  if (!shared && scheme.granularity === "model") fail("the grid of the whole model", "none");
+
+  const importance = statistics && importanceOf(statistics);
+  const grid = fitGrid(weight, shape, scheme, importance, shared);
+  let codes: Uint8Array;
+  if (statistics && (scheme.compensate === "gptq" || scheme.table === "learned")) {
+    const hessian = damped(statistics.hessian, k);
+    codes = gptq(grid, weight, prepareCompensation(hessian, k));
+    if (scheme.table === "learned") learn(grid, codes, weight, hessian);
+  } else {
+    codes = roundToNearest(grid, weight);
+  }
+  const activation =
+    scheme.activation === "static" && statistics
+      ? Math.fround(percentileOf(statistics, STATIC_SHARE) / 127)
+      : (scheme.activation as "dynamic" | undefined);
+  return {
+    dtype: "quantized",
+    ...grid,
+    codes: packCodes(codes, shape, bits),
+    ...(activation === undefined ? {} : { activation }),
+  };
+}
+
+/**
+ * The mean square of each input by their mean, plus 1: calibration sound is short, and an input that it leaves at 0
+ * may matter in other sound.
+ */
+function importanceOf({ k, hessian }: Statistics): Float32Array {
+  let trace = 0;
+  for (let i = 0; i < k; i++) trace += hessian[i * k + i];
+  return Float32Array.from({ length: k }, (_, i) => (trace > 0 ? (hessian[i * k + i] * k) / trace : 0) + 1);
+}

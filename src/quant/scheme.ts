@@ -1,0 +1,144 @@
+import { SenseVoiceError } from "../error.ts";
+
+/**
+ * How the weight of a linear layer is put into few bits. A scheme is data: every combination that parseScheme lets
+ * through is quantised by the same few functions into the same format (tensor/quantized.ts).
+ */
+export interface Scheme {
+  /** Bits of a code, 2 to 8. */
+  readonly bits: number;
+  /** What codes stand for: equal steps, or the entries of a table. */
+  readonly values: "uniform" | "table";
+  /**
+   * What shares a scale: all linear layers, one layer, an output channel (a row of the weight), or `groupSize`
+   * neighbours in a row. Tables are shared by all layers ("model"), by a channel ("channel", then no scales are
+   * needed), or else by a layer.
+   */
+  readonly granularity: "model" | "tensor" | "channel" | "group";
+  /** Weights to a group, with granularity "group". */
+  readonly groupSize?: 32 | 64 | 128;
+  /** Uniform only: false gives every scale a zero point. Default true. */
+  readonly symmetric?: boolean;
+  /**
+   * How a scale is found: the largest weight fits ("max", the default); the largest but 0.5 % ("percentile"); or the
+   * squared error is least ("mse").
+   */
+  readonly scale?: "max" | "percentile" | "mse";
+  /** With values "table": a rule, a method, or the 2^bits entries themselves, rising. */
+  readonly table?: "nf4" | "power-of-two" | "kmeans" | "learned" | readonly number[];
+  /** Rounds so that the layer's output changes least on calibration sound. */
+  readonly compensate?: "gptq";
+  /** Int8 activations: scaled by each row's largest value, or by one number from calibration. */
+  readonly activation?: "dynamic" | "static";
+}
+
+const GROUP32 = { granularity: "group", groupSize: 32 } as const;
+const GROUP64 = { granularity: "group", groupSize: 64 } as const;
+
+/** The schemes that have names; docs/quantization.md compares them. */
+export const PRESETS = {
+  int8: { bits: 8, values: "uniform", granularity: "channel", activation: "dynamic" },
+  "int8-static": { bits: 8, values: "uniform", granularity: "channel", activation: "static" },
+  int4: { bits: 4, values: "uniform", ...GROUP32, scale: "mse" },
+  "int4-gptq": { bits: 4, values: "uniform", ...GROUP32, scale: "mse", compensate: "gptq" },
+  nf4: { bits: 4, values: "table", ...GROUP32, table: "nf4" },
+  pot4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "power-of-two" },
+  kmeans4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "kmeans" },
+  lut3: { bits: 3, values: "table", ...GROUP32, scale: "mse", table: "learned" },
+  lut4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "learned" },
+  lut5: { bits: 5, values: "table", ...GROUP64, scale: "mse", table: "learned" },
+  lut6: { bits: 6, values: "table", ...GROUP64, scale: "mse", table: "learned" },
+} as const satisfies Record<string, Scheme>;
+
+export type PresetName = keyof typeof PRESETS;
+
+/** Does the scheme look at calibration statistics? k-means only uses them if they are there. */
+export function needsStatistics({ compensate, table, activation }: Scheme): boolean {
+  return compensate === "gptq" || table === "learned" || activation === "static";
+}
+
+const CHOICES = {
+  values: ["uniform", "table"],
+  granularity: ["model", "tensor", "channel", "group"],
+  groupSize: [undefined, 32, 64, 128],
+  symmetric: [undefined, true, false],
+  scale: [undefined, "max", "percentile", "mse"],
+  compensate: [undefined, "gptq"],
+  activation: [undefined, "dynamic", "static"],
+} as const;
+const FIELDS = ["bits", "table", ...Object.keys(CHOICES)];
+const TABLES = ["nf4", "power-of-two", "kmeans", "learned"];
+
+/**
+ * A scheme from JSON: an object as Scheme describes it, or a preset's name.
+ * @throws SenseVoiceError that names the first field that is wrong, is not known or contradicts another
+ */
+export function parseScheme(json: unknown, where = "scheme"): Scheme {
+  const fail = (field: string, expected: string, got: unknown): never => {
+    const shown = String(JSON.stringify(got)).slice(0, 60);
+    throw new SenseVoiceError(`[${where}] ${field}: expected ${expected}, got ${shown}`);
+  };
+  if (typeof json === "string") {
+    if (!Object.hasOwn(PRESETS, json)) fail("name", `one of ${Object.keys(PRESETS).join(", ")}`, json);
+    return PRESETS[json as PresetName];
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    return fail("scheme", "an object", json);
+  const scheme = json as Scheme;
+  for (const key of Object.keys(scheme))
+    if (!FIELDS.includes(key)) fail(key, "no such field", json[key as never]);
+  const { bits, values, granularity, groupSize, symmetric, table, compensate, activation } = scheme;
+  if (!Number.isInteger(bits) || bits < 2 || bits > 8) fail("bits", "an integer from 2 to 8", bits);
+  for (const [field, allowed] of Object.entries(CHOICES)) {
+    const value = scheme[field as keyof typeof CHOICES];
+    if (!(allowed as readonly unknown[]).includes(value)) {
+      fail(field, allowed.filter((choice) => choice !== undefined).join(" or "), value);
+    }
+  }
+  if (granularity === "group" && !groupSize)
+    fail("groupSize", '32, 64 or 128 with granularity "group"', groupSize);
+  if (granularity !== "group" && groupSize)
+    fail("groupSize", `none with granularity "${granularity}"`, groupSize);
+  if (values === "uniform") {
+    if (table !== undefined) fail("table", 'none with values "uniform"', table);
+    if (symmetric === false && (granularity === "model" || granularity === "tensor")) {
+      fail("symmetric", `true with granularity "${granularity}"`, symmetric);
+    }
+  } else {
+    expectTable(table, bits, fail);
+    if (symmetric !== undefined) fail("symmetric", 'none with values "table"', symmetric);
+  }
+  if (table === "learned" && granularity === "model")
+    fail("table", 'another with granularity "model"', table);
+  if (compensate && table === "learned")
+    fail("compensate", "none with a learned table, which compensates", compensate);
+  if (compensate && granularity === "model") fail("compensate", 'none with granularity "model"', compensate);
+  const int8 = bits === 8 && values === "uniform" && symmetric !== false;
+  if (activation && !(int8 && (granularity === "channel" || granularity === "tensor"))) {
+    fail("activation", "none but with symmetric uniform weights of 8 bits by channel or tensor", activation);
+  }
+  return scheme;
+}
+
+function expectTable(
+  table: unknown,
+  bits: number,
+  fail: (field: string, expected: string, got: unknown) => never,
+): void {
+  if (Array.isArray(table)) {
+    const size = 2 ** bits;
+    if (table.length !== size) fail("table", `${size} values for ${bits} bits`, table.length);
+    for (let i = 0; i < size; i++) {
+      if (!Number.isFinite(table[i]) || Math.abs(table[i]) > 65504)
+        fail(`table[${i}]`, "a number that f16 holds", table[i]);
+      if (i > 0 && table[i] <= table[i - 1]) fail(`table[${i}]`, `more than ${table[i - 1]}`, table[i]);
+    }
+    if (table[0] === 0 && table[size - 1] === 0) fail("table", "a value other than 0", table);
+  } else if (!TABLES.includes(table as string)) {
+    fail("table", `${TABLES.join(", ")} or ${2 ** bits} numbers`, table);
+  } else if (table === "nf4" && bits !== 4) {
+    fail("bits", '4 with the table "nf4"', bits);
+  } else if (table === "power-of-two" && (bits < 3 || bits > 5)) {
+    fail("bits", '3, 4 or 5 with the table "power-of-two"', bits);
+  }
+}

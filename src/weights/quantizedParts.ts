@@ -1,0 +1,120 @@
+import { SenseVoiceError } from "../error.ts";
+import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
+import type { HostData, HostTensor } from "../tensor/host.ts";
+import {
+  checkQuantized,
+  groupsOf,
+  type QuantizedTensor,
+  type Weight,
+  wordsOfRow,
+} from "../tensor/quantized.ts";
+import type { Quantization } from "./config.ts";
+import type { Parameter } from "./parameters.ts";
+import type { PlacedTensor } from "./safetensors.ts";
+
+/** What a weight in few bits is in the file: entries `NAME.codes`, …; docs/weights-format.md has the layout. */
+const PARTS = ["codes", "scales", "zeros", "tables"] as const;
+type Part = (typeof PARTS)[number];
+type Quantizations = Readonly<Record<string, Quantization>>;
+
+/** The entries that store a weight, codes first. Throws if f16 does not hold a scale or a table to the bit. */
+export function storedParts(name: string, weight: QuantizedTensor): [entry: string, tensor: HostTensor][] {
+  checkQuantized(`weights: ${name}`, weight);
+  const { shape, bits, codes, scales, zeros, tables } = weight;
+  const [n] = shape;
+  const groups = groupsOf(weight);
+  const perGroup = [n, groups];
+  const parts: Partial<Record<Part, HostTensor>> = {
+    codes: { dtype: "u32", shape: [n, wordsOfRow(weight)], data: codes },
+    scales:
+      scales.length > n
+        ? stored16(`${name}.scales`, perGroup, scales)
+        : { dtype: "f32", shape: scales.length === 1 ? [1] : perGroup, data: scales },
+    zeros: zeros && { dtype: "u8", shape: perGroup, data: zeros },
+    tables: tables && stored16(`${name}.tables`, [tables.length / 2 ** bits, 2 ** bits], tables),
+  };
+  return PARTS.flatMap((part) => (parts[part] ? [[`${name}.${part}`, parts[part]]] : []));
+}
+
+function stored16(name: string, shape: readonly number[], values: Float32Array): HostTensor {
+  const data = f32ToF16(values);
+  const i = f16ToF32(data).findIndex((value, i) => value !== values[i]);
+  if (i >= 0)
+    throw new SenseVoiceError(`[weights] ${name}: expected a number that f16 holds, got ${values[i]}`);
+  return { dtype: "f16", shape, data };
+}
+
+/** The entries that store the parameters, given what there is: zero points and tables are optional. */
+export function storedParameters(
+  parameters: readonly Parameter[],
+  quantization: Quantizations,
+  entries: ReadonlyMap<string, PlacedTensor>,
+): Parameter[] {
+  for (const name of Object.keys(quantization)) {
+    if (name !== "embed.weight" && parameters.some((p) => p.matrix && p.name === name)) continue;
+    throw new SenseVoiceError(
+      `[weights] config.json: quantization["${name}"]: there is no such linear weight`,
+    );
+  }
+  return parameters.flatMap((parameter) => {
+    const { name, shape } = parameter;
+    if (!quantization[name]) return [parameter];
+    const { bits, groupSize } = quantization[name];
+    const [n, k] = shape;
+    const groups = Math.ceil(k / groupSize);
+    const found = (part: Part) => entries.get(`${name}.${part}`)?.shape;
+    const tableCount = [1, n, n * groups].find((count) => count === found("tables")?.[0]) ?? 1;
+    const shapes: Partial<Record<Part, number[]>> = {
+      codes: [n, wordsOfRow({ shape: [n, k], bits })],
+      scales: found("scales")?.length === 1 ? [1] : [n, groups],
+      ...(found("zeros") && { zeros: [n, groups] }),
+      ...(found("tables") && { tables: [tableCount, 2 ** bits] }),
+    };
+    return Object.entries(shapes).map(([part, shape]) => ({ name: `${name}.${part}`, shape, matrix: false }));
+  });
+}
+
+/** Takes the entries of a file one after another, and gives each tensor once all of it has come. */
+export function createAssembler(
+  parameters: readonly Parameter[],
+  quantization: Quantizations,
+  entries: ReadonlyMap<string, PlacedTensor>,
+): (entry: string, tensor: HostTensor) => [name: string, weight: Weight] | undefined {
+  const begun = new Map<string, Map<string, HostTensor>>();
+  return (entry, tensor) => {
+    const end = entry.lastIndexOf(".");
+    const name = entry.slice(0, end);
+    const parameter = quantization[name] && parameters.find((p) => p.name === name);
+    if (!parameter) return [entry, tensor];
+    const parts = begun.get(name) ?? new Map<string, HostTensor>();
+    begun.set(name, parts.set(entry.slice(end + 1), tensor));
+    if (PARTS.some((part) => entries.has(`${name}.${part}`) && !parts.has(part))) return undefined;
+    begun.delete(name);
+    return [name, assemble(parameter, quantization[name], parts)];
+  };
+}
+
+/** A weight from its parts, whose shapes were found right. Throws if a type is wrong, or a number. */
+function assemble(
+  { name, shape: [n, k] }: Parameter,
+  quantization: Quantization,
+  parts: ReadonlyMap<string, HostTensor>,
+): QuantizedTensor {
+  const { codes, scales, zeros, tables }: Partial<Record<Part, HostTensor>> = Object.fromEntries(parts);
+  const weight: QuantizedTensor = {
+    dtype: "quantized",
+    shape: [n, k],
+    ...quantization,
+    codes: integers(`${name}.codes`, codes, "u32") as Uint32Array,
+    scales: asF32(scales as HostTensor),
+    ...(zeros && { zeros: integers(`${name}.zeros`, zeros, "u8") as Uint8Array }),
+    ...(tables && { tables: asF32(tables) }),
+  };
+  checkQuantized(`weights: ${name}`, weight);
+  return weight;
+}
+
+function integers(name: string, tensor: HostTensor | undefined, dtype: "u32" | "u8"): HostData | undefined {
+  if (tensor?.dtype === dtype) return tensor.data;
+  throw new SenseVoiceError(`[weights] ${name}: expected ${dtype}, got ${tensor?.dtype}`);
+}

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { layerNorm } from "../../src/kernels/reference/layerNorm.ts";
+import { quantizeRows } from "../../src/kernels/reference/linearInt8.ts";
+import { openGpu } from "../../src/kernels/webgpu/adapter.ts";
+import { webgpuBackend } from "../../src/kernels/webgpu/backend.ts";
+import { Gpu } from "../../src/kernels/webgpu/gpu.ts";
+import { quantizeRowsDispatch } from "../../src/kernels/webgpu/quantizeRows.ts";
+import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
+import type { HostTensor } from "../../src/tensor/host.ts";
+import { describeGpu, testGpu } from "../support/gpu.ts";
+import { type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
+import { randomizer } from "../support/random.ts";
+import { relativeError, TOLERANCE } from "../support/tolerances.ts";
+
+const ROWS = [1, 3, 31, 33, 127, 171];
+const WIDTHS = [32, 96, 256, 560];
+const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
+const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
+
+describeGpu("quantised weights on WebGPU against the reference", () => {
+  const reference = new ReferenceBackend();
+  let gpu: Gpu;
+  let webgpu: Backend;
+  beforeAll(async () => {
+    gpu = await testGpu();
+    webgpu = webgpuBackend(gpu);
+  });
+  afterAll(() => webgpu?.close());
+
+  async function difference(compute: (backend: Backend) => Tensor, gpuBackend = webgpu): Promise<number> {
+    const [got, expected] = await Promise.all([gpuBackend, reference].map((b) => b.read(compute(b))));
+    expect(expected.some((x) => x !== 0)).toBe(true);
+    return relativeError(got, expected, 1);
+  }
+
+  for (const [s, scheme] of SCHEMES.entries()) {
+    test(`codes: ${JSON.stringify(scheme)}`, async () => {
+      // Each scheme meets all widths, and all numbers of rows and columns among its neighbours.
+      for (const [i, k] of WIDTHS.entries()) {
+        const rows = ROWS[(s + i) % ROWS.length];
+        const n = [31, 256, 995][(s + i) % 3];
+        const weight = randomQuantized(s, [n, k], scheme);
+        const random = randomizer(i);
+        const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
+        const error = await difference((b) => {
+          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
+          return b.linear(b.upload(x), b.uploadLinear(weight), options);
+        });
+        expect(error).toBeLessThan(TOLERANCE.kernel);
+      }
+    });
+  }
+
+  for (const rows of ROWS) {
+    test(`codes: ${rows} rows, every width and number of columns`, async () => {
+      for (const k of WIDTHS) {
+        for (const n of [31, 256, 995]) {
+          const x = randomizer(rows)([rows, k]);
+          const weight = randomQuantized(n, [n, k], { bits: 4, scale: 32 });
+          expect(await difference((b) => b.linear(b.upload(x), b.uploadLinear(weight)))).toBeLessThan(
+            TOLERANCE.kernel,
+          );
+        }
+      }
+    });
+
+    test(`int8: ${rows} rows to the bit, every width and number of columns`, async () => {
+      for (const k of WIDTHS) {
+        for (const n of [31, 256, 995]) {
+          const random = randomizer(rows + k);
+          const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
+          for (const scheme of [INT8, INT8_STATIC]) {
+            const weight = randomQuantized(n, [n, k], scheme);
+            const error = await difference((b) => {
+              const options = { bias: b.upload(bias), relu: k === 96, residual: b.upload(residual) };
+              return b.linear(b.upload(x), b.uploadLinear(weight), options);
+            });
+            expect(error).toBe(0);
+          }
+        }
+      }
+    });
+  }
+
+  test("rows in int8: the reference's scales and codes", async () => {
+    for (const k of [4, 32, 96, 256, 560]) {
+      const x = randomizer(k)([171, k], 3);
+      (x.data as Float32Array).fill(0, 0, k); // a row of zeros
+      for (const activation of ["dynamic", 0.01] as const) {
+        const expected = quantizeRows(x.data as Float32Array, [171, k], activation);
+        const { values, scales } = await int8Rows(x, activation);
+        expect(values).toEqual(Int8Array.from(expected.values));
+        expect(scales).toEqual(expected.scales);
+      }
+    }
+  });
+
+  test("layer norm and int8 in one: codes differ by one at most, and rarely", async () => {
+    const random = randomizer(9);
+    const [x, gamma, beta] = [random([171, 560], 50), random([560]), random([560])];
+    const normed = layerNorm(
+      x.data as Float32Array,
+      gamma.data as Float32Array,
+      beta.data as Float32Array,
+      [171, 560],
+    );
+    for (const activation of ["dynamic", 0.02] as const) {
+      const expected = quantizeRows(normed, [171, 560], activation);
+      const { values, scales } = await int8Rows(x, activation, [gamma, beta]);
+      expect(relativeError(scales, expected.scales)).toBeLessThan(1e-6);
+      const differences = Array.from(values, (value, i) => Math.abs(value - expected.values[i]));
+      expect(Math.max(...differences.slice(0, 1000))).toBeLessThanOrEqual(1);
+      const count = differences.filter((d) => d > 0).length;
+      expect(count).toBeLessThan(values.length * 1e-4);
+    }
+  });
+
+  /** The rows as the device makes them, without the zeros behind. */
+  async function int8Rows(x: HostTensor, activation: "dynamic" | number, norm?: [HostTensor, HostTensor]) {
+    const upload = (tensor: HostTensor) => {
+      const uploaded = gpu.createTensor(tensor.shape);
+      gpu.write(uploaded, tensor.data);
+      return uploaded;
+    };
+    const gpuNorm = norm && { gamma: upload(norm[0]), beta: upload(norm[1]) };
+    const dispatch = quantizeRowsDispatch(gpu, upload(x), activation, gpuNorm);
+    gpu.dispatch(dispatch);
+    const [words, scales] = [await gpu.read(dispatch.writes[0]), await gpu.read(dispatch.writes[1])];
+    const [rows, k] = x.shape;
+    const padded = new Int8Array(words.buffer);
+    const values = new Int8Array(rows * k);
+    for (let r = 0; r < rows; r++) {
+      const row = padded.subarray((r * padded.length) / rows, ((r + 1) * padded.length) / rows);
+      values.set(row.subarray(0, k), r * k);
+      expect(row.subarray(k).every((v) => v === 0)).toBe(true);
+    }
+    return { values, scales };
+  }
+
+  test("a norm in front, of weights of each kind", async () => {
+    const random = randomizer(4);
+    const [x, gamma, beta] = [random([33, 96], 20), random([96]), random([96])];
+    const weights = [
+      random([31, 96], 0.1),
+      ...[INT8, SCHEMES[0]].map((s) => randomQuantized(5, [31, 96], s)),
+    ];
+    for (const weight of weights) {
+      const error = await difference((b) => {
+        const norm = { gamma: b.upload(gamma), beta: b.upload(beta) };
+        return b.linear(b.upload(x), b.uploadLinear(weight), { norm });
+      });
+      expect(error).toBeLessThan(TOLERANCE.kernel);
+    }
+  });
+
+  test("int8 without dot4I8Packed is the same to the bit", async () => {
+    const { device } = (await openGpu()) ?? expect.fail("there was an adapter");
+    const byHand = webgpuBackend(new Gpu(device, "no dot"));
+    const random = randomizer(6);
+    const [x, bias] = [random([33, 560]), random([31])];
+    const weight = randomQuantized(7, [31, 560], INT8);
+    const linear = (b: Backend) => {
+      return b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias) });
+    };
+    expect(await difference(linear, byHand)).toBe(0);
+    byHand.close();
+  });
+
+  test("the largest sums fit: all of x and w at their limits, K = 2048", async () => {
+    const x: HostTensor = { dtype: "f32", shape: [1, 2048], data: new Float32Array(2048).fill(-3) };
+    const codes = new Uint32Array(4 * 512); // code 0 is −128
+    const scales = Float32Array.of(0.1, 0.2, 0.3, 0.4);
+    const shape = [4, 2048] as const;
+    for (const activation of ["dynamic", 0.001] as const) {
+      const weight = {
+        dtype: "quantized",
+        shape,
+        bits: 8,
+        groupSize: 2048,
+        codes,
+        scales,
+        activation,
+      } as const;
+      expect(await difference((b) => b.linear(b.upload(x), b.uploadLinear(weight)))).toBe(0);
+    }
+  });
+
+  test("the CTC head in few bits, in more than one chunk of rows", async () => {
+    const random = randomizer(8);
+    const [x, bias] = [random([1100, 32]), random([40])];
+    const tokens: HostTensor = { dtype: "u32", shape: [1, 3], data: Uint32Array.of(4, 0, 2) };
+    for (const scheme of [INT8, INT8_STATIC, SCHEMES[0], SCHEMES[3]]) {
+      const weight = randomQuantized(3, [40, 32], scheme);
+      const head = (b: Backend) => ({ weight: b.uploadLinear(weight), bias: b.upload(bias) });
+      expect(await difference((b) => b.ctcGreedy(b.upload(x), head(b)))).toBeLessThan(TOLERANCE.kernel);
+      const error = await difference((b) => {
+        return b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), uploadSegments(b, [1100]));
+      });
+      expect(error).toBeLessThan(TOLERANCE.kernel);
+    }
+  });
+
+  test("a weight that contradicts itself is refused by every backend", () => {
+    const weight = randomQuantized(1, [8, 64], { bits: 4, scale: 32 });
+    for (const b of [webgpu, reference]) {
+      expect(() => b.uploadLinear({ ...weight, codes: weight.codes.subarray(1) })).toThrow(
+        "[linear] codes: expected 64 words, got 63",
+      );
+      expect(() => b.uploadLinear({ ...weight, activation: "dynamic" })).toThrow("[linear] activation");
+    }
+  });
+});

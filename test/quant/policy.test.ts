@@ -1,0 +1,152 @@
+import { describe, expect, test } from "vitest";
+import { chooseWithin } from "../../src/quant/knapsack.ts";
+import { expectLayers, mixedPolicy, parsePolicy, schemeOf } from "../../src/quant/policy.ts";
+import { quantizeModel } from "../../src/quant/quantizeModel.ts";
+import { PRESETS, parseScheme } from "../../src/quant/scheme.ts";
+import type { HostTensor } from "../../src/tensor/host.ts";
+import { dequantize, type Weight } from "../../src/tensor/quantized.ts";
+import { randomizer } from "../support/random.ts";
+import { bellWeights } from "./support.ts";
+
+describe("policies", () => {
+  const policy = parsePolicy({
+    name: "mine",
+    scheme: "int4",
+    layers: { "*.w_2.weight": "int8", "encoder.*.3.*": PRESETS.nf4, "ctc.ctc_lo.weight": "lut4" },
+  });
+
+  test.each([
+    ["ctc.ctc_lo.weight", "lut4"],
+    ["encoder.encoders.3.feed_forward.w_2.weight", "int8"],
+    ["encoder.encoders.3.feed_forward.w_1.weight", "nf4"],
+    ["encoder.encoders.4.feed_forward.w_1.weight", "int4"],
+    ["w_2.weight", "int4"],
+  ] as const)("%s gets %s", (name, preset) => {
+    expect(schemeOf(policy, name)).toEqual(PRESETS[preset]);
+  });
+
+  test("come back from their JSON", () => {
+    expect(parsePolicy(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
+  });
+
+  test.each([
+    [[], "[policy] policy: expected an object, got []"],
+    [{ scheme: "int4" }, "[policy] name: expected a text, got undefined"],
+    [{ name: "x", scheme: "int4", layer: {} }, "[policy] layer: expected no such field, got {}"],
+    [{ name: "x" }, "[policy: scheme] scheme: expected an object, got undefined"],
+    [
+      { name: "x", scheme: "int4", layers: { "a.*": { ...PRESETS.int4, bits: 9 } } },
+      "[policy: a.*] bits: expected an integer from 2 to 8, got 9",
+    ],
+  ])("refuses %j", (json, message) => {
+    expect(() => parsePolicy(json)).toThrow(message);
+  });
+
+  test("a pattern that fits nothing is a slip", () => {
+    expect(() => expectLayers(policy, ["ctc.ctc_lo.weight", "a.w_2.weight"])).toThrow(
+      "[policy] encoder.*.3.*: expected the name of a linear weight, found none like it",
+    );
+  });
+});
+
+describe("knapsack", () => {
+  test("is as good as trying everything, and within the budget", () => {
+    const random = randomizer(8);
+    for (let round = 0; round < 20; round++) {
+      const items = Array.from({ length: 6 }, () => {
+        const numbers = random([6]).data;
+        return [0, 1, 2].map((c) => ({ size: Math.round(50 + 49 * numbers[c]), cost: 1 + numbers[3 + c] }));
+      });
+      const budget = 330;
+      let best = Number.POSITIVE_INFINITY;
+      for (let code = 0; code < 3 ** 6; code++) {
+        const picked = items.map((choices, i) => choices[Math.floor(code / 3 ** i) % 3]);
+        if (picked.reduce((sum, { size }) => sum + size, 0) > budget) continue;
+        best = Math.min(
+          best,
+          picked.reduce((sum, { cost }) => sum + cost, 0),
+        );
+      }
+      const picked = chooseWithin(items, budget).map((choice, i) => items[i][choice]);
+      expect(picked.reduce((sum, { size }) => sum + size, 0)).toBeLessThanOrEqual(budget);
+      expect(picked.reduce((sum, { cost }) => sum + cost, 0)).toBeCloseTo(best, 2);
+    }
+  });
+
+  test("a budget below the smallest choices is refused, one above the largest takes the best", () => {
+    const items = [
+      [
+        { size: 3, cost: 2 },
+        { size: 5, cost: 1 },
+      ],
+    ];
+    expect(() => chooseWithin(items, 2)).toThrow(
+      "[quant] budget: expected at least 3, the smallest choices, got 2",
+    );
+    expect(chooseWithin(items, 3)).toEqual([0]);
+    expect(chooseWithin(items, 1e9)).toEqual([1]);
+  });
+
+  test("a mixed policy names every layer", () => {
+    const choices = (scale: number) => [
+      { scheme: PRESETS.int4, size: 450, cost: scale },
+      { scheme: PRESETS.int8, size: 810, cost: scale / 100 },
+    ];
+    const mixed = mixedPolicy(
+      "mixed",
+      [
+        { name: "a", choices: choices(1) },
+        { name: "b", choices: choices(9) },
+      ],
+      1300,
+    );
+    expect(mixed.layers).toEqual({ a: PRESETS.int4, b: PRESETS.int8 });
+    expect(parsePolicy(JSON.parse(JSON.stringify(mixed)))).toEqual(mixed);
+  });
+});
+
+describe("quantizeModel", () => {
+  const random = randomizer(9);
+  const tensors: [string, HostTensor][] = [
+    ["embed.weight", random([16, 32])],
+    ["encoder.encoders.0.self_attn.fsmn_block.weight", random([32, 11])],
+    [
+      "encoder.encoders.0.feed_forward.w_1.weight",
+      { dtype: "f32", shape: [8, 64], data: bellWeights(1, 8, 64) },
+    ],
+    ["encoder.encoders.0.feed_forward.w_1.bias", random([8])],
+    ["ctc.ctc_lo.weight", { dtype: "f32", shape: [16, 32], data: bellWeights(2, 16, 32) }],
+  ];
+  async function* stream(): AsyncGenerator<[string, HostTensor]> {
+    yield* tensors;
+  }
+  const quantized = async (scheme: unknown) => {
+    const all: [string, Weight][] = [];
+    for await (const entry of quantizeModel(stream, parsePolicy({ name: "x", scheme }))) all.push(entry);
+    return all;
+  };
+
+  test("linear weights change, all else passes", async () => {
+    const types = (await quantized("int4")).map(([, { dtype }]) => dtype);
+    expect(types).toEqual(["f32", "f32", "quantized", "f32", "quantized"]);
+  });
+
+  test.each(["uniform", "table"])('granularity "model": one grid for all, %s', async (values) => {
+    const scheme = parseScheme({
+      bits: 4,
+      values,
+      granularity: "model",
+      ...(values === "table" && { table: "kmeans" }),
+    });
+    const weights = (await quantized(scheme)).flatMap(([, tensor]) =>
+      tensor.dtype === "quantized" ? [tensor] : [],
+    );
+    expect(weights[0].scales).toHaveLength(1);
+    expect(weights[1].scales).toEqual(weights[0].scales);
+    expect(weights[1].tables).toEqual(weights[0].tables);
+    const original = tensors[4][1].data;
+    dequantize(weights[1]).forEach((v, i) => {
+      expect(Math.abs(v - original[i])).toBeLessThan(0.03);
+    });
+  });
+});

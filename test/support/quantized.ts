@@ -1,0 +1,59 @@
+import { f16ToF32, f32ToF16 } from "../../src/tensor/f16.ts";
+import { BLOCK, packCodes, type QuantizedTensor } from "../../src/tensor/quantized.ts";
+import { randomizer } from "./random.ts";
+
+export interface RandomScheme {
+  readonly bits: number;
+  /** Weights that share a scale: "matrix", "row", or so many. */
+  readonly scale: "matrix" | "row" | number;
+  readonly zeros?: boolean;
+  readonly tables?: "matrix" | "row" | "group";
+  readonly activation?: "dynamic" | number;
+}
+
+/** A weight of random codes, and of scales, zero points and tables that f16 holds. Weights are about 0.1 in size. */
+export function randomQuantized(
+  seed: number,
+  shape: readonly [n: number, k: number],
+  { bits, scale, zeros, tables, activation }: RandomScheme,
+): QuantizedTensor {
+  const random = randomizer(seed);
+  const [n, k] = shape;
+  const numbers = (count: number, size: number) => random([count], size).data as Float32Array;
+  const stored = (values: Float32Array) => f16ToF32(f32ToF16(values));
+  const codesBelow = (count: number, limit: number) => {
+    return Uint8Array.from(numbers(count, 1), (v) => Math.floor((v / 2 + 0.5) * limit) % limit);
+  };
+  const size = 2 ** bits;
+  const groupSize = typeof scale === "number" ? scale : k;
+  const groups = n * Math.ceil(k / groupSize);
+  const tableCount = { matrix: 1, row: n, group: groups };
+  const step = tables ? 0.1 : 0.2 / size;
+  return {
+    dtype: "quantized",
+    shape,
+    bits,
+    groupSize,
+    codes: packCodes(codesBelow(n * k, size), shape, bits),
+    scales: stored(numbers(scale === "matrix" ? 1 : groups, 0.5).map((v) => (v + 0.75) * step)),
+    ...(zeros && { zeros: codesBelow(groups, size) }),
+    ...(tables && { tables: stored(numbers(tableCount[tables] * size, 1)) }),
+    ...(activation !== undefined && { activation }),
+  };
+}
+
+/** Schemes of every kind: each width, each granularity, zero points, each kind of table. */
+export const SCHEMES: readonly RandomScheme[] = [
+  ...[2, 3, 4, 5, 6, 7, 8].flatMap((bits): RandomScheme[] => [
+    { bits, scale: BLOCK },
+    { bits, scale: 64, zeros: true },
+    { bits, scale: "matrix", tables: "row" },
+    { bits, scale: 64, tables: "matrix" },
+  ]),
+  { bits: 8, scale: "row" },
+  { bits: 4, scale: "matrix" },
+  { bits: 4, scale: 128, zeros: true },
+  { bits: 4, scale: "row", zeros: true },
+  { bits: 3, scale: BLOCK, tables: "group" },
+  { bits: 4, scale: "row", tables: "group" },
+];

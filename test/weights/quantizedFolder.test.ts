@@ -1,0 +1,232 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { randomModelConfig } from "../../scripts/random-weights.ts";
+import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { SenseVoice } from "../../src/model/sensevoice.ts";
+import { loadWeights, type WeightType } from "../../src/model/weights.ts";
+import { packCodes, type QuantizedTensor, type Weight } from "../../src/tensor/quantized.ts";
+import { hashFile } from "../../src/weights/file.ts";
+import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import { modelParameters } from "../../src/weights/parameters.ts";
+import { storedParts } from "../../src/weights/quantizedParts.ts";
+import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
+import { writeModelFolder } from "../../src/weights/writeModelFolder.ts";
+import { type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
+import { randomizer } from "../support/random.ts";
+import { TOY, toyTensors } from "../support/toyModel.ts";
+import { temporaryFolder } from "./folder.ts";
+
+const TOKENIZER = Buffer.from("any bytes");
+const QKV = "encoder.encoders0.0.self_attn.linear_q_k_v.weight";
+const INT8: RandomScheme = { bits: 8, scale: "row", activation: "dynamic" };
+const STATIC: RandomScheme = { bits: 8, scale: "matrix", activation: 0.1 };
+
+async function write(schemes: readonly (RandomScheme | undefined)[]): Promise<string> {
+  const dir = join(temporaryFolder(), "model");
+  await writeModelFolder(dir, TOY, TOKENIZER, toyTensors(schemes));
+  return dir;
+}
+
+async function read(dir: string): Promise<Map<string, Weight>> {
+  const all = new Map<string, Weight>();
+  for await (const [name, tensor] of (await openModelFolder(dir)).tensors()) all.set(name, tensor);
+  return all;
+}
+
+describe("round trip", () => {
+  test.each([
+    ["every scheme, in turn", [...SCHEMES.slice(0, 12), undefined]],
+    ["every other", [...SCHEMES.slice(12, 24), INT8]],
+    ["the rest", [...SCHEMES.slice(24), STATIC, undefined]],
+  ])("%s", async (_, schemes) => {
+    const dir = await write(schemes);
+    expect(Object.fromEntries(await read(dir))).toEqual(Object.fromEntries(toyTensors(schemes)));
+    const { config } = await openModelFolder(dir);
+    const path = join(dir, "model.safetensors");
+    expect(config.files["model.safetensors"]).toEqual({
+      bytes: statSync(path).size,
+      sha256: await hashFile(path, "sha256"),
+    });
+  });
+
+  test("config.json says what the file does not", async () => {
+    const { config } = await openModelFolder(await write([INT8, STATIC, SCHEMES[0], undefined]));
+    expect(config).toMatchObject({ ...TOY });
+    expect(Object.values(config.quantization ?? {}).slice(0, 3)).toEqual([
+      { bits: 8, groupSize: 56, activation: "dynamic" },
+      { bits: 8, groupSize: 32, activation: 0.1 },
+      { bits: 2, groupSize: 32 },
+    ]);
+    expect(Object.keys(config.quantization ?? {}).length).toBe(10); // of 13, every fourth is f16
+  });
+
+  test("parts of a weight lie together, but for those that are not whole words", async () => {
+    const dir = await write([{ bits: 4, scale: 32, zeros: true }]);
+    const file = await openSafetensors(join(dir, "model.safetensors"));
+    await file.close();
+    const at = file.names.indexOf(`${QKV}.codes`);
+    expect(file.names.slice(at, at + 3)).toEqual(
+      ["codes", "scales", "zeros"].map((part) => `${QKV}.${part}`),
+    );
+    expect(file.names.at(-1)).toBe("ctc.ctc_lo.weight.zeros"); // 31 bytes
+  });
+});
+
+test("a folder in few bits is as small as they promise, and 3 % at most", async () => {
+  const config = { ...randomModelConfig("tiny"), weights: "int4" };
+  const random = randomizer(1);
+  let promised = 0;
+  const tensors = modelParameters(config).map(({ name, shape, matrix }): [string, Weight] => {
+    const linear = matrix && name !== "embed.weight" && !name.includes("fsmn");
+    promised += shape.reduce((a, b) => a * b) * (linear ? (4 + 16 / 32) / 8 : 4);
+    if (!linear) return [name, random([...shape])];
+    return [name, randomQuantized(1, [shape[0], shape[1]], { bits: 4, scale: 32 })];
+  });
+  const dir = join(temporaryFolder(), "model");
+  await writeModelFolder(dir, config, TOKENIZER, tensors);
+  const { size } = statSync(join(dir, "model.safetensors"));
+  expect(size / promised).toBeLessThan(1.03);
+  expect(size / promised).toBeGreaterThan(1);
+});
+
+test("the bytes of docs/weights-format.md", async () => {
+  const codes = Uint8Array.from({ length: 64 }, (_, i) => i % 16);
+  const weight: QuantizedTensor = {
+    dtype: "quantized",
+    shape: [2, 32],
+    bits: 4,
+    groupSize: 32,
+    codes: packCodes(codes, [2, 32], 4),
+    scales: Float32Array.of(0.5, 0.25),
+    zeros: Uint8Array.of(7, 8),
+  };
+  const path = join(temporaryFolder(), "model.safetensors");
+  const parts = new Map(storedParts("w", weight));
+  const specs = [...parts].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  await writeSafetensors(path, specs, async ({ name }) => parts.get(name)!);
+  const bytes = readFileSync(path);
+  const documented = readFileSync(new URL("../../docs/weights-format.md", import.meta.url), "utf8");
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  expect(documented).toContain(bytes.toString("utf8", 8, start).trim());
+  const hex = [...bytes.subarray(start)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  expect(documented.replace(/^[0-9a-f]{4} {2}|\s+#.*$/gm, "").replace(/\s+/g, " ")).toContain(hex);
+});
+
+test("loadWeights: as stored, or as the f32 that the codes stand for", async () => {
+  const dir = await write([SCHEMES[0], SCHEMES[1], SCHEMES[3], undefined]);
+  const outputs: Float32Array[] = [];
+  for (const type of [undefined, "f32"] satisfies (WeightType | undefined)[]) {
+    const folder = await openModelFolder(dir);
+    const backend = new ReferenceBackend();
+    const weights = await loadWeights(backend, TOY.encoder, folder.tensors(), type);
+    const features = { rows: 9, data: randomizer(2)([9, 56]).data as Float32Array };
+    const { x } = new SenseVoice(backend, TOY.encoder, weights).encode([
+      { language: "auto", itn: false, features },
+    ]);
+    outputs.push(await backend.read(x as Parameters<typeof backend.read>[0]));
+  }
+  expect(outputs[0].every(Number.isFinite)).toBe(true);
+  expect(outputs[0]).toEqual(outputs[1]);
+});
+
+describe("what does not fit together is refused in one line", () => {
+  const tensors = () => toyTensors([{ bits: 4, scale: "row", tables: "row" }]);
+  const weight = tensors().get(QKV) as QuantizedTensor;
+  const writeWith = (change: Partial<QuantizedTensor>) => {
+    const all = tensors().set(QKV, { ...weight, ...change });
+    return writeModelFolder(join(temporaryFolder(), "model"), TOY, TOKENIZER, all);
+  };
+
+  test.each<[string, Partial<QuantizedTensor>, RegExp]>([
+    [
+      "codes",
+      { codes: weight.codes.subarray(1) },
+      /^\[weights: enc.*v\.weight\] codes: expected 768 words, got 767$/,
+    ],
+    ["NaN", { scales: Float32Array.of(Number.NaN) }, /scales: expected finite numbers, got NaN$/],
+    ["tables", { tables: new Float32Array(17) }, /tables: expected 16 or 1536 or 1536, got 17$/],
+    [
+      "beyond f16",
+      { tables: new Float32Array(16).fill(1 / 3) },
+      /\.tables: expected a number that f16 holds, got 0\.333/,
+    ],
+  ])("writing %s", async (_, change, message) => {
+    await expect(writeWith(change)).rejects.toThrow(message);
+  });
+
+  test("writing a tensor twice, or not at all", async () => {
+    const dir = join(temporaryFolder(), "model");
+    const all = [...tensors()];
+    await expect(writeModelFolder(dir, TOY, TOKENIZER, [...all, all[0]])).rejects.toThrow(/came twice$/);
+    await expect(writeModelFolder(dir, TOY, TOKENIZER, all.slice(1))).rejects.toThrow(
+      /"frontend.*is missing$/,
+    );
+  });
+
+  /** Writes the folder's weights anew, as `change` would have them, with a right checksum. */
+  async function tamper(change: (name: string, data: Uint8Array) => [name: string, shape?: number[]]) {
+    const dir = await write([{ bits: 4, scale: 32, zeros: true }]);
+    const path = join(dir, "model.safetensors");
+    const file = await openSafetensors(path);
+    const entries = new Map<string, Awaited<ReturnType<typeof file.read>>>();
+    for (const name of file.names) {
+      const tensor = await file.read(name);
+      const { data } = tensor;
+      const [newName, shape = tensor.shape] = change(name, new Uint8Array(data.buffer));
+      entries.set(newName, { ...tensor, shape });
+    }
+    await file.close();
+    const specs = [...entries].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+    const digest = await writeSafetensors(`${path}.new`, specs, async ({ name }) => entries.get(name)!);
+    writeFileSync(path, readFileSync(`${path}.new`));
+    const config = JSON.parse(readFileSync(join(dir, "config.json"), "utf8"));
+    config.files["model.safetensors"] = digest;
+    writeFileSync(join(dir, "config.json"), JSON.stringify(config));
+    return dir;
+  }
+
+  test.each<[string, Parameters<typeof tamper>[0], RegExp]>([
+    [
+      "an infinite scale",
+      (name, data) => {
+        if (name === `${QKV}.scales`) new Uint16Array(data.buffer)[3] = 0x7c00;
+        return [name];
+      },
+      /^\[weights: .*v\.weight\] scales: expected finite numbers, got Infinity$/,
+    ],
+    [
+      "a zero point that is no code",
+      (name, data) => {
+        if (name === `${QKV}.zeros`) data[0] = 16;
+        return [name];
+      },
+      /zeros: expected codes of 4 bits, got 16$/,
+    ],
+    [
+      "codes of another shape",
+      (name) => (name === `${QKV}.codes` ? [name, [8, 96]] : [name]),
+      /codes: expected shape \[96,8\], got \[8,96\]$/,
+    ],
+    ["no codes", (name) => [name === `${QKV}.codes` ? "other" : name], /the parameter ".*codes" is missing$/],
+  ])("reading %s", async (_, change, message) => {
+    const dir = await tamper(change);
+    await expect(read(dir)).rejects.toThrow(message);
+  });
+
+  test("reading a configuration of other weights", async () => {
+    const dir = await write([SCHEMES[0]]);
+    const path = join(dir, "config.json");
+    const config = JSON.parse(readFileSync(path, "utf8"));
+    const readWith = (quantization: unknown) => {
+      writeFileSync(path, JSON.stringify({ ...config, quantization }));
+      return read(dir);
+    };
+    const entry = { bits: 4, groupSize: 32 };
+    await expect(readWith(undefined)).rejects.toThrow(/the parameter ".*" is missing/);
+    await expect(readWith({ ...config.quantization, "embed.weight": entry })).rejects.toThrow(
+      /quantization\["embed\.weight"\]: there is no such linear weight/,
+    );
+    await expect(readWith({ ...config.quantization, [QKV]: entry })).rejects.toThrow(/codes: expected shape/);
+  });
+});
