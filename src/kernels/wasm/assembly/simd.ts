@@ -29,7 +29,7 @@ export function storeLanes(at: usize, v: v128, count: i32): void {
 
 /**
  * eˣ for x ≤ 88, and 0 below −87: e^x = 2ⁿ·eʳ with n = round(x / ln 2), |r| ≤ ln 2 / 2 taken off in two steps
- * (Cody and Waite), eʳ by the polynomial of Cephes' expf. Largest error measured over [−87, 88]: 1.3 units in the last place.
+ * (Cody and Waite), eʳ by the polynomial of Cephes' expf. Largest error measured: 1.3 units in the last place.
  */
 export function exp(x: v128): v128 {
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(Mathf.LOG2E)));
