@@ -44,6 +44,7 @@ async function expectFunasr(options: EngineOptions): Promise<void> {
 }
 
 describe("200 clips", () => {
+  test("CPU, f32", () => expectFunasr({ device: "cpu", weights: "f32" }), 600_000);
   test("reference", () => expectFunasr({ device: "reference" }), 1_200_000);
 });
 describeGpu("200 clips on WebGPU", () => {

@@ -21,6 +21,7 @@ export interface EvalOptions {
   readonly model?: string;
   readonly device: Device;
   readonly weights?: WeightType;
+  readonly threads?: number;
   readonly language: AskedLanguage;
   readonly askLanguage?: boolean;
   readonly limit?: number;

@@ -11,6 +11,7 @@ export interface TranscribeOptions {
   readonly model?: string;
   readonly device: Device;
   readonly weights?: WeightType;
+  readonly threads?: number;
   readonly language: AskedLanguage;
   readonly itn?: boolean;
   readonly timestamps?: boolean;
@@ -53,13 +54,13 @@ export async function transcribe(files: readonly string[], options: TranscribeOp
 
 /** The engine for a command's options, with notes on stderr about what was not asked for by name. */
 export async function openEngine(
-  options: Pick<TranscribeOptions, "model" | "device" | "weights">,
+  options: Pick<TranscribeOptions, "model" | "device" | "weights" | "threads">,
 ): Promise<Engine> {
-  const { device, weights, model = defaultModel() } = options;
+  const { device, weights, threads, model = defaultModel() } = options;
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);
   }
-  const engine = await createEngine({ model, device, weights });
+  const engine = await createEngine({ model, device, weights, threads });
   if (device === "auto" && engine.device !== "webgpu") {
     printNote(`no GPU found, running on the CPU (${engine.deviceDescription})`);
   }

@@ -15,7 +15,8 @@ export function transcribeCommand(): Command {
     .addOption(
       choice("--device <device>", "where to compute", ["auto", "webgpu", "cpu", "reference"]).default("auto"),
     )
-    .addOption(choice("--weights <type>", "element type of the weights on the device", WEIGHT_TYPES))
+    .addOption(choice("--weights <type>", "how to keep the weights on the device", WEIGHT_TYPES))
+    .option("--threads <count>", "threads of the CPU (default: its cores)", Number)
     .addOption(choice("--language <language>", "language spoken", Object.keys(LANGUAGE_ROW)).default("auto"))
     .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
