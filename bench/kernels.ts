@@ -1,0 +1,220 @@
+/**
+ * Checks and times every kernel at the full-size model's shapes, and the whole model with random weights, on one device:
+ * `npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]`. Writes
+ * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { Bench } from "tinybench";
+import { randomFeatures, randomModelConfig, randomModelTensors } from "../scripts/random-weights.ts";
+import { ReferenceBackend } from "../src/kernels/reference/backend.ts";
+import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
+import { openGpu } from "../src/kernels/webgpu/adapter.ts";
+import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
+import { SenseVoice } from "../src/model/sensevoice.ts";
+import { loadWeights } from "../src/model/weights.ts";
+import { quantizeTensor } from "../src/quant/quantize.ts";
+import { PRESETS } from "../src/quant/scheme.ts";
+import { type Backend, type Tensor, uploadSegments } from "../src/tensor/backend.ts";
+import { f32ToF16 } from "../src/tensor/f16.ts";
+import type { HostTensor } from "../src/tensor/host.ts";
+import type { Weight } from "../src/tensor/quantized.ts";
+import { randomizer } from "../test/support/random.ts";
+import { relativeError } from "../test/support/tolerances.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    device: { type: "string", default: "cpu" },
+    threads: { type: "string" },
+    seconds: { type: "string", default: "0.5" },
+    "skip-model": { type: "boolean", default: false },
+  },
+});
+
+/** An 11 s clip: 183 rows of features and 4 of queries. */
+const ROWS = 187;
+const CLIP_SECONDS = 11;
+const LAYERS = 70;
+const D = 512;
+const VOCAB = 25055;
+/** Rows that are compared with the reference, which is slow. */
+const CHECKED_ROWS = 5;
+/** Int8 activations are compared too: a row's codes may turn where a quotient ends in ½. */
+const TOLERANCE = 1e-3;
+/** Runs that are recorded and computed together, so that a round trip to the device is not what is timed. */
+const TOGETHER = 4;
+
+interface Result {
+  readonly kernel: string;
+  readonly ms: number;
+  readonly gflops: number;
+  readonly gigabytesPerSecond: number;
+}
+
+const random = randomizer(1);
+const reference: Backend = new ReferenceBackend();
+const backend = await openBackend();
+console.log(`${backend.description}; Node ${process.version}, ${cpus()[0].model}`);
+const results: Result[] = [];
+
+for (const [n, k] of [
+  [3 * D, D],
+  [D, D],
+  [4 * D, D],
+  [D, 4 * D],
+]) {
+  const [x, bias, floats] = [random([ROWS, k]), random([n]), random([n, k], 0.1)];
+  for (const [name, weight, bits] of weightsOf(floats, n, k)) {
+    const run = (b: Backend, rows: number) => {
+      const [input, w, options] = [
+        b.upload(firstRows(x, rows)),
+        b.uploadLinear(weight),
+        { bias: b.upload(bias) },
+      ];
+      return () => b.linear(input, w, options);
+    };
+    const bytes = (n * k * bits) / 8 + ROWS * (n + k) * 4;
+    await time(`linear ${name} ${k} → ${n}`, 2 * ROWS * n * k, bytes, run);
+  }
+}
+
+const [qkv, taps, x, vector] = [random([ROWS, 3 * D]), random([D, 11]), random([ROWS, D]), random([D])];
+const [vocabulary, vocabularyBias] = [random([VOCAB, D], 0.1), random([VOCAB])];
+await time("CTC head f32", 2 * ROWS * VOCAB * D, VOCAB * D * 4, (b, rows) => {
+  const head = { weight: b.uploadLinear(vocabulary), bias: b.upload(vocabularyBias) };
+  const input = b.upload(firstRows(x, rows));
+  return () => b.ctcGreedy(input, head);
+});
+await time("attention", 4 * ROWS * ROWS * D, ROWS * D * 16, (b) => {
+  const [input, segments] = [b.upload(qkv), uploadSegments(b, [ROWS])];
+  return () => b.attention(input, 4, segments);
+});
+await time("FSMN", 2 * ROWS * D * 11, ROWS * D * 8, (b) => {
+  const [input, weights, segments] = [b.upload(qkv), b.upload(taps), uploadSegments(b, [ROWS])];
+  return () => b.fsmn(input, weights, segments);
+});
+await time("layer norm", 8 * ROWS * D, ROWS * D * 8, (b, rows) => {
+  const norm = { gamma: b.upload(vector), beta: b.upload(vector) };
+  const input = b.upload(firstRows(x, rows));
+  return () => b.layerNorm(input, norm);
+});
+
+const models: { weights: string; loadMs: number; ms: number; rtf: number }[] = [];
+if (!options["skip-model"]) for (const type of ["f32", "f16", "int8", "int4"] as const) await timeModel(type);
+backend.close();
+
+const adapter = backend.description.replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "");
+const report = {
+  adapter: backend.description,
+  device: options.device,
+  node: process.version,
+  cpu: cpus()[0].model,
+  date: new Date().toISOString().slice(0, 10),
+  rows: ROWS,
+  kernels: results,
+  models,
+};
+const file = new URL(
+  `results/kernels-${adapter}-node${process.versions.node.split(".")[0]}.json`,
+  import.meta.url,
+);
+writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+
+async function openBackend(): Promise<Backend> {
+  if (options.device === "cpu") {
+    return createWasmBackend({
+      threads: options.threads === undefined ? undefined : Number(options.threads),
+    });
+  }
+  const gpu = await openGpu();
+  if (gpu) return webgpuBackend(gpu);
+  console.error("error: no WebGPU adapter");
+  process.exit(1);
+}
+
+/** The weight in every form, with the bits of one. */
+function weightsOf(floats: HostTensor, n: number, k: number): [name: string, weight: Weight, bits: number][] {
+  const values = floats.data as Float32Array;
+  const half: HostTensor = { dtype: "f16", shape: [n, k], data: f32ToF16(values) };
+  const few = (["int8", "int4", "kmeans4"] as const).map((name): [string, Weight, number] => {
+    return [
+      name,
+      quantizeTensor(values, [n, k], PRESETS[name]),
+      PRESETS[name].bits + (name === "int8" ? 0 : 0.5),
+    ];
+  });
+  const int8Weights = quantizeTensor(values, [n, k], { bits: 8, values: "uniform", granularity: "channel" });
+  const lut3 = quantizeTensor(values, [n, k], { ...PRESETS.kmeans4, bits: 3 });
+  return [
+    ["f32", floats, 32],
+    ["f16", half, 16],
+    ["int8 weights", int8Weights, 8],
+    ...few,
+    ["kmeans3", lut3, 3.5],
+  ];
+}
+
+function firstRows(x: HostTensor, rows: number): HostTensor {
+  return {
+    dtype: "f32",
+    shape: [rows, x.shape[1]],
+    data: (x.data as Float32Array).subarray(0, rows * x.shape[1]),
+  };
+}
+
+/** Compares a few rows with the reference, then times all of them. */
+async function time(
+  kernel: string,
+  flop: number,
+  bytes: number,
+  prepare: (backend: Backend, rows: number) => () => Tensor,
+): Promise<void> {
+  const got = await backend.read(prepare(backend, CHECKED_ROWS)());
+  const error = relativeError(got, await reference.read(prepare(reference, CHECKED_ROWS)()), 1);
+  if (!(error < TOLERANCE)) throw new Error(`${kernel}: relative error ${error}`);
+  const run = prepare(backend, ROWS);
+  const end = backend.upload({ dtype: "f32", shape: [1], data: new Float32Array(1) });
+  const bench = new Bench({ time: Number(options.seconds) * 1000, warmupIterations: 1, iterations: 3 });
+  bench.add(kernel, async () => {
+    for (let i = 0; i < TOGETHER; i++) backend.release(run());
+    await backend.read(end);
+  });
+  await bench.run();
+  const { result } = bench.tasks[0];
+  if (result.state !== "completed") throw new Error(`${kernel}: ${result.state}`);
+  const ms = result.latency.p50 / TOGETHER;
+  const [gflops, gigabytesPerSecond] = [flop / ms / 1e6, bytes / ms / 1e6];
+  results.push({ kernel, ms, gflops, gigabytesPerSecond });
+  const numbers = [
+    `${ms.toFixed(2)} ms`,
+    `${gflops.toFixed(1)} GFLOP/s`,
+    `${gigabytesPerSecond.toFixed(2)} GB/s`,
+  ];
+  console.log(`${kernel.padEnd(30)}${numbers.map((text) => text.padStart(16)).join("")}`);
+}
+
+/** The encoder and greedy CTC of the full-size architecture. */
+async function timeModel(weights: "f32" | "f16" | "int8" | "int4"): Promise<void> {
+  const device = await openBackend();
+  const config = randomModelConfig("small");
+  const start = performance.now();
+  const loaded = await loadWeights(device, config.encoder, randomModelTensors(config), weights);
+  const loadMs = performance.now() - start;
+  const model = new SenseVoice(device, config.encoder, loaded);
+  const rows = ROWS - 4;
+  const features = { rows, data: randomFeatures(rows, config.encoder.inputSize).data };
+  const times: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    const begin = performance.now();
+    const { x, segments } = model.encode([{ language: "auto", itn: false, features }]);
+    const best = device.ctcGreedy(x, model.head);
+    await device.read(best);
+    for (const tensor of [best, x, segments.offsets]) device.release(tensor);
+    times.push(performance.now() - begin);
+  }
+  device.close();
+  const ms = times.slice(1).sort((a, b) => a - b)[2]; // the first run builds pipelines
+  models.push({ weights, loadMs, ms, rtf: ms / 1000 / CLIP_SECONDS });
+  console.log(`whole model, ${weights}: ${ms.toFixed(0)} ms, RTF ${(ms / 1000 / CLIP_SECONDS).toFixed(4)}`);
+}
