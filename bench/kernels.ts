@@ -35,7 +35,6 @@ const { values: options } = parseArgs({
 /** An 11 s clip: 183 rows of features and 4 of queries. */
 const ROWS = 187;
 const CLIP_SECONDS = 11;
-const LAYERS = 70;
 const D = 512;
 const VOCAB = 25055;
 /** Rows that are compared with the reference, which is slow. */

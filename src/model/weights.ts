@@ -1,5 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
 import { quantizeTensor } from "../quant/quantize.ts";
+import { isLinearWeight } from "../quant/quantizeModel.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import type { Backend, CtcHead, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
 import { asF32, f32ToF16 } from "../tensor/f16.ts";
@@ -98,11 +99,6 @@ export async function loadWeights(
   };
   await backend.read(weights.stacks[0].norm.gamma); // an upload that found no memory is complained of here
   return weights;
-}
-
-/** The matrices of the linear layers: [out, in]. (The embedding and `fsmn_block` have two dimensions as well.) */
-function isLinearWeight(name: string, { shape }: HostTensor): boolean {
-  return shape.length === 2 && name !== "embed.weight" && !name.endsWith("fsmn_block.weight");
 }
 
 function convert(tensor: Weight, type: WeightType | undefined): Weight {

@@ -41,6 +41,5 @@ describeGpu("a model in few bits, WebGPU against the reference", () => {
     const [got, expected] = [await encode(webgpu, schemes), await encode(reference, schemes)];
     expect(relativeError(got[0], expected[0])).toBeLessThan(tolerance);
     expect(relativeError(got[1], expected[1], 1)).toBeLessThan(tolerance);
-    console.info(`worst: ${relativeError(got[0], expected[0])}`);
   });
 });

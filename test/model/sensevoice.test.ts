@@ -40,7 +40,7 @@ async function tokensOf(model: SenseVoice, queries: Query[]): Promise<number[][]
   return segments.lengths.map((length) => {
     const ids = greedy.subarray(start * 2, (start + length) * 2).filter((_, i) => i % 2 === 0);
     start += length;
-    return collapse(ids).map(({ id }) => id);
+    return collapse(ids);
   });
 }
 

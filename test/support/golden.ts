@@ -70,7 +70,7 @@ export async function expectGolden(
     worst = Math.max(worst, ...errors);
   }
   const ids = greedy.filter((_, i) => i % 2 === 0);
-  expect(collapse(ids).map(({ id }) => id)).toEqual(golden.tokens);
+  expect(collapse(ids)).toEqual(golden.tokens);
   model.backend.release(x);
   model.backend.release(segments.offsets);
   return worst;

@@ -46,10 +46,10 @@ export function randomQuantized(
 export const SCHEMES: readonly RandomScheme[] = [
   ...[2, 3, 4, 5, 6, 7, 8].flatMap((bits): RandomScheme[] => [
     { bits, scale: BLOCK },
-    { bits, scale: 64, zeros: true },
-    { bits, scale: "matrix", tables: "row" },
     { bits, scale: 64, tables: "matrix" },
   ]),
+  ...[2, 3, 4, 8].map((bits): RandomScheme => ({ bits, scale: 64, zeros: true })),
+  ...[2, 4].map((bits): RandomScheme => ({ bits, scale: "matrix", tables: "row" })),
   { bits: 8, scale: "row" },
   { bits: 4, scale: "matrix" },
   { bits: 4, scale: 128, zeros: true },
