@@ -1,9 +1,9 @@
 /**
  * Measures every scheme on the tiny model and the 200 clips of test/eval, and writes the table and the plot of
- * docs/quantization.md: `npm run report:quant`. Calibration sees test/calibration alone.
+ * docs/quantization.md: `npm run report:quant` for all, `npm run report:quant -- lut4 int8` for some. Calibration hears
+ * test/calibration alone. Learned tables and mixed policies take minutes each.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { countEdits, editDistance } from "../src/eval/align.ts";
@@ -11,13 +11,15 @@ import { readDataset } from "../src/eval/dataset.ts";
 import { modelSize } from "../src/eval/modelSize.ts";
 import { plotErrorAgainstBits } from "../src/eval/plot.ts";
 import { createEngine, type Device, readAudio } from "../src/index.ts";
-import { PRESETS } from "../src/quant/scheme.ts";
+import { PRESETS, type PresetName } from "../src/quant/scheme.ts";
 import { quantizeFolder } from "../src/quantizeFolder.ts";
 import { findModel } from "../src/weights/home.ts";
 import { openModelFolder } from "../src/weights/modelFolder.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const TINY = findModel("tiny");
+const CACHE = path("node_modules/.cache/quantised");
+const ROWS_FILE = path("bench/results/quantization.json");
 /** A few clips say what a backend's time is. */
 const TIMED_CLIPS = 4;
 
@@ -28,30 +30,48 @@ interface Row {
   /** Share of f32's tokens that differ: edit distance by f32's tokens. */
   readonly changed: number;
   /** Milliseconds a second of sound, by backend. */
-  readonly times: Readonly<Record<string, number>>;
+  readonly times: Readonly<Record<string, number | null>>;
 }
 
 const clips = await load("test/eval/manifest.jsonl");
 const calibration = await load("test/calibration/calibration.jsonl");
-const folder = mkdtempSync(join(tmpdir(), "sensevoice-"));
 const expected = await tokensOf(TINY, "f32");
 const total = expected.reduce((sum, { length }) => sum + length, 0);
 
-const rows: Row[] = [await measure("f32", TINY, "f32"), await measure("f16", TINY)];
-for (const [name, scheme] of Object.entries(PRESETS)) {
-  await quantizeFolder(TINY, join(folder, name), {
-    policy: { name, scheme, layers: {} },
-    clips: calibration,
-  });
-  rows.push(await measure(name, join(folder, name)));
+const MIXED = { "mixed-4.5": 4.5, "mixed-4": 4 };
+const NAMES = ["f32", "f16", ...Object.keys(PRESETS), ...Object.keys(MIXED)];
+const asked = process.argv.slice(2);
+for (const name of asked.length > 0 ? asked : NAMES) {
+  if (!NAMES.includes(name)) throw new Error(`expected some of ${NAMES.join(", ")}, got ${name}`);
+  const model = name === "f32" || name === "f16" ? TINY : await quantised(name);
+  const row = await measure(name, model, name === "f32" ? "f32" : undefined);
+  saveRow(row);
 }
-for (const bitsPerWeight of [3.6, 4, 4.5, 5]) {
-  const name = `mixed-${bitsPerWeight}`;
-  await quantizeFolder(TINY, join(folder, name), { policy: { name, bitsPerWeight }, clips: calibration });
-  rows.push(await measure(name, join(folder, name)));
+writeReport(savedRows());
+
+/** The tiny model in that scheme: made once, since some take minutes; delete the folder after a change in src/quant. */
+async function quantised(name: string): Promise<string> {
+  const target = join(CACHE, name);
+  if (existsSync(target)) return target;
+  const policy =
+    name in MIXED
+      ? { name, bitsPerWeight: MIXED[name as keyof typeof MIXED] }
+      : { name, scheme: PRESETS[name as PresetName], layers: {} };
+  mkdirSync(CACHE, { recursive: true });
+  await quantizeFolder(TINY, target, { policy, clips: calibration });
+  return target;
 }
-rmSync(folder, { recursive: true });
-writeReport();
+
+/** Rows are kept, so that one scheme can be measured again without the others. */
+function savedRows(): Row[] {
+  const rows = existsSync(ROWS_FILE) ? (JSON.parse(readFileSync(ROWS_FILE, "utf8")) as Row[]) : [];
+  return NAMES.flatMap((name) => rows.filter((row) => row.name === name));
+}
+
+function saveRow(row: Row): void {
+  const rows = [...savedRows().filter(({ name }) => name !== row.name), row];
+  writeFileSync(ROWS_FILE, `${JSON.stringify(rows, null, 1)}\n`);
+}
 
 async function load(manifest: string) {
   const dataset = await readDataset(path(manifest));
@@ -73,7 +93,7 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
   const { bytes: stored, linearBytes, linearWeights } = await modelSize(model, config);
   const bits = weights ? 32 : (linearBytes * 8) / linearWeights;
   const bytes = weights ? stored + linearWeights * 2 : stored; // the folder has them in f16
-  const times: Record<string, number> = {};
+  const times: Record<string, number | null> = {};
   for (const device of ["cpu", "webgpu", "reference"] as const)
     times[device] = await timeOf(model, device, weights);
   const row = { name, bits, bytes, changed, times };
@@ -81,8 +101,8 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
   return row;
 }
 
-/** Milliseconds a second of sound; NaN where there is no such device. */
-async function timeOf(model: string, device: Device, weights?: "f32"): Promise<number> {
+/** Milliseconds a second of sound; null where there is no such device. */
+async function timeOf(model: string, device: Device, weights?: "f32"): Promise<number | null> {
   try {
     await using engine = await createEngine({ model, device, weights });
     await engine.run(clips[0].pcm);
@@ -94,13 +114,13 @@ async function timeOf(model: string, device: Device, weights?: "f32"): Promise<n
     }
     return ms / seconds;
   } catch {
-    return Number.NaN;
+    return null;
   }
 }
 
-function writeReport(): void {
-  const ms = (value: number) => (Number.isNaN(value) ? "–" : value.toFixed(value < 10 ? 1 : 0));
-  const f32Bytes = rows[0].bytes;
+function writeReport(rows: readonly Row[]): void {
+  const ms = (value: number | null) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0));
+  const f32Bytes = rows.find(({ name }) => name === "f32")?.bytes ?? Number.NaN;
   const table = [
     "| weights | bits a weight | bytes | smaller by | tokens changed | cpu | webgpu | reference |",
     "|---|---|---|---|---|---|---|---|",
