@@ -188,7 +188,7 @@ export class Engine {
 
       const paths = splitRows(greedy, 2, encoded.segments.lengths).map((rows) => {
         const ids = rows.filter((_, i) => i % 2 === 0);
-        const tokens = collapse(ids).map(({ id }) => id);
+        const tokens = collapse(ids);
         return { ids, tokens, raw: this.#tokenizer.decode(tokens) };
       });
       const words = timestamps ? await this.#align(encoded, paths) : null;

@@ -2,7 +2,8 @@ import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens } from "../checks.ts";
 import type { WasmSegments } from "./attention.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
-import { isHalf, MAX_TILE_ROWS, packRows, type WasmWeight } from "./linear.ts";
+import { MAX_TILE_ROWS, packRows } from "./linear.ts";
+import type { WasmWeight } from "./weight.ts";
 
 /** Tokens of a task (assembly/ctc.ts). */
 const TOKENS = 64;
@@ -46,12 +47,12 @@ function ctc(
   for (let first = 0; first < total; first += CHUNK) {
     const rows = Math.min(CHUNK, total - first);
     device.scope(() => {
-      const packed = packRows(device, x, rows, undefined, first);
+      const packed = packRows(device, x, weight, rows, undefined, first);
       const parts = device.createTensor([partCount, rows, 4]);
       const scratch = device.scratch(scratchBytes);
       device.record(
         "ctc",
-        ...[packed, weight.panels, isHalf(weight.panels), bias, banned, parts, rows, vocab, k],
+        ...[packed, weight.description, bias, banned, parts, rows, vocab],
         ...[chosen?.tokens, columns, chosen?.offsets, first, y, scratch, scratchBytes],
       );
       device.record("ctcMerge", parts, partCount, rows, first, columns, y);

@@ -1,43 +1,27 @@
-import type { LinearOptions, LinearWeight } from "../../tensor/backend.ts";
-import { asF32 } from "../../tensor/f16.ts";
-import { dequantize, type Weight } from "../../tensor/quantized.ts";
+import type { LinearOptions } from "../../tensor/backend.ts";
+import type { Weight } from "../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import type { WasmNorm } from "./layerNorm.ts";
+import { uploadCodes } from "./linearCodes.ts";
+import { uploadFloats } from "./linearFloats.ts";
+import type { WasmWeight } from "./weight.ts";
 
-/** Columns of a panel of weights (assembly/tile.ts). */
-export const PANEL = 8;
 /** The most rows that a tile has; it has 4 or 6 (assembly/tile.ts). */
 export const MAX_TILE_ROWS = 6;
 const WHOLE_TILES = 12;
 /** Columns of a task (assembly/linear.ts). */
 const COLUMNS = 32;
 
-/** A weight [N, K] in panels of eight columns: [⌈N/8⌉, K, 8]. */
-export interface WasmWeight extends LinearWeight {
-  readonly panels: WasmTensor;
-}
-
-/** f16 weights stay what they are, and become f32 a few panels at a time as they are used; all others are f32. */
+/** Lays a weight out for the kernel that will read it: floats, codes that stand for floats, or int8 products. */
 export const uploadLinear =
   (device: WasmDevice) =>
   (weight: Weight): WasmWeight => {
-    const [n, k] = checkLinearWeight(weight);
-    const shape = [Math.ceil(n / PANEL), k, PANEL];
-    const panels =
-      weight.dtype === "f16"
-        ? device.uploadWeight(shape, "f16", weight.data)
-        : device.uploadWeight(
-            shape,
-            "f32",
-            weight.dtype === "quantized" ? dequantize(weight) : asF32(weight),
-          );
-    device.scope(() => {
-      device.record("packWeight", panels, isHalf(panels), n, k, device.scratch(PANEL * k * 4));
-      return panels;
-    });
+    checkLinearWeight(weight);
+    const uploaded =
+      weight.dtype === "quantized" ? uploadCodes(device, weight) : uploadFloats(device, weight);
     device.flush(); // packing goes on while the next weight is read
-    return { shape: [n, k], panels };
+    return uploaded;
   };
 
 export const linear =
@@ -47,32 +31,39 @@ export const linear =
     const { norm, bias, relu, residual } = options;
     return device.scope(() => {
       const y = device.createTensor([rows, n]);
-      const packed = packRows(device, x, rows, norm);
+      const packed = packRows(device, x, weight, rows, norm);
       const scratchBytes = COLUMNS * (MAX_TILE_ROWS + k) * 4;
       const scratch = device.scratch(scratchBytes);
       device.record(
         "linear",
-        ...[packed, weight.panels, isHalf(weight.panels), bias, relu, residual, y],
-        ...[rows, n, k, scratch, scratchBytes],
+        ...[packed, weight.description, bias, relu, residual, y],
+        ...[rows, n, scratch, scratchBytes],
       );
       return y;
     });
   };
 
-export function isHalf(panels: WasmTensor): boolean {
-  return panels.dtype === "f16";
-}
-
-/** `rows` rows of x from `firstRow` on, normalised if a norm is given, in the order in which the inner loop reads. */
+/**
+ * `rows` rows of x from `firstRow` on, normalised if a norm is given, in the order in which the weight's inner loop
+ * reads them; for an int8 weight as int16 with a scale each.
+ */
 export function packRows(
   device: WasmDevice,
   x: WasmTensor,
+  { format, description }: WasmWeight,
   rows: number,
   norm?: WasmNorm,
   firstRow = 0,
 ): WasmTensor {
   const k = x.shape[1];
-  const packed = device.createTensor([Math.ceil(rows / WHOLE_TILES) * WHOLE_TILES, k]);
+  const tiled = Math.ceil(rows / WHOLE_TILES) * WHOLE_TILES;
+  if (format === "int8") {
+    const packed = device.createTensor([tiled, 4 + 2 * k], "u8");
+    const scratch = device.scratch(k * 4);
+    device.record("quantizeRows", x, description, firstRow, norm?.gamma, norm?.beta, packed, rows, scratch);
+    return packed;
+  }
+  const packed = device.createTensor([tiled, k]);
   const scratch = device.scratch(MAX_TILE_ROWS * k * 4);
   device.record("packRows", x, firstRow, norm?.gamma, norm?.beta, packed, rows, k, scratch);
   return packed;

@@ -29,15 +29,16 @@ function multiplies(module: WebAssembly.Module): boolean {
   >;
   const numbers = new Float32Array(memory.buffer);
   const [rows, n, k] = [7, 9, 4];
-  const [x, weight, packed, y, scratch] = [65536, 66048, 67072, 68096, 69120];
+  const [x, panels, packed, y, scratch, weight] = [65536, 66048, 67072, 68096, 69120, 70144];
   const element = { x: (r: number, i: number) => r - 2 * i, w: (c: number, i: number) => c * i - 5 };
   for (let r = 0; r < rows; r++) for (let i = 0; i < k; i++) numbers[x / 4 + r * k + i] = element.x(r, i);
-  for (let c = 0; c < n; c++) for (let i = 0; i < k; i++) numbers[weight / 4 + c * k + i] = element.w(c, i);
-  kernels.packWeight(weight, 0, n, k, scratch);
+  for (let c = 0; c < n; c++) for (let i = 0; i < k; i++) numbers[panels / 4 + c * k + i] = element.w(c, i);
+  new Uint32Array(memory.buffer).set([0, panels, k], weight / 4); // assembly/weight.ts
+  kernels.packWeight(panels, 0, n, k, scratch);
   kernels.barrier();
   kernels.packRows(x, 0, 0, 0, packed, rows, k, scratch);
   kernels.barrier();
-  kernels.linear(packed, weight, 0, 0, 0, 0, y, rows, n, k, scratch, 0);
+  kernels.linear(packed, weight, 0, 0, 0, y, rows, n, scratch, 0);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < n; c++) {
       let sum = 0;

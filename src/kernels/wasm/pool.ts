@@ -5,7 +5,10 @@ import { startThread, type Thread } from "./platform.ts";
 export const KERNELS = [
   "upload",
   "packRows",
+  "quantizeRows",
   "packWeight",
+  "packCodes",
+  "packInt8",
   "layerNorm",
   "linear",
   "attention",

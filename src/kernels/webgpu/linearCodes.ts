@@ -1,4 +1,4 @@
-import { BLOCK, groupsOf, type QuantizedTensor } from "../../tensor/quantized.ts";
+import { groupsOf, type QuantizedTensor } from "../../tensor/quantized.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
 import { uploadTransposed } from "./uploadTransposed.ts";
@@ -24,76 +24,55 @@ function uploadTables(gpu: Gpu, tables: Float32Array): GpuTensor {
   return tensor;
 }
 
-/** How many codes fill whole words, at least four: 4 of 8 bits, 8 of 4, 16 of 2 or 6, a block of 32 else. */
-const CODES_OF_RUN: Readonly<Record<number, number>> = { 2: 16, 4: 8, 6: 16, 8: 4 };
-
 /**
- * Σ x·w in f32, a run of codes after another in straight line: they fall out of the run's words by constant shifts, and
- * a weight never exists outside a register. Uniform: w = c·scale − zero·scale. By table: w = scale·table[c], the
- * table in a storage buffer: the cache holds it whatever its size and number (16 entries are one line), and no lane
- * waits for others as it would to fill workgroup memory anew for each group.
+ * Σ x·w in f32, group after group, four k at a time. Four codes are one window of bits on one or two words: they fall
+ * out of it by constant shifts, and a weight never exists outside a register. Uniform: w = c·scale − zero·scale. By
+ * table: w = scale·table[c], the table in a storage buffer: the cache holds it whatever its size and number (16 entries
+ * are one line), and no lane waits for others as it would to fill workgroup memory anew for each group.
  */
 function codesKernel({ shape, bits, groupSize, zeros, tables }: QuantizedTensor): LinearKernel {
   const size = 2 ** bits;
-  const blocks = Math.ceil(shape[1] / BLOCK);
-  const run = CODES_OF_RUN[bits] ?? BLOCK;
-  const words = (run * bits) / 32;
-  const group = Math.ceil(groupSize / BLOCK);
+  const [n, k] = shape;
+  const code = (j: number) => `((window >> vec4(${j * bits}u)) & vec4(${size - 1}u))`;
+  const value = tables
+    ? (j: number) => `scale * entries(table + ${code(j)})`
+    : (j: number) => `vec4<f32>(${code(j)}) * scale + offset`;
   const zero = zeros
     ? "vec4<f32>((vec4(zeros[g * stride + id.x]) >> vec4(0u, 8u, 16u, 24u)) & vec4(255u))"
     : `${size / 2}.0`;
   const tableCount = tables ? tables.length / size : 0;
-  const table =
-    tableCount === 1 ? "vec4(0u)" : tableCount === shape[0] ? "columns" : "(columns * p.groups + g)";
-  const read = tables
-    ? (code: string) => `scale * entries(table + (${code}))`
-    : (code: string) => `vec4<f32>(${code}) * scale + offset`;
+  const table = tableCount === 1 ? "vec4(0u)" : tableCount === n ? "columns" : "(columns * p.groups + g)";
   return {
     reads: {
       ...{ x: "array<vec4<f32>>", codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
       ...(zeros && { zeros: "array<u32>" }),
       ...(tables && { tables: "array<f32>" }),
     },
-    params: { blocks, group, groups: Math.ceil(blocks / group) },
-    declarations: /* wgsl */ `
-// The last block may be longer than the row: there x counts as 0.
-fn input(start: u32, k: u32) -> vec4<f32> {
-  ${shape[1] % BLOCK ? "if (k >= p.k / 4) { return vec4<f32>(); }" : ""}
-  return x[start + k];
-}
-${tables ? "fn entries(i: vec4<u32>) -> vec4<f32> { return vec4(tables[i.x], tables[i.y], tables[i.z], tables[i.w]); }" : ""}`,
-    rowLength: "p.k / 4",
+    params: { groups: Math.ceil(k / groupSize), fours: k / 4, groupFours: Math.ceil(groupSize / 4) },
+    declarations: tables
+      ? "fn entries(i: vec4<u32>) -> vec4<f32> { return vec4(tables[i.x], tables[i.y], tables[i.z], tables[i.w]); }"
+      : "",
+    rowLength: "p.fours",
     sums: "vec4<f32>",
     loop: /* wgsl */ `
   let columns = min(vec4(column) + vec4(0u, 1u, 2u, 3u), vec4(p.n - 1));
-  for (var block = 0u; block < p.blocks; block++) {
-    let g = block / p.group;
+  for (var g = 0u; g < p.groups; g++) {
     let scale = scales[g * stride + id.x];
     ${tables ? `let table = ${table} * ${size}u;` : `let offset = -scale * ${zero};`}
-    for (var run = 0u; run < ${BLOCK / run}; run++) {
-      let first = (block * ${bits} + run * ${words}) * stride + id.x;
-${lines(words, (i) => `      let w${i} = codes[first + ${i} * stride];`)}
-      let k = block * ${BLOCK / 4} + run * ${run / 4};
-${lines(run / 4, (i) => fourProducts(i, bits, read))}
+    for (var k = g * p.groupFours; k < min((g + 1) * p.groupFours, p.fours); k++) {
+      let bit = k * ${4 * bits};
+      let word = (bit / 32) * stride + id.x;
+      let shift = vec4(bit % 32);
+      ${
+        32 % bits
+          ? "let window = (codes[word] >> shift) | ((codes[word + stride] << vec4(1u)) << (31 - shift));"
+          : "let window = codes[word] >> shift;"
+      }
+${lines(4, (j) => `      let w${j} = ${value(j)};`)}
+${eachRow((r) => `      let v${r} = x[x${r} + k];`)}
+${eachRow((r) => `      sum${r} += v${r}.x * w0 + v${r}.y * w1 + v${r}.z * w2 + v${r}.w * w3;`)}
     }
   }`,
     value: "sum[c]",
   };
-}
-
-/** The products with codes 4i … 4i + 3 of a run. */
-function fourProducts(i: number, bits: number, read: (code: string) => string): string {
-  return /* wgsl */ `      {
-${lines(4, (j) => `        let v${j} = ${read(code(4 * i + j, bits))};`)}
-${eachRow((r) => `        let a${r} = input(x${r}, k + ${i});`)}
-${eachRow((r) => `        sum${r} += a${r}.x * v0 + a${r}.y * v1 + a${r}.z * v2 + a${r}.w * v3;`)}
-      }`;
-}
-
-/** WGSL for code i of a run, of four columns at once: `bits` bits of one word or of two. */
-function code(i: number, bits: number): string {
-  const [word, shift] = [(i * bits) >>> 5, (i * bits) & 31];
-  const low = `(w${word} >> vec4(${shift}u))`;
-  const both = shift + bits > 32 ? `(${low} | (w${word + 1} << vec4(${32 - shift}u)))` : low;
-  return `${both} & vec4(${2 ** bits - 1}u)`;
 }

@@ -6,7 +6,8 @@ import { uploadTransposed } from "./uploadTransposed.ts";
 /** Weights of 8 bits whose products are summed as integers: words [⌈K/32⌉·8, N rounded up to 4] of four int8 along K. */
 export function uploadInt8(gpu: Gpu, { shape, codes, scales, activation }: QuantizedTensor): GpuWeight {
   const [n] = shape;
-  const signed = codes.map((word) => word ^ 0x80808080); // code c stands for c − 128
+  const signed = new Uint32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) signed[i] = codes[i] ^ 0x80808080; // code c stands for c − 128
   const perColumn = scales.length === n ? scales : new Float32Array(n).fill(scales[0]);
   return {
     shape,

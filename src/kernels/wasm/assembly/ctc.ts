@@ -1,7 +1,8 @@
-import { panels } from "./linear";
 import { exp, expOf, maxLanes, sumLanes } from "./simd";
 import { next, thread } from "./threads";
-import { PANEL, ROWS, tile } from "./tile";
+import { PANEL, ROWS } from "./tile";
+// biome-ignore lint/style/useImportType: AssemblyScript knows no type imports
+import { multiply, panels, tileRows, Weight } from "./weight";
 
 /** Tokens of a task. */
 const TOKENS: usize = 64;
@@ -9,7 +10,7 @@ const TOKENS: usize = 64;
 const PART: usize = 16;
 
 /**
- * The CTC head on x (packed by packRows) without its logits in memory: each task makes the logits of 64 tokens, a
+ * The CTC head on x (packed as for `linear`) without its logits in memory: each task makes the logits of 64 tokens, a
  * tile of rows at a time, and leaves a PART of each row in parts [⌈vocab/64⌉, rows].
  *
  * With `chosen` not 0, the logits of the tokens chosen [clips, chosenCount] are kept as well: y [R, chosenCount] gets
@@ -19,14 +20,12 @@ const PART: usize = 16;
  */
 export function ctc(
   x: usize,
-  weight: usize,
-  half: bool,
+  weight: Weight,
   bias: usize,
   banned: usize,
   parts: usize,
   rows: usize,
   vocab: usize,
-  k: usize,
   chosen: usize,
   chosenCount: usize,
   offsets: usize,
@@ -38,20 +37,19 @@ export function ctc(
   const logits = scratch + thread * scratchBytes;
   const matches = logits + ROWS * TOKENS * 4;
   const unpacked = matches + ((chosenCount * 4 + 15) & ~15);
+  const step = tileRows(weight);
   for (let task: usize = next(); task * TOKENS < vocab; task = next()) {
     const token = task * TOKENS;
     const count = min(TOKENS, vocab - token);
     const panelCount = (count + PANEL - 1) / PANEL;
-    const w = panels(weight, half, token / PANEL, panelCount, k, unpacked);
+    const w = panels(weight, token / PANEL, panelCount, unpacked);
     let clips: usize = 0; // passed so far, the row's own included
     let clipEnd: usize = 0;
     let tokens: usize = 0; // the chosen ones of the row's clip
     let matchCount: usize = 0;
-    for (let row: usize = 0; row < rows; row += ROWS) {
-      for (let p: usize = 0; p < panelCount; p++) {
-        tile(x + row * k * 4, w + p * k * PANEL * 4, k, logits + p * PANEL * 4, TOKENS * 4, false);
-      }
-      for (let r: usize = 0; r < min(ROWS, rows - row); r++) {
+    for (let row: usize = 0; row < rows; row += step) {
+      multiply(weight, x, row, w, token / PANEL, panelCount, logits, TOKENS * 4);
+      for (let r: usize = 0; r < min(step, rows - row); r++) {
         const mine: usize = logits + r * TOKENS * 4;
         addBias(mine, bias + token * 4, count);
         if (chosen) {

@@ -1,0 +1,45 @@
+import type { LinearWeight } from "../../tensor/backend.ts";
+import type { WasmDevice, WasmTensor } from "./device.ts";
+
+/** Columns of a panel of weights (assembly/tile.ts). */
+export const PANEL = 8;
+/** assembly/weight.ts */
+const FORMATS = { f32: 0, f16: 1, codes: 2, int8: 3 } as const;
+
+/** A weight [N, K] on the device. */
+export interface WasmWeight extends LinearWeight {
+  readonly format: keyof typeof FORMATS;
+  /** What assembly/weight.ts calls Weight. */
+  readonly description: WasmTensor;
+}
+
+/** The parts of a weight whose codes have scales. */
+export interface Codes {
+  readonly bits: number;
+  readonly groupSize: number;
+  readonly groups: number;
+  readonly scales: WasmTensor;
+  readonly zeros?: WasmTensor;
+  readonly tables?: WasmTensor;
+  /** Bytes from a column's table to the next column's, and from a group's to the next group's. */
+  readonly tableStrides?: readonly [column: number, group: number];
+  readonly activation?: "dynamic" | number;
+}
+
+/** Writes the description that the kernels read. */
+export function describeWeight(
+  device: WasmDevice,
+  format: WasmWeight["format"],
+  shape: readonly [n: number, k: number],
+  panels: WasmTensor,
+  codes?: Codes,
+): WasmWeight {
+  const { bits = 0, groupSize = 0, groups = 0, scales, zeros, tables, tableStrides = [0, 0] } = codes ?? {};
+  const activation = typeof codes?.activation === "number" ? codes.activation : 0;
+  const fields = Uint32Array.of(
+    ...[FORMATS[format], panels.pointer, shape[1], bits, groupSize, groups],
+    ...[scales?.pointer ?? 0, zeros?.pointer ?? 0, tables?.pointer ?? 0, ...tableStrides],
+    new Uint32Array(Float32Array.of(activation).buffer)[0],
+  );
+  return { shape, format, description: device.upload([fields.length], "u32", fields) };
+}
