@@ -4,7 +4,6 @@ import { isLinearWeight } from "../quant/quantizeModel.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import type { Backend, CtcHead, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
 import { asF32, f32ToF16 } from "../tensor/f16.ts";
-import type { HostTensor } from "../tensor/host.ts";
 import { dequantize, type Weight } from "../tensor/quantized.ts";
 import type { EncoderConfig } from "../weights/config.ts";
 

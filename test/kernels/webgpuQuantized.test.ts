@@ -22,8 +22,11 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
   const reference = new ReferenceBackend();
   let gpu: Gpu;
   let webgpu: Backend;
+  /** GPUs may be 2.5 ulp off in 127 / max|x|, which tips a code now and then; those in software are exact. */
+  let dividesExactly: boolean;
   beforeAll(async () => {
     gpu = await testGpu();
+    dividesExactly = /swiftshader|llvmpipe/i.test(gpu.name);
     webgpu = webgpuBackend(gpu);
   });
   afterAll(() => webgpu?.close());
@@ -76,7 +79,8 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
               const options = { bias: b.upload(bias), relu: k === 96, residual: b.upload(residual) };
               return b.linear(b.upload(x), b.uploadLinear(weight), options);
             });
-            expect(error).toBe(0);
+            const exact = scheme === INT8_STATIC || dividesExactly;
+            expect(error).toBeLessThanOrEqual(exact ? 0 : TOLERANCE.int8Layer);
           }
         }
       }
@@ -90,7 +94,9 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
       for (const activation of ["dynamic", 0.01] as const) {
         const expected = quantizeRows(x.data as Float32Array, [171, k], activation);
         const { values, scales } = await int8Rows(x, activation);
-        expect(values).toEqual(Int8Array.from(expected.values));
+        const exact = activation !== "dynamic" || dividesExactly;
+        const differing = values.filter((value, i) => value !== expected.values[i]).length;
+        expect(differing).toBeLessThanOrEqual(exact ? 0 : Math.ceil(values.length * TOLERANCE.int8Codes));
         expect(scales).toEqual(expected.scales);
       }
     }
@@ -111,7 +117,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
       expect(relativeError(scales, expected.scales)).toBeLessThan(1e-6);
       const differences = values.map((value, i) => Math.abs(value - expected.values[i]));
       expect(differences.every((d) => d <= 1)).toBe(true);
-      expect(differences.filter((d) => d === 1).length).toBeLessThan(values.length * 1e-4);
+      expect(differences.filter((d) => d === 1).length).toBeLessThan(values.length * TOLERANCE.int8Codes);
     }
   });
 
@@ -162,7 +168,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
     const linear = (b: Backend) => {
       return b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias) });
     };
-    expect(await difference(linear, byHand)).toBe(0);
+    expect(await difference(linear, byHand)).toBeLessThanOrEqual(dividesExactly ? 0 : TOLERANCE.int8Layer);
     byHand.close();
   });
 

@@ -39,8 +39,7 @@ describeGpu("a model in few bits, WebGPU against the reference", () => {
 
   test.each([
     ["codes", CODES, TOLERANCE.layer],
-    // A code of the inputs that rounds the other way changes an output by a 127th of a product.
-    ["int8", [INT8], 1e-2],
+    ["int8", [INT8], TOLERANCE.int8Layer],
   ])("%s", async (_, schemes, tolerance) => {
     const [got, expected] = [await encode(webgpu, schemes), await encode(reference, schemes)];
     expect(relativeError(got[0], expected[0])).toBeLessThan(tolerance);
