@@ -6,11 +6,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { extractFeatures } from "../src/audio/features.ts";
 import { countEdits, editDistance } from "../src/eval/align.ts";
 import { readDataset } from "../src/eval/dataset.ts";
 import { modelSize } from "../src/eval/modelSize.ts";
 import { plotErrorAgainstBits } from "../src/eval/plot.ts";
 import { createEngine, type Device, readAudio } from "../src/index.ts";
+import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
+import type { Query } from "../src/model/embed.ts";
+import { measureDivergence } from "../src/model/sensitivity.ts";
+import { loadWeights } from "../src/model/weights.ts";
 import { PRESETS, type PresetName } from "../src/quant/scheme.ts";
 import { quantizeFolder } from "../src/quantizeFolder.ts";
 import { findModel } from "../src/weights/home.ts";
@@ -21,7 +26,8 @@ const TINY = findModel("tiny");
 const CACHE = path("node_modules/.cache/quantised");
 const ROWS_FILE = path("bench/results/quantization.json");
 /** A few clips say what a backend's time is. */
-const TIMED_CLIPS = 4;
+const TIMED_CLIPS = 2;
+const KL_CLIPS = 100;
 
 interface Row {
   readonly name: string;
@@ -29,6 +35,8 @@ interface Row {
   readonly bytes: number;
   /** Share of f32's tokens that differ: edit distance by f32's tokens. */
   readonly changed: number;
+  /** KL divergence of the tokens' probabilities from f32's, nats a row, mean over the first KL_CLIPS clips. */
+  readonly kl: number;
   /** Milliseconds a second of sound, by backend. */
   readonly times: Readonly<Record<string, number | null>>;
 }
@@ -96,9 +104,26 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
   const times: Record<string, number | null> = {};
   for (const device of ["cpu", "webgpu", "reference"] as const)
     times[device] = await timeOf(model, device, weights);
-  const row = { name, bits, bytes, changed, times };
+  const kl = await divergenceFromF32(model);
+  const row = { name, bits, bytes, changed, kl, times };
   console.log(JSON.stringify(row));
   return row;
+}
+
+async function divergenceFromF32(model: string): Promise<number> {
+  const backend = await createWasmBackend();
+  const [before, after] = [await openModelFolder(TINY), await openModelFolder(model)];
+  const { encoder, frontend } = before.config;
+  const weights = [
+    await loadWeights(backend, encoder, before.tensors(), "f32"),
+    await loadWeights(backend, encoder, after.tensors()),
+  ] as const;
+  const queries = clips.slice(0, KL_CLIPS).map(({ pcm, itn }): Query => {
+    return { language: "auto", itn, features: extractFeatures(pcm, frontend, weights[0].cmvn) };
+  });
+  const kl = await measureDivergence(backend, encoder, weights, queries);
+  backend.close();
+  return kl;
 }
 
 /** Milliseconds a second of sound; null where there is no such device. */
@@ -122,15 +147,15 @@ function writeReport(rows: readonly Row[]): void {
   const ms = (value: number | null) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0));
   const f32Bytes = rows.find(({ name }) => name === "f32")?.bytes ?? Number.NaN;
   const table = [
-    "| weights | bits a weight | bytes | smaller by | tokens changed | cpu | webgpu | reference |",
-    "|---|---|---|---|---|---|---|---|",
-    ...rows.map(({ name, bits, bytes, changed, times: { cpu, webgpu, reference } }) => {
+    "| weights | bits a weight | bytes | smaller by | tokens changed | KL | cpu | webgpu | reference |",
+    "|---|---|---|---|---|---|---|---|---|",
+    ...rows.map(({ name, bits, bytes, changed, kl, times: { cpu, webgpu, reference } }) => {
       const numbers = [
         bits.toFixed(2),
         `${(bytes / 1e6).toFixed(2)} MB`,
         `${(f32Bytes / bytes).toFixed(1)} ×`,
       ];
-      return `| ${name} | ${numbers.join(" | ")} | ${(changed * 100).toFixed(2)} % | ${ms(cpu)} | ${ms(webgpu)} | ${ms(reference)} |`;
+      return `| ${name} | ${numbers.join(" | ")} | ${(changed * 100).toFixed(2)} % | ${kl.toExponential(1)} | ${ms(cpu)} | ${ms(webgpu)} | ${ms(reference)} |`;
     }),
   ].join("\n");
   const file = path("docs/quantization.md");

@@ -29,17 +29,19 @@ export async function measureLosses(
     const probing = withLinear(backend, (x, weight, options) =>
       backend.linear(x, weight === replaced ? other : weight, options),
     );
-    const after = await logitsOf(probing, config, weights, clips);
-    let [sum, rows] = [0, 0];
-    after.forEach(({ logits, vocab }, i) => {
-      for (let start = 0; start < logits.length; start += vocab, rows++) {
-        const row = before[i].logits.subarray(start, start + vocab);
-        sum += divergence(row, logits.subarray(start, start + vocab));
-      }
-    });
-    losses.set(name, sum / rows);
+    losses.set(name, meanDivergence(before, await logitsOf(probing, config, weights, clips)));
   }
   return losses;
+}
+
+/** KL(p ‖ q) of the tokens' probabilities under two sets of weights, the mean over the rows of all clips, in nats. */
+export async function measureDivergence(
+  backend: Backend,
+  config: EncoderConfig,
+  [p, q]: readonly [ModelWeights, ModelWeights],
+  clips: readonly Query[],
+): Promise<number> {
+  return meanDivergence(await logitsOf(backend, config, p, clips), await logitsOf(backend, config, q, clips));
 }
 
 interface Logits {
@@ -62,6 +64,17 @@ async function logitsOf(
     for (const tensor of [x, logits, segments.offsets]) backend.release(tensor);
   }
   return all;
+}
+
+function meanDivergence(before: readonly Logits[], after: readonly Logits[]): number {
+  let [sum, rows] = [0, 0];
+  after.forEach(({ logits, vocab }, i) => {
+    for (let start = 0; start < logits.length; start += vocab, rows++) {
+      const row = before[i].logits.subarray(start, start + vocab);
+      sum += divergence(row, logits.subarray(start, start + vocab));
+    }
+  });
+  return sum / rows;
 }
 
 /** KL(softmax(a) ‖ softmax(b)). */
