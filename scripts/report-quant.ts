@@ -46,7 +46,7 @@ const calibration = await load("test/calibration/calibration.jsonl");
 const expected = await tokensOf(TINY, "f32");
 const total = expected.reduce((sum, { length }) => sum + length, 0);
 
-const MIXED = { "mixed-4.5": 4.5, "mixed-4": 4 };
+const MIXED = { "mixed-4.5": 4.5 };
 const NAMES = ["f32", "f16", ...Object.keys(PRESETS), ...Object.keys(MIXED)];
 const asked = process.argv.slice(2);
 for (const name of asked.length > 0 ? asked : NAMES) {
