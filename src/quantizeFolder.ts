@@ -8,7 +8,7 @@ import { loadWeights, type ModelWeights } from "./model/weights.ts";
 import { candidateOf, PROBE } from "./quant/mixed.ts";
 import { type Candidate, expectLayers, mixedPolicy, type Policy } from "./quant/policy.ts";
 import { quantizeTensor } from "./quant/quantize.ts";
-import { isLinearWeight, quantizeModel } from "./quant/quantizeModel.ts";
+import { quantizeModel } from "./quant/quantizeModel.ts";
 import { needsStatistics } from "./quant/scheme.ts";
 import type { Backend } from "./tensor/backend.ts";
 import { asF32 } from "./tensor/f16.ts";
@@ -16,7 +16,7 @@ import { elementCount, type HostTensor } from "./tensor/host.ts";
 import type { Weight } from "./tensor/quantized.ts";
 import type { Progress } from "./weights/convert.ts";
 import { type ModelFolder, openModelFolder } from "./weights/modelFolder.ts";
-import { modelParameters } from "./weights/parameters.ts";
+import { linearParameters } from "./weights/parameters.ts";
 import { writeModelFolder } from "./weights/writeModelFolder.ts";
 
 /** Calibration statistics are K² numbers a layer: as many layers are gathered at a time as this holds. */
@@ -56,7 +56,7 @@ export async function quantizeFolder(
       `[quant] ${source}: expected a model in f32 or f16, got one in ${folder.config.weights}`,
     );
   }
-  const linears = modelParameters(folder.config).filter(({ name, shape }) => isLinearWeight(name, { shape }));
+  const linears = linearParameters(folder.config);
   const mixed = "bitsPerWeight" in asked;
   if (!mixed)
     expectLayers(

@@ -4,13 +4,12 @@ import { SenseVoiceError } from "../error.ts";
 import { readDataset } from "../eval/dataset.ts";
 import { readText } from "../eval/text.ts";
 import { type Policy, parsePolicy } from "../quant/policy.ts";
-import { isLinearWeight } from "../quant/quantizeModel.ts";
 import { type PresetName, parseScheme } from "../quant/scheme.ts";
 import { type CalibrationClip, quantizeFolder } from "../quantizeFolder.ts";
 import { elementCount } from "../tensor/host.ts";
 import { findModel } from "../weights/home.ts";
 import { openModelFolder } from "../weights/modelFolder.ts";
-import { modelParameters } from "../weights/parameters.ts";
+import { linearParameters } from "../weights/parameters.ts";
 import { withBar } from "./progress.ts";
 
 /** As the command line gives them. */
@@ -56,7 +55,7 @@ async function parseBudget(text: string, source: string): Promise<number> {
   }
   if (!unit) return Number(number);
   const { config } = await openModelFolder(source);
-  const linears = modelParameters(config).filter(({ name, shape }) => isLinearWeight(name, { shape }));
+  const linears = linearParameters(config);
   return (Number(number) * 8e6) / linears.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type ModelConfig, WEIGHTS_FILE } from "../weights/config.ts";
-import { modelParameters } from "../weights/parameters.ts";
+import { linearParameters } from "../weights/parameters.ts";
 import { openSafetensors } from "../weights/safetensorsFile.ts";
 
 /** What a model takes on disk. */
@@ -17,7 +17,7 @@ export interface ModelSize {
 export async function modelSize(dir: string, config: ModelConfig): Promise<ModelSize> {
   const file = await openSafetensors(join(dir, WEIGHTS_FILE));
   await file.close();
-  const linear = modelParameters(config).filter(isLinear);
+  const linear = linearParameters(config);
   // What belongs to a quantised matrix is called after it: NAME.codes, say.
   const parts = [...file.tensors.values()].filter((tensor) =>
     linear.some(({ name }) => tensor.name.startsWith(name)),
@@ -27,8 +27,4 @@ export async function modelSize(dir: string, config: ModelConfig): Promise<Model
     linearBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     linearWeights: linear.reduce((sum, { shape: [n, k] }) => sum + n * k, 0),
   };
-}
-
-function isLinear({ name, matrix }: { readonly name: string; readonly matrix: boolean }): boolean {
-  return matrix && name !== "embed.weight";
 }

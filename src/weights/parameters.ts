@@ -59,6 +59,11 @@ export function modelParameters(config: Pick<ModelConfig, "encoder" | "vocabSize
   return [...cmvn, ...parameters];
 }
 
+/** The weights of the linear layers, CTC head included: what quantisation is about. The embedding is no layer. */
+export function linearParameters(config: Pick<ModelConfig, "encoder" | "vocabSize">): Parameter[] {
+  return modelParameters(config).filter(({ name, matrix }) => matrix && name !== "embed.weight");
+}
+
 /** Throws unless `tensors` are exactly the expected ones: none missing, none more, every shape right. */
 export function expectParameters(
   where: string,
