@@ -3,7 +3,8 @@
  * docs/quantization.md: `npm run report:quant` for all, `npm run report:quant -- lut4 int8` for some. Calibration hears
  * test/calibration alone. Learned tables and mixed policies take minutes each.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { extractFeatures } from "../src/audio/features.ts";
@@ -57,17 +58,28 @@ for (const name of asked.length > 0 ? asked : NAMES) {
 }
 writeReport(savedRows());
 
-/** The tiny model in that scheme: made once, since some take minutes; delete the folder after a change in src/quant. */
+/** The tiny model in that scheme: made once, since some take minutes, and anew once the quantiser or the model has changed. */
 async function quantised(name: string): Promise<string> {
-  const target = join(CACHE, name);
-  if (existsSync(target)) return target;
   const policy =
     name in MIXED
       ? { name, bitsPerWeight: MIXED[name as keyof typeof MIXED] }
       : { name, scheme: PRESETS[name as PresetName], layers: {} };
+  const target = join(CACHE, `${name}-${quantiserDigest()}`);
+  if (existsSync(target)) return target;
   mkdirSync(CACHE, { recursive: true });
   await quantizeFolder(TINY, target, { policy, clips: calibration });
   return target;
+}
+
+/** Of the sources that make quantised weights, and of the model they are made from. */
+function quantiserDigest(): string {
+  const hash = createHash("sha256");
+  const sources = readdirSync(path("src/quant")).map((file) => `src/quant/${file}`);
+  for (const source of [...sources.sort(), "src/quantizeFolder.ts", "src/tensor/quantized.ts"]) {
+    hash.update(readFileSync(path(source)));
+  }
+  hash.update(readFileSync(join(TINY, "config.json"))); // has the checksum of the weights
+  return hash.digest("hex").slice(0, 12);
 }
 
 /** Rows are kept, so that one scheme can be measured again without the others. */
@@ -118,9 +130,10 @@ async function divergenceFromF32(model: string): Promise<number> {
     await loadWeights(backend, encoder, before.tensors(), "f32"),
     await loadWeights(backend, encoder, after.tensors()),
   ] as const;
-  const queries = clips.slice(0, KL_CLIPS).map(({ pcm, itn }): Query => {
-    return { language: "auto", itn, features: extractFeatures(pcm, frontend, weights[0].cmvn) };
-  });
+  const queries: Query[] = [];
+  for (const { pcm, itn } of clips.slice(0, KL_CLIPS)) {
+    queries.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights[0].cmvn) });
+  }
   const kl = await measureDivergence(backend, encoder, weights, queries);
   backend.close();
   return kl;

@@ -7,7 +7,7 @@ import { createWasmBackend } from "./kernels/wasm/backend.ts";
 import { openGpu } from "./kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "./kernels/webgpu/backend.ts";
 import { collapse, HEADER_ROWS } from "./model/ctc.ts";
-import { type AskedLanguage, LANGUAGE_ROW } from "./model/embed.ts";
+import { type AskedLanguage, LANGUAGE_ROW, type Query } from "./model/embed.ts";
 import { richText } from "./model/richText.ts";
 import { type Encoded, SenseVoice } from "./model/sensevoice.ts";
 import { readTags, type Tags } from "./model/tags.ts";
@@ -175,9 +175,12 @@ export class Engine {
     if (clips.length === 0) return [];
 
     const start = performance.now();
-    const queries = clips.map((pcm) => {
-      return { language, itn, features: extractFeatures(pcm, this.config.frontend, this.#cmvn) };
-    });
+    const queries: Query[] = [];
+    for (const pcm of clips) {
+      const features = await extractFeatures(pcm, this.config.frontend, this.#cmvn);
+      queries.push({ language, itn, features });
+    }
+    this.#checkOpen(signal);
     const featuresDone = performance.now();
     const encoded = this.#model.encode(queries);
     try {

@@ -110,9 +110,10 @@ async function openStudy(folder: ModelFolder, clips: readonly CalibrationClip[])
   const { encoder, frontend } = folder.config;
   const backend = await createWasmBackend();
   const weights = await loadWeights(backend, encoder, folder.tensors());
-  const queries = clips.map(({ pcm, itn }): Query => {
-    return { language: "auto", itn, features: extractFeatures(pcm, frontend, weights.cmvn) };
-  });
+  const queries: Query[] = [];
+  for (const { pcm, itn } of clips) {
+    queries.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
+  }
   return { backend, weights, queries };
 }
 

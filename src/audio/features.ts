@@ -1,11 +1,17 @@
+import { createPause } from "../pause.ts";
 import { expectShape } from "../tensor/host.ts";
 import type { FrontendConfig } from "../weights/config.ts";
 import { fbank } from "./fbank.ts";
 import { lfr } from "./lfr.ts";
 import { checkPcm } from "./pcm.ts";
 
+/** Frames between two looks at the clock. */
+const SLICE = 32;
+
 /**
  * Sound → the rows that the encoder takes: fbank, low frame rate, then per column (x + shift)·scale.
+ *
+ * The event loop gets its turns meanwhile.
  *
  * @param pcm mono samples in [-1, 1] at config.sampleRate
  * @param cmvn AddShift and Rescale of `am.mvn`, lfrM·mels numbers each
@@ -13,24 +19,48 @@ import { checkPcm } from "./pcm.ts";
  * @throws SenseVoiceError if pcm is not a Float32Array, is empty or has NaN or ∞ in it
  * @see WavFrontend.forward in FunASR's wav_frontend.py, with dither off
  */
-export function extractFeatures(
+export async function extractFeatures(
   pcm: Float32Array,
   config: FrontendConfig,
   cmvn: { readonly shift: Float32Array; readonly scale: Float32Array },
-): { rows: number; data: Float32Array } {
+): Promise<{ rows: number; data: Float32Array }> {
   checkPcm(pcm);
   const { mels, lfrM, lfrN } = config;
   const width = mels * lfrM;
   expectShape("features", "cmvn.shift", [cmvn.shift.length], [width]);
   expectShape("features", "cmvn.scale", [cmvn.scale.length], [width]);
 
-  const data = lfr(fbank(pcm, config), mels, lfrM, lfrN);
+  const pause = createPause();
+  const data = lfr(await fbankInSlices(pcm, config, pause), mels, lfrM, lfrN);
   const rows = data.length / width;
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < width; i++) {
       const at = row * width + i;
       data[at] = Math.fround(data[at] + cmvn.shift[i]) * cmvn.scale[i];
     }
+    await pause();
   }
   return { rows, data };
+}
+
+/** fbank(pcm): its frames do not depend on one another. */
+async function fbankInSlices(
+  pcm: Float32Array,
+  config: FrontendConfig,
+  pause: () => Promise<void> | undefined,
+): Promise<Float32Array> {
+  const samples = (milliseconds: number) => Math.trunc(config.sampleRate * milliseconds * 0.001);
+  const [window, shift] = [samples(config.frameLengthMs), samples(config.frameShiftMs)];
+  const slices: Float32Array[] = [];
+  for (let start = 0; start === 0 || start + window <= pcm.length; start += SLICE * shift) {
+    slices.push(fbank(pcm.subarray(start, start + (SLICE - 1) * shift + window), config));
+    await pause();
+  }
+  const out = new Float32Array(slices.reduce((length, slice) => length + slice.length, 0));
+  let end = 0;
+  for (const slice of slices) {
+    out.set(slice, end);
+    end += slice.length;
+  }
+  return out;
 }

@@ -41,10 +41,16 @@ export class SenseVoice {
     const segments = uploadSegments(backend, lengths);
     const x = backend.scope(() => {
       let x = backend.upload(rows);
+      // Each layer's output takes the place of its input, unless somebody looks at them all.
+      const replace = (name: string, next: Tensor) => {
+        if (!tap) backend.release(x);
+        x = next;
+        tap?.(name, x);
+      };
       tap?.("encoder.embed", x);
       for (const { layers, norm } of stacks) {
         for (const { name, norm1, qkv, fsmn, out, norm2, w1, w2 } of layers) {
-          x = backend.scope(() => {
+          const output = backend.scope(() => {
             // [q | k | v] [R, 3D]; then attention beside the FSMN memory of v; then the feed-forward.
             const projected = backend.linear(x, qkv.weight, { norm: norm1, bias: qkv.bias });
             // The first layer widens 560 to D, so it has no residual around attention.
@@ -55,10 +61,9 @@ export class SenseVoice {
             const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
             return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });
           });
-          tap?.(name, x);
+          replace(name, output);
         }
-        x = backend.layerNorm(x, norm);
-        tap?.(norm.name, x);
+        replace(norm.name, backend.layerNorm(x, norm));
       }
       return x;
     });

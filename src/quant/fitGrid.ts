@@ -1,7 +1,7 @@
-import { type Grid, nearestIn, storedF16, uniformLevels } from "./grid.ts";
+import { entryStore, type Grid, nearestIn, storedF16, uniformLevels } from "./grid.ts";
 import { kmeans } from "./kmeans.ts";
 import type { Scheme } from "./scheme.ts";
-import { additivePowersOfTwo, NF4 } from "./tables.ts";
+import { additivePowersOfTwo, inWholeNumbers, NF4 } from "./tables.ts";
 import { fitAffine, fitScale } from "./uniform.ts";
 
 /** How often k-means and the scales are fitted to each other. */
@@ -47,15 +47,17 @@ export function fitGrid(
     }
     return { ...grid, scales: Float32Array.of(1), tables };
   }
-  // Scales that bring each group into ±1 and k-means of what that gives; "mse" then fits them to each other.
+  // Scales that bring each group into the range of entries, and k-means of what that gives; "mse" then fits them to
+  // each other.
   const mse = scheme.scale === "mse";
-  let scales = fitScales(weight, grid, mse ? { ...scheme, scale: "max" } : scheme, Float32Array.of(-1, 1));
+  const range = scheme.activation ? Float32Array.of(-127, 127) : Float32Array.of(-1, 1);
+  let scales = fitScales(weight, grid, mse ? { ...scheme, scale: "max" } : scheme, range);
   let tables = kmeansOfScaled(weight, grid, scales, importance);
   for (let round = 1; mse && round < KMEANS_ROUNDS; round++) {
     scales = fitScales(weight, grid, scheme, tables);
     tables = kmeansOfScaled(weight, grid, scales, importance);
   }
-  return { ...grid, scales, tables };
+  return { ...grid, scales, tables: tables.map(entryStore(scheme)) };
 }
 
 /** The scale and table for a whole model, from a sample of its weights. */
@@ -64,10 +66,11 @@ export function fitSharedGrid(sample: Float32Array, scheme: Scheme): SharedGrid 
   return { scale: scales[0], table: tables };
 }
 
-/** The table that does not depend on the weights, as f16 stores it. */
-function ruleTable({ table, bits }: Scheme): Float32Array | undefined {
+/** The table that does not depend on the weights, as it is stored. */
+function ruleTable({ table, bits, activation }: Scheme): Float32Array | undefined {
   if (table === "kmeans" || table === "learned" || table === undefined) return undefined;
   const entries = table === "nf4" ? NF4 : table === "power-of-two" ? additivePowersOfTwo(bits) : table;
+  if (activation) return Float32Array.from(inWholeNumbers(entries));
   return Float32Array.from(entries, (entry) => (entry === 0 ? 0 : storedF16(entry)));
 }
 
@@ -114,7 +117,7 @@ function kmeansOfScaled(
   size: Size,
   scales: Float32Array,
   importance?: Float32Array,
-): Float32Array<ArrayBuffer> {
+): Float32Array {
   const scaled = new Float32Array(weight.length);
   const weights = new Float32Array(weight.length);
   const [, k] = size.shape;
@@ -127,7 +130,7 @@ function kmeansOfScaled(
       i++;
     }
   });
-  return Float32Array.from(kmeans(scaled, 2 ** size.bits, weights), storedF16);
+  return kmeans(scaled, 2 ** size.bits, weights);
 }
 
 /** Calls back with each group's weights and its index in [N, G]; in the order of the weights. */

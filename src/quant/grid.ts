@@ -1,5 +1,6 @@
 import { fromF16Bits, toF16Bits } from "../tensor/f16.ts";
 import { groupsOf, type QuantizedTensor } from "../tensor/quantized.ts";
+import type { Scheme } from "./scheme.ts";
 
 /** What a quantised weight can be, before its codes are chosen: scales, zero points and tables as they are stored. */
 export type Grid = Omit<QuantizedTensor, "dtype" | "codes" | "activation">;
@@ -101,4 +102,9 @@ export function roundToNearest(grid: Grid, weight: Float32Array): Uint8Array {
 /** x as f16 stores it; never 0, because weights are divided by scales. */
 export function storedF16(x: number): number {
   return fromF16Bits(toF16Bits(x)) || 2 ** -24;
+}
+
+/** How an entry of a fitted table is stored: as a whole number from −127 to 127 with int8 activations, else in f16. */
+export function entryStore({ activation }: Scheme): (x: number) => number {
+  return activation ? (x) => Math.max(-127, Math.min(127, Math.round(x))) : storedF16;
 }

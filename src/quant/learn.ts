@@ -18,12 +18,19 @@ const TABLE_ROWS = 256;
  *
  * @param codes [N, K] to start from, GPTQ's for instance; changed in place, as are the grid's scales and tables
  * @param hessian H [K, K], positive definite
+ * @param store how an entry of a table is stored
  */
-export function learn(grid: Grid, codes: Uint8Array, weight: Float32Array, hessian: Float64Array): void {
+export function learn(
+  grid: Grid,
+  codes: Uint8Array,
+  weight: Float32Array,
+  hessian: Float64Array,
+  store: (entry: number) => number,
+): void {
   const [n] = grid.shape;
   for (let round = 0; round < ROUNDS; round++) {
     for (let row = 0; row < n; row++) refineRow(grid, codes, weight, hessian, row);
-    if (grid.tables) refineTables(grid, grid.tables, codes, weight, hessian);
+    if (grid.tables) refineTables(grid, grid.tables, codes, weight, hessian, store);
   }
   for (let row = 0; row < n; row++) refineRow(grid, codes, weight, hessian, row);
 }
@@ -111,6 +118,7 @@ function refineTables(
   codes: Uint8Array,
   weight: Float32Array,
   hessian: Float64Array,
+  store: (entry: number) => number,
 ): void {
   const [n, k] = grid.shape;
   const size = 2 ** grid.bits;
@@ -134,15 +142,21 @@ function refineTables(
       }
     }
     if (shared) continue;
-    solveTable(left, right, tables.subarray(row * size, (row + 1) * size), own);
+    solveTable(left, right, tables.subarray(row * size, (row + 1) * size), own, store);
     left.fill(0);
     right.fill(0);
   }
-  if (shared) solveTable(left, right, tables, codes);
+  if (shared) solveTable(left, right, tables, codes, store);
 }
 
 /** Puts the least-squares entries into the table, rising, and renames the codes to match. */
-function solveTable(left: Float64Array, right: Float64Array, table: Float32Array, codes: Uint8Array): void {
+function solveTable(
+  left: Float64Array,
+  right: Float64Array,
+  table: Float32Array,
+  codes: Uint8Array,
+  store: (entry: number) => number,
+): void {
   const size = table.length;
   let trace = 0;
   for (let c = 0; c < size; c++) trace += left[c * size + c];
@@ -158,7 +172,7 @@ function solveTable(left: Float64Array, right: Float64Array, table: Float32Array
   const rank = new Uint8Array(size);
   order.forEach((from, to) => {
     rank[from] = to;
-    table[to] = storedF16(entries[from]);
+    table[to] = store(entries[from]);
   });
   for (let i = 0; i < codes.length; i++) codes[i] = rank[codes[i]];
 }

@@ -15,7 +15,7 @@ export const MIXED_SCHEMES: readonly Scheme[] = [
   PRESETS.lut4,
   PRESETS.lut5,
   PRESETS.lut6,
-  { bits: 8, values: "uniform", granularity: "channel" },
+  PRESETS.int8,
 ];
 
 /** What layers are probed with: coarse enough for a loss well above rounding, and needs no statistics. */

@@ -2,7 +2,7 @@ import { SenseVoiceError } from "../error.ts";
 import { packCodes, type QuantizedTensor } from "../tensor/quantized.ts";
 import { fitGrid, type SharedGrid } from "./fitGrid.ts";
 import { damped, gptq, prepareCompensation } from "./gptq.ts";
-import { roundToNearest } from "./grid.ts";
+import { entryStore, roundToNearest } from "./grid.ts";
 import { learn } from "./learn.ts";
 import { needsStatistics, type Scheme } from "./scheme.ts";
 import { percentileOf, type Statistics } from "./statistics.ts";
@@ -48,7 +48,7 @@ export function quantizeTensor(
   if (statistics && (scheme.compensate === "gptq" || scheme.table === "learned")) {
     const hessian = damped(statistics.hessian, k);
     codes = gptq(grid, weight, prepareCompensation(hessian, k));
-    if (scheme.table === "learned") learn(grid, codes, weight, hessian);
+    if (scheme.table === "learned") learn(grid, codes, weight, hessian, entryStore(scheme));
   } else {
     codes = roundToNearest(grid, weight);
   }

@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
+import { inWholeNumbers } from "./tables.ts";
 
 /**
  * How the weight of a linear layer is put into few bits. A scheme is data: every combination that parseScheme lets
@@ -28,26 +29,30 @@ export interface Scheme {
   readonly table?: "nf4" | "power-of-two" | "kmeans" | "learned" | readonly number[];
   /** Rounds so that the layer's output changes least on calibration sound. */
   readonly compensate?: "gptq";
-  /** Int8 activations: scaled by each row's largest value, or by one number from calibration. */
+  /**
+   * Int8 activations, scaled by each row's largest value or by one number from calibration. Entries of tables are then
+   * whole numbers from −127 to 127, so that products are summed in integers.
+   */
   readonly activation?: "dynamic" | "static";
 }
 
 const GROUP32 = { granularity: "group", groupSize: 32 } as const;
 const GROUP64 = { granularity: "group", groupSize: 64 } as const;
+const INT8 = { activation: "dynamic" } as const;
 
 /** The schemes that have names; docs/quantization.md compares them. */
 export const PRESETS = {
-  int8: { bits: 8, values: "uniform", granularity: "channel", activation: "dynamic" },
+  int8: { bits: 8, values: "uniform", granularity: "channel", ...INT8 },
   "int8-static": { bits: 8, values: "uniform", granularity: "channel", activation: "static" },
-  int4: { bits: 4, values: "uniform", ...GROUP32, scale: "mse" },
-  "int4-gptq": { bits: 4, values: "uniform", ...GROUP32, scale: "mse", compensate: "gptq" },
-  nf4: { bits: 4, values: "table", ...GROUP32, table: "nf4" },
-  pot4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "power-of-two" },
-  kmeans4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "kmeans" },
-  lut3: { bits: 3, values: "table", ...GROUP32, scale: "mse", table: "learned" },
-  lut4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "learned" },
-  lut5: { bits: 5, values: "table", ...GROUP64, scale: "mse", table: "learned" },
-  lut6: { bits: 6, values: "table", ...GROUP64, scale: "mse", table: "learned" },
+  int4: { bits: 4, values: "uniform", ...GROUP32, scale: "mse", ...INT8 },
+  "int4-gptq": { bits: 4, values: "uniform", ...GROUP32, scale: "mse", compensate: "gptq", ...INT8 },
+  nf4: { bits: 4, values: "table", ...GROUP32, table: "nf4", ...INT8 },
+  pot4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "power-of-two", ...INT8 },
+  kmeans4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "kmeans", ...INT8 },
+  lut3: { bits: 3, values: "table", ...GROUP32, scale: "mse", table: "learned", ...INT8 },
+  lut4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "learned", ...INT8 },
+  lut5: { bits: 5, values: "table", ...GROUP64, scale: "mse", table: "learned", ...INT8 },
+  lut6: { bits: 6, values: "table", ...GROUP64, scale: "mse", table: "learned", ...INT8 },
 } as const satisfies Record<string, Scheme>;
 
 export type PresetName = keyof typeof PRESETS;
@@ -113,18 +118,17 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
   if (compensate && table === "learned")
     fail("compensate", "none with a learned table, which compensates", compensate);
   if (compensate && granularity === "model") fail("compensate", 'none with granularity "model"', compensate);
-  const int8 = bits === 8 && values === "uniform" && symmetric !== false;
-  if (activation && !(int8 && (granularity === "channel" || granularity === "tensor"))) {
-    fail("activation", "none but with symmetric uniform weights of 8 bits by channel or tensor", activation);
-  }
+  if (activation && bits === 8 && symmetric === false)
+    fail("activation", "none with a zero point of 8 bits", activation);
+  if (activation && granularity === "channel" && (table === "kmeans" || table === "learned"))
+    fail("activation", `none with a table "${table}" for each channel, which has no scale`, activation);
+  if (activation && Array.isArray(table)) expectWholeNumbers(table, fail);
   return scheme;
 }
 
-function expectTable(
-  table: unknown,
-  bits: number,
-  fail: (field: string, expected: string, got: unknown) => never,
-): void {
+type Fail = (field: string, expected: string, got: unknown) => never;
+
+function expectTable(table: unknown, bits: number, fail: Fail): void {
   if (Array.isArray(table)) {
     const size = 2 ** bits;
     if (table.length !== size) fail("table", `${size} values for ${bits} bits`, table.length);
@@ -141,4 +145,12 @@ function expectTable(
   } else if (table === "power-of-two" && (bits < 3 || bits > 5)) {
     fail("bits", '3, 4 or 5 with the table "power-of-two"', bits);
   }
+}
+
+/** Throws if two entries would be stored as the same whole number. */
+function expectWholeNumbers(table: readonly number[], fail: Fail): void {
+  const stored = inWholeNumbers(table);
+  const i = stored.findIndex((entry, i) => entry === stored[i - 1]);
+  if (i > 0)
+    fail(`table[${i}]`, `with activation, 1/127 of the largest entry above ${table[i - 1]}`, table[i]);
 }

@@ -34,3 +34,9 @@ export function additivePowersOfTwo(bits: number): number[] {
   const negative = [...magnitudes.slice(1), 2 * first - second].map((x) => -x).reverse();
   return [...negative, ...magnitudes].map((x) => x / first);
 }
+
+/** Entries as int8 activations want them: whole numbers, the largest magnitude 127. */
+export function inWholeNumbers(entries: readonly number[]): number[] {
+  const largest = Math.max(...entries.map(Math.abs));
+  return entries.map((entry) => Math.round((entry / largest) * 127));
+}

@@ -31,15 +31,17 @@ export function fitScale(
   const edge = -levels[0] >= last ? levels[0] : last;
   const extreme = method === "percentile" ? quantile(weights) : largest(weights);
   if (extreme === 0) return 1;
-  // Levels that are their own mirror image need no negative scale.
-  const mirrored = levels[0] === -last;
-  const scale = mirrored ? Math.abs(extreme / edge) : extreme / edge;
+  // Either end will do for the largest weight if both are equally far.
+  const scale = levels[0] === -last ? Math.abs(extreme / edge) : extreme / edge;
   if (method !== "mse") return scale;
+
+  // Levels that are their own mirror image need no negative scale.
+  const signs = levels.every((level, i) => level === -levels[levels.length - 1 - i]) ? [1] : [1, -1];
 
   let best = 0;
   let found = scale;
   for (const clip of CLIPS) {
-    for (const sign of mirrored ? [1] : [1, -1]) {
+    for (const sign of signs) {
       const inverse = sign / (scale * clip);
       const [dot, square] = round
         ? tableDots(weights, inverse, levels, round)

@@ -36,14 +36,17 @@ export interface QuantizedTensor {
   /** [T, 2^bits], T = 1 (one for the matrix), N (for each channel) or N·G (for each group). */
   readonly tables?: Float32Array;
   /**
-   * Int8 activations: each row of x becomes whole numbers q too, and Σ q·(c − 128) is summed in integers, exactly:
+   * Int8 activations: each row of x becomes whole numbers q too, and a group's products are summed in integers,
+   * exactly:
    *
-   *   y = f32(Σ q·(c − 128)) · (s · scale(n)),  q = x · r rounded to the nearest (ties to even), in [−127, 127]
+   *   y = (Σ_g f32(Σ_{k in g} q·value(c)) · scale(n, g)) · s,  q = x · r rounded to the nearest (ties to even), in [−127, 127]
+   *
+   * value(c) must be a whole number from −128 to 127: entries of tables from −127 to 127, and zeros in 7 bits or fewer.
    *
    * "dynamic": s = max|x| · f32(1/127) and r = 127 / max|x| of each row (r = 0 where that is below 1e-30). A number:
-   * s for all rows, from calibration, and r = 1 / s. Every step is rounded to f32, and bias, ReLU and residual follow
-   * in this order, so backends agree bit for bit; but a GPU may be 2.5 ulp off in a division, so where x · r is that
-   * close to a half, q may differ by one. Uniform symmetric weights of 8 bits with one scale a row only.
+   * s for all rows, from calibration, and r = 1 / s. Groups are added in rising order, each product and each sum is
+   * rounded to f32, and bias, ReLU and residual follow in this order, so backends agree bit for bit; but a GPU may be
+   * 2.5 ulp off in a division, so where x · r is that close to a half, q may differ by one.
    */
   readonly activation?: "dynamic" | number;
 }
@@ -90,10 +93,10 @@ export function checkQuantized(where: string, weight: QuantizedTensor): void {
     if (zeros) fail("zeros", "none beside a table", "some");
   }
   if (activation === undefined) return;
-  if (tables || bits !== 8 || zeros || groups !== 1 || k > MAX_INT8_K) {
-    const int8 = `int8 only for symmetric uniform weights of 8 bits, one scale a row, K ≤ ${MAX_INT8_K}`;
-    fail("activation", int8, "another scheme");
-  }
+  if (k > MAX_INT8_K) fail("activation", `rows of ${MAX_INT8_K} weights or fewer`, k);
+  if (zeros && bits === 8) fail("activation", "zeros in 7 bits or fewer", 8);
+  const unfit = tables?.find((entry) => !(Number.isInteger(entry) && Math.abs(entry) <= 127));
+  if (unfit !== undefined) fail("activation", "tables of whole numbers from -127 to 127", unfit);
   if (activation !== "dynamic" && !(activation > 0 && activation < Number.POSITIVE_INFINITY)) {
     fail("activation", '"dynamic" or a positive number', activation);
   }
@@ -142,9 +145,9 @@ export function packCodes(
   return out;
 }
 
-/** The weights that the codes stand for, f32 [N, K]: the meaning of the format, and the oracle of its kernels. */
-export function dequantize(weight: QuantizedTensor): Float32Array {
-  const { shape, bits, groupSize, scales, zeros, tables } = weight;
+/** value(code(n, k)), f32 [N, K]: the weights before they are scaled. */
+export function valuesOf(weight: QuantizedTensor): Float32Array {
+  const { shape, bits, groupSize, zeros, tables } = weight;
   const [n, k] = shape;
   const groups = groupsOf(weight);
   const size = 2 ** bits;
@@ -155,8 +158,23 @@ export function dequantize(weight: QuantizedTensor): Float32Array {
     for (let i = 0; i < k; i++) {
       const group = r * groups + Math.floor(i / groupSize);
       const table = tableCount === 1 ? 0 : tableCount === n ? r : group;
-      const value = tables ? tables[table * size + codes[i]] : codes[i] - (zeros ? zeros[group] : size / 2);
-      out[r * k + i] = value * (scales.length === 1 ? scales[0] : scales[group]);
+      out[r * k + i] = tables
+        ? tables[table * size + codes[i]]
+        : codes[i] - (zeros ? zeros[group] : size / 2);
+    }
+  }
+  return out;
+}
+
+/** The weights that the codes stand for, f32 [N, K]: the meaning of the format, and the oracle of its kernels. */
+export function dequantize(weight: QuantizedTensor): Float32Array {
+  const { shape, groupSize, scales } = weight;
+  const [n, k] = shape;
+  const groups = groupsOf(weight);
+  const out = valuesOf(weight);
+  for (let r = 0; r < n; r++) {
+    for (let i = 0; i < k; i++) {
+      out[r * k + i] *= scales[scales.length === 1 ? 0 : r * groups + Math.floor(i / groupSize)];
     }
   }
   return out;

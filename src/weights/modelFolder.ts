@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
+import { createPause } from "../pause.ts";
 import type { Weight } from "../tensor/quantized.ts";
 import { type ModelConfig, parseModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "./config.ts";
 import { digestBytes, expectDigest, fileError, readJsonFile, readSmallFile } from "./file.ts";
@@ -42,6 +43,9 @@ export async function openModelFolder(dir: string): Promise<ModelFolder> {
   return { dir, config, tokenizer, tensors: () => readTensors(weightsPath, config) };
 }
 
+/** Bytes to hash at a time. */
+const HASHED = 2 ** 18;
+
 async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[string, Weight]> {
   const file = await openSafetensors(path);
   try {
@@ -50,11 +54,15 @@ async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[
     expectParameters(WEIGHTS_FILE, file.tensors, storedParameters(parameters, quantization, file.tensors));
     const assemble = createAssembler(parameters, quantization, file.tensors);
     const hash = createHash("sha256").update(file.head);
+    const pause = createPause();
     let bytes = file.head.length;
     for (const [index, name] of file.names.entries()) {
       const tensor = await file.read(name);
       const { buffer, byteOffset, byteLength } = tensor.data;
-      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+      for (let at = 0; at < byteLength; at += HASHED) {
+        hash.update(new Uint8Array(buffer, byteOffset + at, Math.min(HASHED, byteLength - at)));
+        await pause();
+      }
       bytes += byteLength;
       if (index === file.names.length - 1) {
         expectDigest(path, { bytes, sha256: hash.digest("hex") }, config.files[WEIGHTS_FILE]);

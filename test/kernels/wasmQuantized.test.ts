@@ -5,7 +5,7 @@ import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import type { QuantizedTensor } from "../../src/tensor/quantized.ts";
-import { type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
+import { INT8_SCHEMES, type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
@@ -48,6 +48,23 @@ describe("quantised weights in WASM, on one thread and on two, against the refer
           return b.linear(b.upload(x), b.uploadLinear(weight), options);
         });
         expect(error).toBeLessThan(TOLERANCE.kernel);
+      }
+    });
+  }
+
+  for (const [s, scheme] of INT8_SCHEMES.entries()) {
+    test(`int8 activations, to the bit: ${JSON.stringify(scheme)}`, async () => {
+      for (const [i, k] of WIDTHS.entries()) {
+        const rows = ROWS[(s + i) % ROWS.length];
+        const n = COLUMNS[(s + i) % COLUMNS.length];
+        const weight = randomQuantized(s, [n, k], scheme);
+        const random = randomizer(i);
+        const [x, bias, residual] = [random([rows, k], 2), random([n]), random([rows, n])];
+        const error = await difference((b) => {
+          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
+          return b.linear(b.upload(x), b.uploadLinear(weight), options);
+        });
+        expect(error).toBe(0);
       }
     });
   }

@@ -9,7 +9,7 @@ import { quantizeRowsDispatch } from "../../src/kernels/webgpu/quantizeRows.ts";
 import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { describeGpu, testGpu } from "../support/gpu.ts";
-import { type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
+import { INT8_SCHEMES, type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
@@ -17,6 +17,7 @@ const ROWS = [1, 3, 31, 33, 127, 171];
 const WIDTHS = [32, 96, 256, 560];
 const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
 const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
+const INT8_IN_4 = { bits: 4, scale: 32, activation: "dynamic" } satisfies RandomScheme;
 
 describeGpu("quantised weights on WebGPU against the reference", () => {
   const reference = new ReferenceBackend();
@@ -55,6 +56,24 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
     });
   }
 
+  for (const [s, scheme] of INT8_SCHEMES.entries()) {
+    test(`int8: ${JSON.stringify(scheme)}, to the bit`, async () => {
+      for (const [i, k] of WIDTHS.entries()) {
+        const rows = ROWS[(s + i) % ROWS.length];
+        const n = [31, 256, 995][(s + i) % 3];
+        const weight = randomQuantized(s, [n, k], scheme);
+        const random = randomizer(i);
+        const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
+        const error = await difference((b) => {
+          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
+          return b.linear(b.upload(x), b.uploadLinear(weight), options);
+        });
+        const exact = scheme.activation !== "dynamic" || dividesExactly;
+        expect(error).toBeLessThanOrEqual(exact ? 0 : TOLERANCE.int8Layer);
+      }
+    });
+  }
+
   for (const rows of ROWS) {
     test(`codes: ${rows} rows, every width and number of columns`, async () => {
       for (const k of WIDTHS) {
@@ -73,7 +92,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
         for (const n of [31, 256, 995]) {
           const random = randomizer(rows + k);
           const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
-          for (const scheme of [INT8, INT8_STATIC]) {
+          for (const scheme of [INT8, INT8_STATIC, INT8_IN_4]) {
             const weight = randomQuantized(n, [n, k], scheme);
             const error = await difference((b) => {
               const options = { bias: b.upload(bias), relu: k === 96, residual: b.upload(residual) };
@@ -148,7 +167,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
     const [x, gamma, beta] = [random([33, 96], 20), random([96]), random([96])];
     const weights = [
       random([31, 96], 0.1),
-      ...[INT8, SCHEMES[0]].map((s) => randomQuantized(5, [31, 96], s)),
+      ...[INT8, INT8_IN_4, SCHEMES[0]].map((s) => randomQuantized(5, [31, 96], s)),
     ];
     for (const weight of weights) {
       const error = await difference((b) => {
@@ -164,11 +183,13 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
     const byHand = webgpuBackend(new Gpu(device, "no dot"));
     const random = randomizer(6);
     const [x, bias] = [random([33, 560]), random([31])];
-    const weight = randomQuantized(7, [31, 560], INT8);
-    const linear = (b: Backend) => {
-      return b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias) });
-    };
-    expect(await difference(linear, byHand)).toBeLessThanOrEqual(dividesExactly ? 0 : TOLERANCE.int8Layer);
+    for (const scheme of [INT8, INT8_IN_4]) {
+      const weight = randomQuantized(7, [31, 560], scheme);
+      const linear = (b: Backend) => {
+        return b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias) });
+      };
+      expect(await difference(linear, byHand)).toBeLessThanOrEqual(dividesExactly ? 0 : TOLERANCE.int8Layer);
+    }
     byHand.close();
   });
 
@@ -195,7 +216,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
     const random = randomizer(8);
     const [x, bias] = [random([1100, 32]), random([40])];
     const tokens: HostTensor = { dtype: "u32", shape: [1, 3], data: Uint32Array.of(4, 0, 2) };
-    for (const scheme of [INT8, INT8_STATIC, SCHEMES[0], SCHEMES[3]]) {
+    for (const scheme of [INT8, INT8_STATIC, INT8_IN_4, SCHEMES[0], SCHEMES[3]]) {
       const weight = randomQuantized(3, [40, 32], scheme);
       const head = (b: Backend) => ({ weight: b.uploadLinear(weight), bias: b.upload(bias) });
       expect(await difference((b) => b.ctcGreedy(b.upload(x), head(b)))).toBeLessThan(TOLERANCE.kernel);
@@ -212,7 +233,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
       expect(() => b.uploadLinear({ ...weight, codes: weight.codes.subarray(1) })).toThrow(
         "[linear] codes: expected 64 words, got 63",
       );
-      expect(() => b.uploadLinear({ ...weight, activation: "dynamic" })).toThrow("[linear] activation");
+      expect(() => b.uploadLinear({ ...weight, activation: 0 })).toThrow("[linear] activation");
     }
   });
 });

@@ -44,6 +44,9 @@ describe("every combination", () => {
       }
     }
   }
+  const isAllowed = ({ bits, granularity, symmetric, table }: Scheme) =>
+    !(bits === 8 && symmetric === false) && !(granularity === "channel" && table);
+  schemes.push(...schemes.filter(isAllowed).map((scheme) => ({ ...scheme, activation: "dynamic" }) as const));
 
   test.each(schemes.map((scheme) => [JSON.stringify(scheme), scheme] as const))("%s", (_, scheme) => {
     const quantized = quantizeTensor(weight, [N, K], scheme);
@@ -96,6 +99,37 @@ describe("scales", () => {
     for (const x of [...scales, ...(tables ?? [])]) expect(fromF16Bits(toF16Bits(x))).toBe(x);
   });
 
+  test("with int8 activations entries of tables are whole numbers up to 127, and all differ", () => {
+    for (const name of ["nf4", "pot4", "kmeans4", "lut3", "lut4", "lut5", "lut6"] as const) {
+      const { tables = [] } = quantizeTensor(weight, [N, K], PRESETS[name], { statistics });
+      expect(tables.every((entry) => Number.isInteger(entry) && Math.abs(entry) <= 127)).toBe(true);
+      expect(new Set(tables).size).toBe(2 ** PRESETS[name].bits);
+    }
+  });
+
+  test("whole numbers cost a table of 3 or 4 bits next to nothing", () => {
+    const errorOf = (scheme: Scheme) => {
+      const values = dequantize(quantizeTensor(weight, [N, K], scheme, { statistics }));
+      return values.reduce((sum, v, i) => sum + (v - weight[i]) ** 2, 0);
+    };
+    for (const name of ["nf4", "pot4", "kmeans4", "lut3", "lut4"] as const) {
+      const inFloats = errorOf({ ...PRESETS[name], activation: undefined });
+      expect(errorOf(PRESETS[name]) / inFloats, name).toBeLessThan(1.03);
+    }
+  });
+
+  test("a table given as numbers: the largest becomes 127", () => {
+    const table = [-1, -0.25, 0, 0.5];
+    const scheme: Scheme = { bits: 2, values: "table", granularity: "group", groupSize: 32, table };
+    const { tables, scales } = quantizeTensor(weight, [N, K], { ...scheme, activation: "dynamic" });
+    expect(tables).toEqual(Float32Array.of(-127, -32, 0, 64));
+    const inFloats = quantizeTensor(weight, [N, K], scheme);
+    expect(inFloats.tables).toEqual(Float32Array.from(table));
+    scales.forEach((scale, i) => {
+      expect(scale * 127).toBeCloseTo(inFloats.scales[i], 3);
+    });
+  });
+
   test("a weight of zeros stays zeros", () => {
     for (const name of ["int8", "int4", "int4-gptq", "nf4", "lut4"] as const) {
       const zeros = quantizeTensor(new Float32Array(2 * 64), [2, 64], PRESETS[name], {
@@ -143,9 +177,11 @@ describe("methods", () => {
   });
 
   test("static activations carry the scale that calibration found", () => {
-    const { activation } = quantizeTensor(weight, [N, K], PRESETS["int8-static"], { statistics });
-    expect(activation).toBeGreaterThan((statistics.absMax * 0.5) / 127);
-    expect(activation).toBeLessThanOrEqual(statistics.absMax / 127);
+    for (const scheme of [PRESETS["int8-static"], { ...PRESETS.lut4, activation: "static" } as const]) {
+      const { activation } = quantizeTensor(weight, [N, K], scheme, { statistics });
+      expect(activation).toBeGreaterThan((statistics.absMax * 0.5) / 127);
+      expect(activation).toBeLessThanOrEqual(statistics.absMax / 127);
+    }
   });
 });
 

@@ -11,6 +11,16 @@ describe("parseScheme", () => {
   });
 
   test.each([
+    { ...int4, bits: 7, symmetric: false, activation: "dynamic" },
+    { ...int4, bits: 8, activation: "static" },
+    { ...lut4, bits: 2, table: [-1, 0, 0.01, 1], activation: "dynamic" },
+    { bits: 4, values: "table", granularity: "channel", table: "nf4", activation: "dynamic" },
+    { bits: 6, values: "table", granularity: "model", table: "kmeans", activation: "dynamic" },
+  ])("takes int8 activations with %j", (scheme) => {
+    expect(parseScheme(scheme)).toBe(scheme);
+  });
+
+  test.each([
     [7, "[scheme] scheme: expected an object, got 7"],
     ["int3", /^\[scheme\] name: expected one of int8, .*, got "int3"$/],
     [{ ...int4, bits: 9 }, "[scheme] bits: expected an integer from 2 to 8, got 9"],
@@ -53,8 +63,16 @@ describe("parseScheme", () => {
       '[scheme] compensate: expected none with a learned table, which compensates, got "gptq"',
     ],
     [
-      { ...int4, activation: "dynamic" },
-      '[scheme] activation: expected none but with symmetric uniform weights of 8 bits by channel or tensor, got "dynamic"',
+      { ...int4, bits: 8, symmetric: false, activation: "dynamic" },
+      '[scheme] activation: expected none with a zero point of 8 bits, got "dynamic"',
+    ],
+    [
+      { bits: 4, values: "table", granularity: "channel", table: "kmeans", activation: "static" },
+      '[scheme] activation: expected none with a table "kmeans" for each channel, which has no scale, got "static"',
+    ],
+    [
+      { ...lut4, bits: 2, table: [-1, 0, 0.002, 1], activation: "dynamic" },
+      "[scheme] table[2]: expected with activation, 1/127 of the largest entry above 0, got 0.002",
     ],
   ])("refuses %j", (json, message) => {
     expect(() => parseScheme(json)).toThrow(message);

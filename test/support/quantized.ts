@@ -11,7 +11,10 @@ export interface RandomScheme {
   readonly activation?: "dynamic" | number;
 }
 
-/** A weight of random codes, and of scales, zero points and tables that f16 holds. Weights are about 0.1 in size. */
+/**
+ * A weight of random codes, and of scales, zero points and tables that f16 holds; with int8 activations the tables'
+ * entries are whole numbers. Weights are about 0.1 in size.
+ */
 export function randomQuantized(
   seed: number,
   shape: readonly [n: number, k: number],
@@ -28,7 +31,11 @@ export function randomQuantized(
   const groupSize = typeof scale === "number" ? scale : k;
   const groups = n * Math.ceil(k / groupSize);
   const tableCount = { matrix: 1, row: n, group: groups };
-  const step = tables ? 0.1 : 0.2 / size;
+  const largest = activation === undefined ? 1 : 127;
+  const entries = (count: number) => {
+    return activation === undefined ? stored(numbers(count, 1)) : numbers(count, 127).map(Math.round);
+  };
+  const step = tables ? 0.1 / largest : 0.2 / size;
   return {
     dtype: "quantized",
     shape,
@@ -37,7 +44,7 @@ export function randomQuantized(
     codes: packCodes(codesBelow(n * k, size), shape, bits),
     scales: stored(numbers(scale === "matrix" ? 1 : groups, 0.5).map((v) => (v + 0.75) * step)),
     ...(zeros && { zeros: codesBelow(groups, size) }),
-    ...(tables && { tables: stored(numbers(tableCount[tables] * size, 1)) }),
+    ...(tables && { tables: entries(tableCount[tables] * size) }),
     ...(activation !== undefined && { activation }),
   };
 }
@@ -57,3 +64,9 @@ export const SCHEMES: readonly RandomScheme[] = [
   { bits: 3, scale: BLOCK, tables: "group" },
   { bits: 4, scale: "row", tables: "group" },
 ];
+
+/** The same for int8 activations, but for zero points of 8 bits, which do not fit; scaled by the row and by a number. */
+export const INT8_SCHEMES: readonly RandomScheme[] = [
+  ...SCHEMES.filter(({ bits, zeros }) => !(bits === 8 && zeros)),
+  { bits: 7, scale: 64, zeros: true },
+].map((scheme, i) => ({ ...scheme, activation: i % 3 === 0 ? 0.01 : "dynamic" }));

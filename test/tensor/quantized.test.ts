@@ -6,7 +6,7 @@ import {
   type QuantizedTensor,
   unpackRow,
 } from "../../src/tensor/quantized.ts";
-import { randomQuantized } from "../support/quantized.ts";
+import { INT8_SCHEMES, randomQuantized, SCHEMES } from "../support/quantized.ts";
 
 describe("codes", () => {
   test.each([2, 3, 4, 5, 6, 7, 8])("%i bits: unpacking undoes packing, for rows of any length", (bits) => {
@@ -73,6 +73,12 @@ describe("what codes stand for", () => {
   });
 });
 
+test("schemes of every kind are allowed", () => {
+  for (const scheme of [...SCHEMES, ...INT8_SCHEMES]) {
+    expect(() => checkQuantized("here", randomQuantized(1, [4, 96], scheme))).not.toThrow();
+  }
+});
+
 describe("a weight that contradicts itself is refused", () => {
   const weight = randomQuantized(1, [4, 96], { bits: 4, scale: 32 });
   const table = new Float32Array(16);
@@ -92,7 +98,26 @@ describe("a weight that contradicts itself is refused", () => {
     ["tables", { ...weight, tables: table.subarray(1) }, "tables: expected 16 or 64 or 192, got 15"],
     ["∞", { ...weight, tables: table.map(() => Infinity) }, "tables: expected finite numbers, got Infinity"],
     ["both", { ...weight, tables: table, zeros: new Uint8Array(12) }, "zeros: expected none beside a table"],
-    ["activation", { ...weight, activation: "dynamic" }, "activation: expected int8 only for symmetric"],
+    [
+      "int8 of long rows",
+      { ...randomQuantized(1, [1, 2 ** 17 + 32], { bits: 2, scale: "row" }), activation: "dynamic" },
+      "activation: expected rows of 131072 weights or fewer, got 131104",
+    ],
+    [
+      "int8 and zeros of 8 bits",
+      { ...randomQuantized(1, [4, 96], { bits: 8, scale: 32, zeros: true }), activation: "dynamic" },
+      "activation: expected zeros in 7 bits or fewer, got 8",
+    ],
+    [
+      "int8 and a table of fractions",
+      { ...weight, tables: table.with(3, 0.5), activation: "dynamic" },
+      "activation: expected tables of whole numbers from -127 to 127, got 0.5",
+    ],
+    [
+      "int8 and a table of large numbers",
+      { ...weight, tables: table.with(3, -128), activation: 1 },
+      "activation: expected tables of whole numbers from -127 to 127, got -128",
+    ],
     [
       "a scale of 0",
       { ...int8, activation: 0 },

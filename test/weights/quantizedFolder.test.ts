@@ -13,7 +13,7 @@ import { modelParameters } from "../../src/weights/parameters.ts";
 import { storedParts } from "../../src/weights/quantizedParts.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
 import { writeModelFolder } from "../../src/weights/writeModelFolder.ts";
-import { type RandomScheme, SCHEMES } from "../support/quantized.ts";
+import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
 import { temporaryFolder } from "./folder.ts";
@@ -40,6 +40,8 @@ describe("round trip", () => {
     ["every scheme, in turn", [...SCHEMES.slice(0, 12), undefined]],
     ["every other", [...SCHEMES.slice(12, 24), INT8]],
     ["the rest", [...SCHEMES.slice(24), STATIC, undefined]],
+    ["with int8 activations", INT8_SCHEMES.slice(0, 13)],
+    ["with int8 activations, the other half", INT8_SCHEMES.slice(13)],
   ])("%s", async (_, schemes) => {
     const dir = await write(schemes);
     expect(Object.fromEntries(await read(dir))).toEqual(Object.fromEntries(toyTensors(schemes)));
@@ -150,6 +152,11 @@ describe("what does not fit together is refused in one line", () => {
     ["NaN", { scales: Float32Array.of(Number.NaN) }, /scales: expected finite numbers, got NaN$/],
     ["tables", { tables: new Float32Array(17) }, /tables: expected 16 or 1536 or 1536, got 17$/],
     [
+      "a table of fractions",
+      { tables: new Float32Array(16).fill(0.5), activation: "dynamic" },
+      /activation: expected tables of whole numbers from -127 to 127, got 0\.5$/,
+    ],
+    [
       "beyond f16",
       { tables: new Float32Array(16).fill(1 / 3) },
       /\.tables: expected a number that f16 holds, got 0\.333/,
@@ -231,5 +238,9 @@ describe("what does not fit together is refused in one line", () => {
       /quantization\["embed\.weight"\]: there is no such linear weight/,
     );
     await expect(readWith({ ...config.quantization, [QKV]: entry })).rejects.toThrow(/codes: expected shape/);
+    const int8 = { ...config.quantization[QKV], activation: -1 };
+    await expect(readWith({ ...config.quantization, [QKV]: int8 })).rejects.toThrow(
+      /\.activation: expected "dynamic" or a positive number, got -1$/,
+    );
   });
 });

@@ -1,31 +1,22 @@
-import { type QuantizedTensor, unpackRow } from "../../tensor/quantized.ts";
-import { linear } from "./linear.ts";
+import { type QuantizedTensor, valuesOf } from "../../tensor/quantized.ts";
 
 const { fround } = Math;
 
-/** A weight of 8 bits whose products are summed as integers. */
+/** A weight whose products are summed as integers. */
 export interface Int8Weight {
   readonly dtype: "int8";
   readonly shape: readonly [n: number, k: number];
-  /** [N, K] whole numbers from −128 to 127. */
-  readonly values: Float32Array;
-  /** [N], or one for all. */
+  /** [N, K] */
+  readonly values: Int8Array;
+  readonly groupSize: number;
+  /** [N, G], or one for all. */
   readonly scales: Float32Array;
   readonly activation: "dynamic" | number;
 }
 
 export function uploadInt8(weight: QuantizedTensor): Int8Weight {
-  const [n, k] = weight.shape;
-  const values = new Float32Array(n * k);
-  for (let j = 0; j < n; j++) values.set(unpackRow(weight, j), j * k);
-  for (let i = 0; i < values.length; i++) values[i] -= 128;
-  return {
-    dtype: "int8",
-    shape: weight.shape,
-    values,
-    scales: weight.scales,
-    activation: weight.activation ?? "dynamic",
-  };
+  const { shape, groupSize, scales, activation = "dynamic" } = weight;
+  return { dtype: "int8", shape, values: Int8Array.from(valuesOf(weight)), groupSize, scales, activation };
 }
 
 /** Rows of x [R, K] as whole numbers from −127 to 127, and the scale s of each; QuantizedTensor.activation has the formula. */
@@ -33,8 +24,8 @@ export function quantizeRows(
   x: Float32Array,
   [rows, k]: readonly [rows: number, k: number],
   activation: "dynamic" | number,
-): { values: Float32Array; scales: Float32Array } {
-  const values = new Float32Array(rows * k);
+): { values: Int8Array; scales: Float32Array } {
+  const values = new Int8Array(rows * k);
   const scales = new Float32Array(rows);
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * k, (r + 1) * k);
@@ -54,22 +45,33 @@ function roundToEven(x: number): number {
   return fround(x + 12582912) - 12582912;
 }
 
-/** `linear` with both sides in int8: y = f32(Σ q·w) · (s · scale) + bias, ReLU, + residual, each step rounded to f32. */
+/**
+ * `linear` with both sides in int8: y = (Σ_g Σ_{k in g} q·w · scale(n, g)) · s + bias, ReLU, + residual. Sums within a
+ * group are exact; from there each step is rounded to f32.
+ */
 export function linearInt8(
   x: Float32Array,
-  weight: Int8Weight,
+  { values, groupSize, scales, activation }: Int8Weight,
   [rows, n, k]: readonly [number, number, number],
   bias?: Float32Array,
   relu = false,
   residual?: Float32Array,
 ): Float32Array {
-  const { values, scales } = quantizeRows(x, [rows, k], weight.activation);
-  const y = linear(values, weight.values, [rows, n, k]); // sums of whole numbers: exact in f64, then rounded to f32
+  const q = quantizeRows(x, [rows, k], activation);
+  const groups = Math.ceil(k / groupSize);
+  const y = new Float32Array(rows * n);
   for (let r = 0; r < rows; r++) {
     for (let j = 0; j < n; j++) {
+      let total = 0;
+      for (let g = 0; g < groups; g++) {
+        let sum = 0; // of whole numbers: exact in f64
+        const end = Math.min((g + 1) * groupSize, k);
+        for (let i = g * groupSize; i < end; i++) sum += q.values[r * k + i] * values[j * k + i];
+        const scale = scales[scales.length === 1 ? 0 : j * groups + g];
+        total = fround(total + fround(fround(sum) * scale));
+      }
       const i = r * n + j;
-      const scale = fround(scales[r] * weight.scales[weight.scales.length === 1 ? 0 : j]);
-      y[i] = fround(y[i] * scale) + (bias ? bias[j] : 0);
+      y[i] = fround(total * q.scales[r]) + (bias ? bias[j] : 0);
       if (relu) y[i] = Math.max(y[i], 0);
       if (residual) y[i] += residual[i];
     }

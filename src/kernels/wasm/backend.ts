@@ -23,11 +23,11 @@ export async function createWasmBackend(options: { readonly threads?: number } =
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
     throw new SenseVoiceError(`[wasm] threads: expected 1 to ${MAX_THREADS}, got ${threads}`);
   }
-  const { module, instructions } = await loadKernels();
-  const device = new WasmDevice(module, threads);
+  const kernels = await loadKernels();
+  const device = new WasmDevice(kernels, threads);
   return {
     name: "wasm",
-    description: `CPU, WebAssembly ${instructions}, ${device.threads} thread${device.threads > 1 ? "s" : ""}`,
+    description: `CPU, WebAssembly ${kernels.instructions}, ${device.threads} thread${device.threads > 1 ? "s" : ""}`,
     upload: upload(device),
     uploadLinear: uploadLinear(device),
     layerNorm: layerNorm(device),

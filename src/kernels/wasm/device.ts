@@ -2,6 +2,7 @@ import { SenseVoiceError } from "../../error.ts";
 import type { Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
 import { Heap } from "./memory.ts";
+import type { Int8Products, KernelModule } from "./module.ts";
 import { KERNELS, type KernelName, Pool } from "./pool.ts";
 
 /** A tensor in the kernels' memory. */
@@ -30,6 +31,8 @@ const GROWTH = 16 * 2 ** 20;
  */
 export class WasmDevice {
   readonly threads: number;
+  /** What int8 weights are multiplied with. */
+  readonly int8: Int8Products;
   readonly #memory: WebAssembly.Memory | undefined;
   readonly #heap = new Heap((bytes) => this.#grow(bytes));
   readonly #pool: Pool;
@@ -40,7 +43,8 @@ export class WasmDevice {
   #origin: Origin = {};
   #closed: SenseVoiceError | undefined;
 
-  constructor(module: WebAssembly.Module, threads: number) {
+  constructor({ module, int8 }: KernelModule, threads: number) {
+    this.int8 = int8;
     // A browser page without cross-origin isolation cannot share memory between threads.
     const shared = typeof SharedArrayBuffer !== "undefined";
     this.threads = shared ? threads : 1;

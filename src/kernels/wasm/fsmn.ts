@@ -9,7 +9,7 @@ export const fsmn =
     const { offsets, lengths } = segments;
     return device.scope(() => {
       const y = device.createTensor([rows, d]);
-      device.record("fsmn", qkv, taps, offsets, residual, y, lengths.length, d, j, device.scratch(16 * j));
+      device.record("fsmn", qkv, taps, offsets, residual, y, lengths.length, d, j, device.scratch(64 * j));
       return y;
     });
   };

@@ -5,13 +5,11 @@ import type { WasmDevice, WasmTensor } from "./device.ts";
 import type { WasmNorm } from "./layerNorm.ts";
 import { uploadCodes } from "./linearCodes.ts";
 import { uploadFloats } from "./linearFloats.ts";
-import type { WasmWeight } from "./weight.ts";
+import { PANEL, type WasmWeight } from "./weight.ts";
 
 /** The most rows that a tile has; it has 4 or 6 (assembly/tile.ts). */
 export const MAX_TILE_ROWS = 6;
 const WHOLE_TILES = 12;
-/** Columns of a task (assembly/linear.ts). */
-const COLUMNS = 32;
 
 /** Lays a weight out for the kernel that will read it: floats, codes that stand for floats, or int8 products. */
 export const uploadLinear =
@@ -32,7 +30,7 @@ export const linear =
     return device.scope(() => {
       const y = device.createTensor([rows, n]);
       const packed = packRows(device, x, weight, rows, norm);
-      const scratchBytes = COLUMNS * (MAX_TILE_ROWS + k) * 4;
+      const scratchBytes = PANEL * (MAX_TILE_ROWS + k) * 4;
       const scratch = device.scratch(scratchBytes);
       device.record(
         "linear",

@@ -3,8 +3,8 @@ import type { WasmDevice, WasmTensor } from "./device.ts";
 import { describeWeight, PANEL, type WasmWeight } from "./weight.ts";
 
 /**
- * Weights in codes of 2 to 8 bits stay in codes. Those of an int8 weight are multiplied as they are; others become
- * f32 a few panels at a time as they are used.
+ * Weights in codes of 2 to 8 bits stay in codes, and become f32, or whole numbers for int8 activations, a panel at a
+ * time as they are used.
  */
 export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWeight {
   const { shape, bits, groupSize, codes, scales, zeros, tables, activation } = weight;
@@ -13,12 +13,8 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   const panelBytes = PANEL * wordsOfRow(weight) * 4;
   const panels = device.uploadWeight([padded, wordsOfRow(weight)], "u32", codes);
   device.scope(() => {
-    if (activation) {
-      device.record("packInt8", panels, n, k, device.scratch(panelBytes));
-    } else {
-      const scratchBytes = panelBytes + 8; // a code is read with the byte behind it
-      device.record("packCodes", panels, n, k, bits, device.scratch(scratchBytes), scratchBytes);
-    }
+    const scratchBytes = panelBytes + 8; // a code is read with the byte behind it
+    device.record("packCodes", panels, n, k, bits, device.scratch(scratchBytes), scratchBytes);
     return panels;
   });
 
@@ -26,10 +22,17 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   const perGroup = scales.length === n * groups ? scales : new Float32Array(n * groups).fill(scales[0]);
   return describeWeight(device, activation ? "int8" : "codes", shape, panels, {
     ...{ bits, groupSize, groups, activation },
+    products: largestOf(weight) <= 2 ** (device.int8.bits - 1) ? device.int8 : undefined,
     scales: uploadPerGroup(device, perGroup, n, "f32"),
     ...(zeros && { zeros: uploadPerGroup(device, zeros, n, "u8") }),
-    ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits])),
+    ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits], activation ? "int8" : "f32")),
   });
+}
+
+/** The largest magnitude of what codes stand for before scaling. */
+function largestOf({ bits, zeros, tables }: QuantizedTensor): number {
+  if (tables) return tables.reduce((largest, entry) => Math.max(largest, Math.abs(entry)), 0);
+  return zeros ? 2 ** bits - 1 : 2 ** (bits - 1);
 }
 
 /** [N, groups] → [⌈N/8⌉, groups, 8], zeros behind. */
@@ -50,17 +53,30 @@ function uploadPerGroup(
   return device.uploadWeight(shape, dtype, out);
 }
 
-/** One table for the matrix, for each row or for each group; those of rows are padded to whole panels. */
+/**
+ * One table for the matrix, for each row or for each group; those of rows are padded to whole panels. Int8 ones (their
+ * entries are whole numbers) have 16 entries at least, a vector.
+ */
 function uploadTables(
   device: WasmDevice,
   tables: Float32Array,
   [n, groups, size]: readonly [n: number, groups: number, size: number],
+  entries: "f32" | "int8",
 ): { tables: WasmTensor; tableStrides: readonly [number, number] } {
   const count = tables.length / size;
   const perRow = count === 1 ? 0 : count / n; // 1, or the groups
   const padded = Math.max(1, Math.ceil(n / PANEL) * PANEL * perRow);
+  const int8 = entries === "int8";
+  const stride = int8 ? Math.max(size, 16) : size * 4;
+  const data = int8 ? int8Tables(tables, size, stride) : tables;
   return {
-    tables: device.uploadWeight([padded, size], "f32", tables),
-    tableStrides: [perRow * size * 4, perRow === groups ? size * 4 : 0],
+    tables: device.uploadWeight([padded, stride], "u8", data),
+    tableStrides: [perRow * stride, perRow === groups ? stride : 0],
   };
+}
+
+function int8Tables(tables: Float32Array, size: number, stride: number): Uint8Array {
+  const out = new Uint8Array((tables.length / size) * stride);
+  for (let i = 0; i < tables.length; i++) out[Math.floor(i / size) * stride + (i % size)] = tables[i];
+  return out;
 }

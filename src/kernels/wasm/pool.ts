@@ -8,7 +8,6 @@ export const KERNELS = [
   "quantizeRows",
   "packWeight",
   "packCodes",
-  "packInt8",
   "layerNorm",
   "linear",
   "attention",

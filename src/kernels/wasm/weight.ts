@@ -4,7 +4,14 @@ import type { WasmDevice, WasmTensor } from "./device.ts";
 /** Columns of a panel of weights (assembly/tile.ts). */
 export const PANEL = 8;
 /** assembly/weight.ts */
-const FORMATS = { f32: 0, f16: 1, codes: 2, int8: 3 } as const;
+export const FORMATS = { f32: 0, f16: 1, codes: 2, int8: 3 } as const;
+export const PRODUCTS = { i16: 0, pairs: 1, quads: 2 } as const;
+
+/** How int8 products are made, and what is added to the int8 numbers of x for it: assembly/weight.ts. */
+export interface Products {
+  readonly kind: keyof typeof PRODUCTS;
+  readonly offset: 0 | 128;
+}
 
 /** A weight [N, K] on the device. */
 export interface WasmWeight extends LinearWeight {
@@ -24,6 +31,7 @@ export interface Codes {
   /** Bytes from a column's table to the next column's, and from a group's to the next group's. */
   readonly tableStrides?: readonly [column: number, group: number];
   readonly activation?: "dynamic" | number;
+  readonly products?: Products;
 }
 
 /** Writes the description that the kernels read. */
@@ -35,11 +43,12 @@ export function describeWeight(
   codes?: Codes,
 ): WasmWeight {
   const { bits = 0, groupSize = 0, groups = 0, scales, zeros, tables, tableStrides = [0, 0] } = codes ?? {};
+  const { kind, offset } = codes?.products ?? { kind: "i16", offset: 0 };
   const activation = typeof codes?.activation === "number" ? codes.activation : 0;
   const fields = Uint32Array.of(
     ...[FORMATS[format], panels.pointer, shape[1], bits, groupSize, groups],
     ...[scales?.pointer ?? 0, zeros?.pointer ?? 0, tables?.pointer ?? 0, ...tableStrides],
-    new Uint32Array(Float32Array.of(activation).buffer)[0],
+    ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset],
   );
   return { shape, format, description: device.upload([fields.length], "u32", fields) };
 }

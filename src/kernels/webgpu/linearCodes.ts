@@ -3,20 +3,49 @@ import type { Gpu, GpuTensor } from "./gpu.ts";
 import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
 import { uploadTransposed } from "./uploadTransposed.ts";
 
-/**
- * Weights in codes of 2 to 8 bits: code words [⌈K/32⌉·bits, N rounded up to 4], scales and zeros [G, N rounded up
- * to 4], tables as they are.
- */
+/** Weights in codes of 2 to 8 bits that stand for floats: uploadGroups', then tables as they are. */
 export function uploadCodes(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
-  const { shape, codes, scales, zeros, tables } = weight;
+  const tensors = uploadGroups(gpu, weight);
+  if (weight.tables) tensors.push(uploadTables(gpu, weight.tables));
+  return { shape: weight.shape, kernel: codesKernel(weight), tensors };
+}
+
+/** Code words [⌈K/32⌉·bits, N rounded up to 4], scales and zeros [G, N rounded up to 4]. */
+export function uploadGroups(gpu: Gpu, weight: QuantizedTensor): GpuTensor[] {
+  const { shape, codes, scales, zeros } = weight;
   const [n] = shape;
   const count = n * groupsOf(weight);
   const perGroup = scales.length === count ? scales : new Float32Array(count).fill(scales[0]);
   const tensors = [uploadTransposed(gpu, codes, "u32", n), uploadTransposed(gpu, perGroup, "f32", n)];
   if (zeros) tensors.push(uploadTransposed(gpu, zeros, "u8", n));
-  if (tables) tensors.push(uploadTables(gpu, tables));
-  return { shape, kernel: codesKernel(weight), tensors };
+  return tensors;
 }
+
+/** Parameters of a loop over groups, and in each over `step` k at a time. */
+export function groupParams({ shape, groupSize }: QuantizedTensor, step: number) {
+  const [, k] = shape;
+  return {
+    groups: Math.ceil(k / groupSize),
+    steps: Math.ceil(k / step),
+    groupSteps: Math.ceil(groupSize / step),
+  };
+}
+
+/** The zero points of group g in the lane's columns, vec4<u32>. */
+export const ZEROS_OF_GROUP = "((vec4(zeros[g * stride + id.x]) >> vec4(0u, 8u, 16u, 24u)) & vec4(255u))";
+
+/** Where the tables of group g in the lane's columns begin, vec4<u32>. */
+export function tableOfGroup({ shape, bits, tables }: QuantizedTensor): string {
+  const size = 2 ** bits;
+  const count = (tables?.length ?? 0) / size;
+  const columns = "min(vec4(column) + vec4(0u, 1u, 2u, 3u), vec4(p.n - 1))";
+  if (count === 1) return "vec4(0u)";
+  return count === shape[0] ? `${columns} * ${size}u` : `(${columns} * p.groups + g) * ${size}u`;
+}
+
+/** `fn entries`: four entries of `tables`. */
+export const entries = (type: "f32" | "u32") => /* wgsl */ `
+fn entries(i: vec4<u32>) -> vec4<${type}> { return vec4(tables[i.x], tables[i.y], tables[i.z], tables[i.w]); }`;
 
 function uploadTables(gpu: Gpu, tables: Float32Array): GpuTensor {
   const tensor = gpu.createTensor([tables.length], "f32", true);
@@ -30,36 +59,28 @@ function uploadTables(gpu: Gpu, tables: Float32Array): GpuTensor {
  * table: w = scale·table[c], the table in a storage buffer: the cache holds it whatever its size and number (16 entries
  * are one line), and no lane waits for others as it would to fill workgroup memory anew for each group.
  */
-function codesKernel({ shape, bits, groupSize, zeros, tables }: QuantizedTensor): LinearKernel {
+function codesKernel(weight: QuantizedTensor): LinearKernel {
+  const { bits, zeros, tables } = weight;
   const size = 2 ** bits;
-  const [n, k] = shape;
   const code = (j: number) => `((window >> vec4(${j * bits}u)) & vec4(${size - 1}u))`;
   const value = tables
     ? (j: number) => `scale * entries(table + ${code(j)})`
     : (j: number) => `vec4<f32>(${code(j)}) * scale + offset`;
-  const zero = zeros
-    ? "vec4<f32>((vec4(zeros[g * stride + id.x]) >> vec4(0u, 8u, 16u, 24u)) & vec4(255u))"
-    : `${size / 2}.0`;
-  const tableCount = tables ? tables.length / size : 0;
-  const table = tableCount === 1 ? "vec4(0u)" : tableCount === n ? "columns" : "(columns * p.groups + g)";
+  const zero = zeros ? `vec4<f32>(${ZEROS_OF_GROUP})` : `${size / 2}.0`;
   return {
     reads: {
       ...{ x: "array<vec4<f32>>", codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
       ...(zeros && { zeros: "array<u32>" }),
       ...(tables && { tables: "array<f32>" }),
     },
-    params: { groups: Math.ceil(k / groupSize), fours: k / 4, groupFours: Math.ceil(groupSize / 4) },
-    declarations: tables
-      ? "fn entries(i: vec4<u32>) -> vec4<f32> { return vec4(tables[i.x], tables[i.y], tables[i.z], tables[i.w]); }"
-      : "",
-    rowLength: "p.fours",
-    sums: "vec4<f32>",
+    params: groupParams(weight, 4),
+    declarations: tables ? entries("f32") : "",
+    rowLength: "p.steps",
     loop: /* wgsl */ `
-  let columns = min(vec4(column) + vec4(0u, 1u, 2u, 3u), vec4(p.n - 1));
   for (var g = 0u; g < p.groups; g++) {
     let scale = scales[g * stride + id.x];
-    ${tables ? `let table = ${table} * ${size}u;` : `let offset = -scale * ${zero};`}
-    for (var k = g * p.groupFours; k < min((g + 1) * p.groupFours, p.fours); k++) {
+    ${tables ? `let table = ${tableOfGroup(weight)};` : `let offset = -scale * ${zero};`}
+    for (var k = g * p.groupSteps; k < min((g + 1) * p.groupSteps, p.steps); k++) {
       let bit = k * ${4 * bits};
       let word = (bit / 32) * stride + id.x;
       let shift = vec4(bit % 32);

@@ -20,7 +20,6 @@ const floatKernel = (type: string, read: string): LinearKernel => ({
   reads: { x: "array<vec4<f32>>", w: `array<${type}>` },
   declarations: `fn weight(i: u32) -> vec4<f32> { return ${read}; }`,
   rowLength: "p.k / 4",
-  sums: "vec4<f32>",
   loop: /* wgsl */ `
   var i = id.x;
   for (var k = 0u; k < p.k / 4; k++) {

@@ -27,14 +27,12 @@ export interface LinearKernel {
   readonly declarations?: string;
   /** Elements of x in a row. */
   readonly rowLength: string;
-  /** Type of the four sums that a lane keeps for each of its rows. */
-  readonly sums: "vec4<f32>" | "vec4<i32>";
   /**
-   * Adds to sum0 … sum3. The lane's rows of x begin at the elements x0 … x3; its columns are `column` … column + 3,
+   * Adds to sum0 … sum3, each a vec4<f32>. The lane's rows of x begin at the elements x0 … x3; its columns are `column` … column + 3,
    * the vec4 `id.x` of the `stride` that span all columns.
    */
   readonly loop: string;
-  /** The f32 that sum[c] stands for, given `row` and `column`. */
+  /** The f32 that sum[c] stands for, given `row`. */
   readonly value: string;
 }
 
@@ -53,7 +51,7 @@ function linearWgsl(kernel: LinearKernel, bias: boolean, relu: boolean, residual
   if (bias) reads.push(["bias", "array<f32>"]);
   if (residual) reads.push(["residual", "array<f32>"]);
   const params = ["rows", "n", "k", "firstRow", ...Object.keys(kernel.params ?? {})];
-  const { declarations = "", rowLength, sums, loop, value } = kernel;
+  const { declarations = "", rowLength, loop, value } = kernel;
   return /* wgsl */ `
 ${reads.some(([, type]) => type.includes("f16")) ? "enable f16;" : ""}
 struct Params { ${params.map((name) => `${name}: u32`).join(", ")} }
@@ -61,7 +59,7 @@ struct Params { ${params.map((name) => `${name}: u32`).join(", ")} }
 ${reads.map(([name, type], i) => `@group(0) @binding(${i + 1}) var<storage, read> ${name}: ${type};`).join("\n")}
 @group(0) @binding(${reads.length + 1}) var<storage, read_write> y: array<f32>;
 ${declarations}
-fn store(row: u32, column: u32, sum: ${sums}) {
+fn store(row: u32, column: u32, sum: vec4<f32>) {
   if (row >= p.rows) { return; }
   for (var c = 0u; c < min(${PATCH}u, p.n - column); c++) {
     let o = row * p.n + column + c;
@@ -80,7 +78,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   // Rows past the end repeat the last one: their sums are never stored.
   let last = p.firstRow + p.rows - 1;
   let first = p.firstRow + row;
-${eachRow((r) => `  let x${r} = min(first + ${r}, last) * (${rowLength});\n  var sum${r} = ${sums}();`)}
+${eachRow((r) => `  let x${r} = min(first + ${r}, last) * (${rowLength});\n  var sum${r} = vec4<f32>();`)}
 ${loop}
 ${eachRow((r) => `  store(row + ${r}, column, sum${r});`)}
 }`;

@@ -1,65 +1,127 @@
-import type { QuantizedTensor } from "../../tensor/quantized.ts";
-import type { Gpu } from "./gpu.ts";
-import { eachRow, type GpuWeight, type LinearKernel } from "./linearFrame.ts";
-import { uploadTransposed } from "./uploadTransposed.ts";
+import { BLOCK, packCodes, type QuantizedTensor } from "../../tensor/quantized.ts";
+import type { Gpu, GpuTensor } from "./gpu.ts";
+import { entries, groupParams, tableOfGroup, uploadGroups, ZEROS_OF_GROUP } from "./linearCodes.ts";
+import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
 
-/** Weights of 8 bits whose products are summed as integers: words [⌈K/32⌉·8, N rounded up to 4] of four int8 along K. */
-export function uploadInt8(gpu: Gpu, { shape, codes, scales, activation }: QuantizedTensor): GpuWeight {
-  const [n] = shape;
-  const signed = new Uint32Array(codes.length);
-  for (let i = 0; i < codes.length; i++) signed[i] = codes[i] ^ 0x80808080; // code c stands for c − 128
-  const perColumn = scales.length === n ? scales : new Float32Array(n).fill(scales[0]);
+/** Weights in codes whose products with int8 rows are summed as integers: laid out like uploadCodes', tables in int8. */
+export function uploadInt8(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
+  const { shape, zeros, tables, activation } = weight;
+  const tensors = uploadGroups(gpu, zeros || tables ? weight : { ...weight, codes: signedCodes(weight) });
+  if (tables) tensors.push(uploadTables(gpu, tables));
   return {
     shape,
-    kernel: gpu.hasInt8Dot ? KERNELS.builtin : KERNELS.byHand,
-    tensors: [uploadTransposed(gpu, signed, "u32", n), uploadTransposed(gpu, perColumn, "f32", n)],
+    kernel: int8Kernel(weight, gpu.hasInt8Dot ? DOT4.builtin : DOT4.byHand),
+    tensors,
     activation,
   };
 }
 
-/**
- * f32(Σ q·w) · (s · scale), sums in i32, sixteen k at a time. In QuantizedTensor.activation's order of steps, and with
- * no product fused with the sum after it, y is the reference's to the bit.
- *
- * @param dot4 `fn dot4(x: u32, w: vec4<u32>) -> vec4<i32>`: four products each of x's word with those of four columns
- */
-const int8Kernel = (dot4: string): LinearKernel => ({
-  reads: {
-    ...{ x: "array<vec4<u32>>", rowScales: "array<f32>" },
-    ...{ w: "array<vec4<u32>>", scales: "array<f32>" },
-  },
-  params: { zero: 0 },
-  declarations: /* wgsl */ `${dot4}
-// The compiler does not know that p.zero is 0, so it cannot fuse a product with the sum after it.
-fn rounded(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ p.zero); }`,
-  rowLength: "(p.k + 15) / 16",
-  sums: "vec4<i32>",
-  loop: /* wgsl */ `
-  var i = id.x;
-  for (var k = 0u; k < (p.k + 15) / 16; k++) {
-    let w0 = w[i];
-    let w1 = w[i + stride];
-    let w2 = w[i + 2 * stride];
-    let w3 = w[i + 3 * stride];
-    i += 4 * stride;
-${eachRow((r) => `    let v${r} = x[x${r} + k];`)}
-${eachRow((r) => `    sum${r} += dot4(v${r}.x, w0) + dot4(v${r}.y, w1) + dot4(v${r}.z, w2) + dot4(v${r}.w, w3);`)}
-  }`,
-  value: "rounded(f32(sum[c]) * (rowScales[p.firstRow + row] * scales[column + c]))",
-});
+/** The codes with their upper bit turned over: c − 2^(bits−1) in two's complement. */
+function signedCodes({ codes, bits }: QuantizedTensor): Uint32Array {
+  const upperBits = packCodes(new Uint8Array(BLOCK).fill(2 ** (bits - 1)), [1, BLOCK], bits);
+  return codes.map((word, i) => word ^ upperBits[i % bits]);
+}
 
-const KERNELS = {
-  builtin: int8Kernel(/* wgsl */ `
+function uploadTables(gpu: Gpu, tables: Float32Array): GpuTensor {
+  const tensor = gpu.createTensor([tables.length], "u32", true);
+  gpu.write(
+    tensor,
+    Uint32Array.from(tables, (entry) => entry & 255),
+  );
+  return tensor;
+}
+
+/**
+ * (Σ_g f32(Σ q·value(c)) · scale) · s, the inner sums in i32, a block of 32 k at a time. In QuantizedTensor.activation's
+ * order of steps, and with no product fused with the sum after it, y is the reference's to the bit.
+ */
+function int8Kernel(weight: QuantizedTensor, dot4: string): LinearKernel {
+  const { bits, zeros, tables } = weight;
+  const ofGroup = tables ? tableOfGroup(weight) : zeros ? `${ZEROS_OF_GROUP} * 0x01010101u` : "vec4(0u)";
+  const { shift, values } = fourValues(weight);
+  return {
+    reads: {
+      ...{ x: "array<vec4<u32>>", rowScales: "array<f32>" },
+      ...{ codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
+      ...(zeros && { zeros: "array<u32>" }),
+      ...(tables && { tables: "array<u32>" }),
+    },
+    params: { ...groupParams(weight, BLOCK), none: 0 },
+    declarations: /* wgsl */ `${dot4}
+${values}
+// The compiler does not know that p.none is 0, so it cannot fuse a product with the sum after it.
+fn rounded(x: vec4<f32>) -> vec4<f32> { return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4(p.none)); }`,
+    rowLength: "2 * p.steps",
+    loop: /* wgsl */ `
+  for (var g = 0u; g < p.groups; g++) {
+    let ofGroup = ${ofGroup};
+${eachRow((r) => `    var part${r} = vec4<i32>();`)}
+    for (var k = g * p.groupSteps; k < min((g + 1) * p.groupSteps, p.steps); k++) {
+      let i = k * ${bits} * stride + id.x;
+${lines(bits, (i) => `      let c${i} = codes[i + ${i} * stride];`)}
+${eachRow((r) => `      let v${r} = x[x${r} + 2 * k];`)}
+${eachRow((r) => `      let u${r} = x[x${r} + 2 * k + 1];`)}
+${lines(8, (i) => `      let w${i} = values(${fourCodes(bits, i)}, ofGroup);`)}
+${eachRow((r) => `      part${r} += dot4(v${r}.x, w0) + dot4(v${r}.y, w1) + dot4(v${r}.z, w2) + dot4(v${r}.w, w3);`)}
+${eachRow((r) => `      part${r} += dot4(u${r}.x, w4) + dot4(u${r}.y, w5) + dot4(u${r}.z, w6) + dot4(u${r}.w, w7);`)}
+    }
+    let scale = scales[g * stride + id.x] * ${2 ** -shift}; // exact
+${eachRow((r) => `    sum${r} += rounded(vec4<f32>(part${r}) * scale);`)}
+  }`,
+    value: "rounded(sum * rowScales[p.firstRow + row])[c]",
+  };
+}
+
+/** Codes 4i … 4i+3 of the block whose words are c0, c1, …: four neighbours, from bit 0 on. */
+function fourCodes(bits: number, i: number): string {
+  const [word, shift] = [(4 * i * bits) >> 5, (4 * i * bits) & 31];
+  const low = shift ? `(c${word} >> vec4(${shift}u))` : `c${word}`;
+  return shift + 4 * bits > 32 ? `${low} | (c${word + 1} << vec4(${32 - shift}u))` : low;
+}
+
+/**
+ * `fn values`: four codes of each of four columns → what they stand for, times 2^shift, in the bytes of a word.
+ *
+ * Symmetric codes come with their sign and go to the upper ends of their bytes, so that 8 bits are done already and
+ * others 2^(8−bits) times too large. A zero point is taken from all four bytes at once, with 128 added meanwhile, so
+ * that none borrows from the next.
+ */
+function fourValues({ bits, zeros, tables }: QuantizedTensor): { shift: number; values: string } {
+  const mask = 2 ** bits - 1;
+  const shift = zeros || tables ? 0 : 8 - bits;
+  const joined = (byte: (j: number) => string) => [0, 1, 2, 3].map(byte).join(" | ");
+  const spread = joined((j) => {
+    return `((codes << vec4(${(8 - bits) * j + shift}u)) & vec4(${(mask << (8 * j + shift)) >>> 0}u))`;
+  });
+  const lookedUp = joined(
+    (j) => `(entries(ofGroup + ((codes >> vec4(${bits * j}u)) & vec4(${mask}u))) << vec4(${8 * j}u))`,
+  );
+  const symmetric = bits === 8 ? "codes" : spread;
+  const value = tables
+    ? lookedUp
+    : zeros
+      ? `(((${spread}) | vec4(0x80808080u)) - ofGroup) ^ vec4(0x80808080u)`
+      : symmetric;
+  return {
+    shift,
+    values: `${tables ? entries("u32") : ""}
+fn values(codes: vec4<u32>, ofGroup: vec4<u32>) -> vec4<u32> { return ${value}; }`,
+  };
+}
+
+/** `fn dot4(x: u32, w: vec4<u32>) -> vec4<i32>`: four products each of x's word with those of four columns. */
+const DOT4 = {
+  builtin: /* wgsl */ `
 fn dot4(x: u32, w: vec4<u32>) -> vec4<i32> {
   return vec4(dot4I8Packed(x, w.x), dot4I8Packed(x, w.y), dot4I8Packed(x, w.z), dot4I8Packed(x, w.w));
-}`),
+}`,
   /** Where WGSL lacks packed_4x8_integer_dot_product. */
-  byHand: int8Kernel(/* wgsl */ `
+  byHand: /* wgsl */ `
 fn unpack(word: u32) -> vec4<i32> {
   return bitcast<vec4<i32>>(vec4(word) << vec4(24u, 16u, 8u, 0u)) >> vec4(24u);
 }
 fn dot4(x: u32, w: vec4<u32>) -> vec4<i32> {
   let v = unpack(x);
   return vec4(dot(v, unpack(w.x)), dot(v, unpack(w.y)), dot(v, unpack(w.z)), dot(v, unpack(w.w)));
-}`),
+}`,
 };

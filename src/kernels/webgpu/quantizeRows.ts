@@ -1,3 +1,4 @@
+import { BLOCK } from "../../tensor/quantized.ts";
 import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
 import { type GpuNorm, LANES, MOMENTS, reduction, rowGroups } from "./layerNorm.ts";
 
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }`;
 
 /**
- * The dispatch that writes the rows of x [R, K], or of layerNorm(x, norm), in int8: u32 [R, ⌈K/16⌉·4], four neighbours
+ * The dispatch that writes the rows of x [R, K], or of layerNorm(x, norm), in int8: u32 [R, ⌈K/32⌉·8], four neighbours
  * a word and zeros behind the row; and the scale s of each, f32 [R]. QuantizedTensor.activation has the formula.
  */
 export function quantizeRowsDispatch(
@@ -55,7 +56,7 @@ export function quantizeRowsDispatch(
   norm?: GpuNorm,
 ): Dispatch {
   const [rows, d] = x.shape;
-  const words = Math.ceil(d / 16) * 4;
+  const words = Math.ceil(d / BLOCK) * 8;
   const workgroups = rowGroups(rows);
   const dynamic = activation === "dynamic";
   const fixed = dynamic ? new Float32Array(2) : Float32Array.of(activation, 1 / Math.fround(activation));

@@ -133,7 +133,7 @@ function softmaxStep(
   const end = scores + ((count + 3) & ~3) * 4;
   for (let at = scores + count * 4; at < end; at += 4) f32.store(at, LOWEST);
   let top = f32x4.splat(LOWEST);
-  for (let at = scores; at < end; at += 16) top = f32x4.max(top, v128.load(at));
+  for (let at = scores; at < end; at += 16) top = f32x4.pmax(top, v128.load(at));
   const before = f32.load(maximum);
   const after = max(before, maxLanes(f32x4.mul(top, scale)));
   f32.store(maximum, after);

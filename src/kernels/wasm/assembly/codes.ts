@@ -1,7 +1,7 @@
 import { next, thread } from "./threads";
 import { PANEL } from "./tile";
 // biome-ignore lint/style/useImportType: AssemblyScript knows no type imports
-import { codePanelBytes, Weight } from "./weight";
+import { codePanelBytes, I16, Weight } from "./weight";
 
 /**
  * Codes of `bits` bits in rows of whole blocks → panels [⌈n/8⌉, k, 8] in the same place, by way of `scratch` (a panel
@@ -38,17 +38,33 @@ export function packCodes(
 }
 
 /**
- * The weights that the codes of a panel stand for, f32 out [k, 8]; QuantizedTensor has the formula. Code c of the
- * eight lies in two neighbouring bytes: these go to a 16-bit lane, a product shifts the code to the lane's top, and a
- * shift by a constant takes it down, whatever its width.
+ * How the eight codes of one k, `bits` whole bytes, get apart: code c lies in two neighbouring bytes; these go to a
+ * 16-bit lane, a product shifts the code to the lane's top, and a shift by a constant takes it down, whatever its width.
+ * Written to `at`: the bytes for a swizzle, then the factors.
  */
+function prepareSplit(bits: usize, at: usize): void {
+  for (let c: usize = 0; c < PANEL; c++) {
+    store<u8>(at + 2 * c, (c * bits) >> 3);
+    store<u8>(at + 2 * c, ((c * bits) >> 3) + 1, 1);
+    store<u16>(at + 16 + 2 * c, <u16>((<u32>1) << (<u32>(16 - bits - ((c * bits) & 7)))));
+  }
+}
+
+/** Eight codes as int16; `down` is 16 − bits. */
+function split(from: usize, bytes: v128, factors: v128, down: i32): v128 {
+  return i16x8.shr_u(i16x8.mul(i8x16.swizzle(v128.load64_zero(from), bytes), factors), down);
+}
+
+/** The codes that stand for 0 in a group's eight columns, as int16. */
+function zerosOf(weight: Weight, at: usize): v128 {
+  if (weight.zeros) return i16x8.extend_low_i8x16_u(v128.load64_zero(weight.zeros + at));
+  return i16x8.splat(<i16>((<u32>1) << (<u32>(weight.bits - 1))));
+}
+
+/** The weights that the codes of a panel stand for, f32 out [k, 8]; QuantizedTensor has the formula. */
 export function unpackCodes(weight: Weight, panel: usize, out: usize): void {
   const bits = weight.bits;
-  for (let c: usize = 0; c < PANEL; c++) {
-    store<u8>(out + 2 * c, (c * bits) >> 3);
-    store<u8>(out + 2 * c, ((c * bits) >> 3) + 1, 1);
-    store<u16>(out + 16 + 2 * c, <u16>((<u32>1) << (<u32>(16 - bits - ((c * bits) & 7)))));
-  }
+  prepareSplit(bits, out);
   const bytes = v128.load(out);
   const factors = v128.load(out, 16);
   const down: i32 = 16 - <i32>bits;
@@ -59,32 +75,22 @@ export function unpackCodes(weight: Weight, panel: usize, out: usize): void {
     const at = (panel * weight.groups + group) * PANEL;
     const scale0 = v128.load(weight.scales + at * 4);
     const scale1 = v128.load(weight.scales + at * 4, 16);
-    const count = min(weight.groupSize, weight.k - group * weight.groupSize);
-    const end = out + count * PANEL * 4;
+    const end = out + groupLength(weight, group) * PANEL * 4;
     if (weight.tables) {
       const table = tables + group * weight.tableOfGroup;
+      const second = table + 4 * weight.tableOfColumn;
       for (; out < end; out += PANEL * 4, from += bits) {
-        const codes = i16x8.shr_u(i16x8.mul(i8x16.swizzle(v128.load64_zero(from), bytes), factors), down);
-        v128.store(
-          out,
-          f32x4.mul(lookUp(i32x4.extend_low_i16x8_u(codes), table, weight.tableOfColumn), scale0),
-        );
-        const second = table + 4 * weight.tableOfColumn;
-        v128.store(
-          out,
-          f32x4.mul(lookUp(i32x4.extend_high_i16x8_u(codes), second, weight.tableOfColumn), scale1),
-          16,
-        );
+        const codes = split(from, bytes, factors, down);
+        const low = lookUp(i32x4.extend_low_i16x8_u(codes), table, weight.tableOfColumn);
+        const high = lookUp(i32x4.extend_high_i16x8_u(codes), second, weight.tableOfColumn);
+        v128.store(out, f32x4.mul(low, scale0));
+        v128.store(out, f32x4.mul(high, scale1), 16);
       }
       continue;
     }
-    const zeros = weight.zeros
-      ? v128.load64_zero(weight.zeros + at)
-      : i8x16.splat(<i8>((<u32>1) << (<u32>(bits - 1))));
-    const zeros16 = i16x8.extend_low_i8x16_u(zeros);
+    const zeros = zerosOf(weight, at);
     for (; out < end; out += PANEL * 4, from += bits) {
-      const codes = i16x8.shr_u(i16x8.mul(i8x16.swizzle(v128.load64_zero(from), bytes), factors), down);
-      const steps = i16x8.sub(codes, zeros16);
+      const steps = i16x8.sub(split(from, bytes, factors, down), zeros);
       v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(steps)), scale0));
       v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(steps)), scale1), 16);
     }
@@ -101,4 +107,88 @@ function lookUp(codes: v128, table: usize, stride: usize): v128 {
   values = v128.load32_lane(table + i32x4.extract_lane(at, 2), values, 2);
   table += stride;
   return v128.load32_lane(table + i32x4.extract_lane(at, 3), values, 3);
+}
+
+/**
+ * The whole numbers that the codes of a panel stand for before scaling, as the tiles of int8.ts read them: for each
+ * group −offset·Σv of its eight columns, i32, and then v.
+ */
+export function unpackIntegers(weight: Weight, panel: usize, out: usize): void {
+  const bits = weight.bits;
+  prepareSplit(bits, out);
+  const bytes = v128.load(out);
+  const factors = v128.load(out, 16);
+  const down: i32 = 16 - <i32>bits;
+
+  const tables = weight.tables + panel * PANEL * weight.tableOfColumn;
+  let from = weight.panels + panel * codePanelBytes(weight.k, bits);
+  for (let group: usize = 0; group < weight.groups; group++) {
+    const table = tables + group * weight.tableOfGroup;
+    const zeros = zerosOf(weight, (panel * weight.groups + group) * PANEL);
+    const start = out;
+    out += PANEL * 4;
+    let sum0 = i32x4.splat(0);
+    let sum1 = sum0;
+    for (const end = from + groupLength(weight, group) * bits; from < end; from += 4 * bits) {
+      const v0 = valuesOf(weight, split(from, bytes, factors, down), zeros, table, out);
+      const v1 = valuesOf(weight, split(from + bits, bytes, factors, down), zeros, table, out);
+      const v2 = valuesOf(weight, split(from + 2 * bits, bytes, factors, down), zeros, table, out);
+      const v3 = valuesOf(weight, split(from + 3 * bits, bytes, factors, down), zeros, table, out);
+      const sum = i16x8.add(i16x8.add(v0, v1), i16x8.add(v2, v3));
+      sum0 = i32x4.add(sum0, i32x4.extend_low_i16x8_s(sum));
+      sum1 = i32x4.add(sum1, i32x4.extend_high_i16x8_s(sum));
+      out = weight.products === I16 ? storePairs(out, v0, v1, v2, v3) : storeQuads(out, v0, v1, v2, v3);
+    }
+    const factor = i32x4.splat(-weight.offset);
+    v128.store(start, i32x4.mul(sum0, factor));
+    v128.store(start, i32x4.mul(sum1, factor), 16);
+  }
+}
+
+/** v of eight codes, int16. */
+function valuesOf(weight: Weight, codes: v128, zeros: v128, table: usize, scratch: usize): v128 {
+  if (!weight.tables) return i16x8.sub(codes, zeros);
+  if (weight.tableOfColumn === 0) return lookUpShared(codes, table, weight.bits);
+  return lookUpOwn(codes, table, weight.tableOfColumn, scratch);
+}
+
+/** Four k of eight columns → int16 [2, 8, 2]. */
+function storePairs(out: usize, v0: v128, v1: v128, v2: v128, v3: v128): usize {
+  v128.store(out, v128.shuffle<i16>(v0, v1, 0, 8, 1, 9, 2, 10, 3, 11));
+  v128.store(out, v128.shuffle<i16>(v0, v1, 4, 12, 5, 13, 6, 14, 7, 15), 16);
+  v128.store(out, v128.shuffle<i16>(v2, v3, 0, 8, 1, 9, 2, 10, 3, 11), 32);
+  v128.store(out, v128.shuffle<i16>(v2, v3, 4, 12, 5, 13, 6, 14, 7, 15), 48);
+  return out + 64;
+}
+
+/** Four k of eight columns → int8 [8, 4]. */
+function storeQuads(out: usize, v0: v128, v1: v128, v2: v128, v3: v128): usize {
+  const a = i8x16.narrow_i16x8_s(v0, v1);
+  const b = i8x16.narrow_i16x8_s(v2, v3);
+  v128.store(out, v128.shuffle<i8>(a, b, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27));
+  v128.store(out, v128.shuffle<i8>(a, b, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31), 16);
+  return out + 32;
+}
+
+/** Entries of one table of int8, 16 at a time: a swizzle gives 0 where the code lies in another part. */
+function lookUpShared(codes: v128, table: usize, bits: usize): v128 {
+  let values = i8x16.swizzle(v128.load(table), codes);
+  for (let part = 16; part < 1 << bits; part += 16) {
+    values = v128.or(values, i8x16.swizzle(v128.load(table + part), i8x16.sub(codes, i8x16.splat(<i8>part))));
+  }
+  return i16x8.shr_s(i16x8.shl(values, 8), 8);
+}
+
+/** Entry codes[c] of the table of int8 at table + c · stride, by way of `scratch` [8]. */
+function lookUpOwn(codes: v128, table: usize, stride: usize, scratch: usize): v128 {
+  v128.store(scratch, codes);
+  for (let c: usize = 0; c < PANEL; c++, table += stride) {
+    store<i16>(scratch + 2 * c, load<i8>(table + load<u16>(scratch + 2 * c)));
+  }
+  return v128.load(scratch);
+}
+
+/** Weights of a row in a group: the last one may be shorter. */
+function groupLength(weight: Weight, group: usize): usize {
+  return min(weight.groupSize, weight.k - group * weight.groupSize);
 }

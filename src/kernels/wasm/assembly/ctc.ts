@@ -90,7 +90,7 @@ function findChosen(chosen: usize, chosenCount: usize, token: usize, count: usiz
 
 function largest(logits: usize): f32 {
   let top = v128.load(logits);
-  for (let at: usize = 16; at < TOKENS * 4; at += 16) top = f32x4.max(top, v128.load(logits + at));
+  for (let at: usize = 16; at < TOKENS * 4; at += 16) top = f32x4.pmax(top, v128.load(logits + at));
   return maxLanes(top);
 }
 

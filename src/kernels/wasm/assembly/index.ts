@@ -3,7 +3,7 @@ export { attention } from "./attention";
 export { packCodes } from "./codes";
 export { ctc, ctcMerge } from "./ctc";
 export { fsmn } from "./fsmn";
-export { packInt8, quantizeRows } from "./int8";
+export { quantizeRows } from "./int8";
 export { layerNorm } from "./layerNorm";
 export { linear } from "./linear";
 export { packRows, packWeight } from "./pack";

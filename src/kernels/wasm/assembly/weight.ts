@@ -1,4 +1,4 @@
-import { unpackCodes } from "./codes";
+import { unpackCodes, unpackIntegers } from "./codes";
 import { INT8_ROWS, int8TileBytes, tileInt8 } from "./int8";
 import { PANEL, ROWS, tile } from "./tile";
 
@@ -9,8 +9,17 @@ export const CODES: u32 = 2;
 export const INT8: u32 = 3;
 
 /**
+ * How int8 products are made (module.ts finds out which of them come out right here): of int16 pairs, which every
+ * runtime has; or by relaxed SIMD's dot products of int8, pairs to int16 or quads to int32.
+ */
+export const I16: u32 = 0;
+export const PAIRS: u32 = 1;
+export const QUADS: u32 = 2;
+
+/**
  * The weight [N, K] of a linear layer, as the host describes it (weight.ts has the same fields in the same order).
- * `panels` are [⌈N/8⌉, K, 8] numbers, or codes as packCodes and packInt8 lay them. Pointers may be 0, which is none.
+ * `panels` are [⌈N/8⌉, K, 8] numbers, or codes as packCodes lays them; INT8 are codes whose products with int8
+ * activations are summed as integers. Pointers may be 0, which is none.
  */
 @unmanaged
 export class Weight {
@@ -25,12 +34,15 @@ export class Weight {
   scales: usize;
   /** u8 [⌈N/8⌉, groups, 8]. */
   zeros: usize;
-  /** f32 tables of 2^bits; bytes from a column's to the next column's, and from a group's to the next group's. */
+  /** Tables of 2^bits entries, f32 (int8 for INT8, 16 at least); bytes from a column's to the next column's, and from a group's to the next group's. */
   tables: usize;
   tableOfColumn: usize;
   tableOfGroup: usize;
   /** INT8: the scale of x, 0 for each row's own. */
   activation: f32;
+  /** INT8: how products are made, and what is added to the int8 numbers of x for that (the panels take it off again). */
+  products: u32;
+  offset: i32;
 }
 
 /** Rows of x that `multiply` takes at a time. */
@@ -46,25 +58,33 @@ function halvesToFloats(bits: v128): v128 {
 }
 
 /**
- * The panels [count] of a weight from panel `first` on as `multiply` takes them: f32 and int8 ones where they are,
- * others unpacked into `scratch` [count, k, 8].
+ * The panels [count] of a weight from panel `first` on as `multiply` takes them: f32 ones where they are, others
+ * unpacked into `scratch` [count, k, 8].
  */
 export function panels(weight: Weight, first: usize, count: usize, scratch: usize): usize {
-  const k = weight.k;
-  const numbers = k * PANEL;
+  const numbers = weight.k * PANEL;
   if (weight.format === F32) return weight.panels + first * numbers * 4;
-  if (weight.format === INT8) return weight.panels + first * codePanelBytes(k, 8);
-  if (weight.format === CODES) {
-    for (let p: usize = 0; p < count; p++) unpackCodes(weight, first + p, scratch + p * numbers * 4);
-    return scratch;
-  }
-  const source = weight.panels + first * numbers * 2;
-  for (let i: usize = 0; i < count * numbers; i += 8) {
-    const bits = v128.load(source + i * 2);
-    v128.store(scratch + i * 4, halvesToFloats(i32x4.extend_low_i16x8_u(bits)));
-    v128.store(scratch + i * 4, halvesToFloats(i32x4.extend_high_i16x8_u(bits)), 16);
+  for (let p: usize = 0; p < count; p++) {
+    const out = scratch + p * panelBytes(weight);
+    if (weight.format === F16) unpackHalves(weight.panels + (first + p) * numbers * 2, numbers, out);
+    else if (weight.format === CODES) unpackCodes(weight, first + p, out);
+    else unpackIntegers(weight, first + p, out);
   }
   return scratch;
+}
+
+/** Bytes of a panel for `multiply`, f32's at most unless groups are short. */
+function panelBytes(weight: Weight): usize {
+  if (weight.format !== INT8) return weight.k * PANEL * 4;
+  return weight.groups * PANEL * 4 + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
+}
+
+function unpackHalves(source: usize, count: usize, out: usize): void {
+  for (let i: usize = 0; i < count; i += 8) {
+    const bits = v128.load(source + i * 2);
+    v128.store(out + i * 4, halvesToFloats(i32x4.extend_low_i16x8_u(bits)));
+    v128.store(out + i * 4, halvesToFloats(i32x4.extend_high_i16x8_u(bits)), 16);
+  }
 }
 
 /** Bytes of a panel of codes: those of eight rows of whole blocks of 32, as they came. */
@@ -87,16 +107,14 @@ export function multiply(
   stride: usize,
 ): void {
   const k = weight.k;
-  if (weight.format === INT8) {
-    const a = x + (row / INT8_ROWS) * int8TileBytes(k);
-    for (let p: usize = 0; p < count; p++) {
-      const scales = weight.scales + (first + p) * PANEL * 4;
-      tileInt8(a, w + p * codePanelBytes(k, 8), k, scales, out + p * PANEL * 4, stride);
-    }
-    return;
-  }
-  const a = x + row * k * 4;
   for (let p: usize = 0; p < count; p++) {
-    tile(a, w + p * k * PANEL * 4, k, out + p * PANEL * 4, stride, false);
+    const panel = w + p * panelBytes(weight);
+    const sums = out + p * PANEL * 4;
+    if (weight.format === INT8) {
+      const scales = weight.scales + (first + p) * weight.groups * PANEL * 4;
+      tileInt8(weight, x + (row / INT8_ROWS) * int8TileBytes(k), panel, scales, sums, stride);
+    } else {
+      tile(x + row * k * 4, panel, k, sums, stride, false);
+    }
   }
 }
