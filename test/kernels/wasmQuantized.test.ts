@@ -104,6 +104,19 @@ describe("quantised weights in WASM, on one thread and on two, against the refer
     expect(await difference((b) => b.linear(b.upload(x), b.uploadLinear(weight)))).toBe(0);
   });
 
+  test("int8 behind a ReLU, where no x is negative: to the bit", async () => {
+    for (const rows of ROWS) {
+      const random = randomizer(rows);
+      const [x, bias] = [random([rows, 96], 2), random([256])];
+      const [first, second] = [randomQuantized(6, [256, 96], INT8), randomQuantized(7, [31, 256], INT8)];
+      const error = await difference((b) => {
+        const hidden = b.linear(b.upload(x), b.uploadLinear(first), { bias: b.upload(bias), relu: true });
+        return b.linear(hidden, b.uploadLinear(second));
+      });
+      expect(error).toBe(0);
+    }
+  });
+
   test("a norm in front, of weights of each kind", async () => {
     const random = randomizer(4);
     const [x, gamma, beta] = [random([33, 96], 20), random([96]), random([96])];

@@ -9,6 +9,8 @@ import { KERNELS, type KernelName, Pool } from "./pool.ts";
 export interface WasmTensor extends Tensor {
   readonly pointer: number;
   readonly bytes: number;
+  /** No number in it is negative. */
+  readonly positive?: boolean;
   /** The commands among which is the one that fills it. */
   readonly origin: Origin;
 }
@@ -31,8 +33,8 @@ const GROWTH = 16 * 2 ** 20;
  */
 export class WasmDevice {
   readonly threads: number;
-  /** What int8 weights are multiplied with. */
-  readonly int8: Int8Products;
+  /** What int8 weights can be multiplied with, fastest first. */
+  readonly int8: readonly Int8Products[];
   readonly #memory: WebAssembly.Memory | undefined;
   readonly #heap = new Heap((bytes) => this.#grow(bytes));
   readonly #pool: Pool;
@@ -57,9 +59,10 @@ export class WasmDevice {
   }
 
   /** A tensor of undefined contents. */
-  createTensor(shape: readonly number[], dtype: DType = "f32"): WasmTensor {
+  createTensor(shape: readonly number[], dtype: DType = "f32", positive = false): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
-    return this.#adopt({ shape, dtype, bytes, pointer: this.#heap.acquire(bytes), origin: this.#origin });
+    const pointer = this.#heap.acquire(bytes);
+    return this.#adopt({ shape, dtype, bytes, pointer, origin: this.#origin, positive });
   }
 
   /** A tensor of these numbers. They travel with the commands: work under way may still use the memory. */

@@ -28,13 +28,15 @@ export const linear =
     const [rows, n, k] = checkLinear(x, weight, options);
     const { norm, bias, relu, residual } = options;
     return device.scope(() => {
-      const y = device.createTensor([rows, n]);
-      const packed = packRows(device, x, weight, rows, norm);
+      const y = device.createTensor([rows, n], "f32", relu && !residual);
+      const positive = x.positive && !norm;
+      const description = positive ? weight.descriptionForPositive : weight.description;
+      const packed = packRows(device, x, { ...weight, description }, rows, norm);
       const scratchBytes = PANEL * (MAX_TILE_ROWS + k) * 4;
       const scratch = device.scratch(scratchBytes);
       device.record(
         "linear",
-        ...[packed, weight.description, bias, relu, residual, y],
+        ...[packed, description, bias, relu, residual, y],
         ...[rows, n, scratch, scratchBytes],
       );
       return y;

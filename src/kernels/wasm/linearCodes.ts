@@ -1,6 +1,6 @@
 import { groupsOf, type QuantizedTensor, wordsOfRow } from "../../tensor/quantized.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
-import { describeWeight, PANEL, type WasmWeight } from "./weight.ts";
+import { type Codes, describeWeight, PANEL, type WasmWeight } from "./weight.ts";
 
 /**
  * Weights in codes of 2 to 8 bits stay in codes, and become f32, or whole numbers for int8 activations, a panel at a
@@ -22,11 +22,19 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   const perGroup = scales.length === n * groups ? scales : new Float32Array(n * groups).fill(scales[0]);
   return describeWeight(device, activation ? "int8" : "codes", shape, panels, {
     ...{ bits, groupSize, groups, activation },
-    products: largestOf(weight) <= 2 ** (device.int8.bits - 1) ? device.int8 : undefined,
+    ...(activation !== undefined && { products: productsOf(device, weight) }),
     scales: uploadPerGroup(device, perGroup, n, "f32"),
     ...(zeros && { zeros: uploadPerGroup(device, zeros, n, "u8") }),
     ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits], activation ? "int8" : "f32")),
   });
+}
+
+/** The fastest products that come out right for a weight. */
+function productsOf(device: WasmDevice, weight: QuantizedTensor): Codes["products"] {
+  const largest = largestOf(weight);
+  const fitting = device.int8.filter(({ bits }) => largest <= 2 ** (bits - 1));
+  const [any] = fitting.filter(({ positive }) => !positive);
+  return { any, positive: fitting[0] };
 }
 
 /** The largest magnitude of what codes stand for before scaling. */

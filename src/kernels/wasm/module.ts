@@ -7,25 +7,30 @@ export interface KernelModule {
   readonly module: WebAssembly.Module;
   /** For people. */
   readonly instructions: string;
-  readonly int8: Int8Products;
+  /** The int8 products that come out right, fastest first. */
+  readonly int8: readonly Int8Products[];
 }
 
-/** Int8 products, and the bits of the weights for which they come out right. */
+/** Int8 products, and for which numbers they come out right. */
 export interface Int8Products extends Products {
-  readonly bits: number;
+  /** Bits of the weights. */
+  readonly bits: 7 | 8;
+  /** Only where no number of x is negative. */
+  readonly positive?: boolean;
 }
 
 /** Every runtime makes these. */
-const I16 = { kind: "i16", offset: 0, bits: 8 } as const;
+const I16: Int8Products = { kind: "i16", offset: 0, bits: 8 };
 /**
- * Those of relaxed SIMD, fastest first. Its results are the hardware's own: x may be taken as signed or as unsigned
- * (then an offset makes it so), and two products of full size may be too much for the int16 that they are summed in.
+ * Those of relaxed SIMD. Its results are the hardware's own: x may be taken as signed or as unsigned (an offset makes
+ * it so), and two products of full size may be too much for the int16 that they are summed in.
  */
 const RELAXED: readonly Int8Products[] = [
   { kind: "quads", offset: 0, bits: 8 },
   { kind: "quads", offset: 128, bits: 8 },
   { kind: "pairs", offset: 0, bits: 8 },
   { kind: "pairs", offset: 128, bits: 7 },
+  { kind: "pairs", offset: 0, bits: 8, positive: true },
 ];
 
 /**
@@ -37,12 +42,12 @@ export async function loadKernels(): Promise<KernelModule> {
   if (WebAssembly.validate(relaxed)) {
     const module = await WebAssembly.compile(relaxed);
     if (multipliesFloats(module)) {
-      const int8 = RELAXED.find((products) => multipliesInt8(module, products)) ?? I16;
-      return { module, instructions: "relaxed SIMD", int8 };
+      const int8 = RELAXED.filter((products) => multipliesInt8(module, products));
+      return { module, instructions: "relaxed SIMD", int8: [...int8, I16] };
     }
   }
   const plain = await readBeside("kernels.wasm");
-  return { module: await WebAssembly.compile(plain), instructions: "SIMD", int8: I16 };
+  return { module: await WebAssembly.compile(plain), instructions: "SIMD", int8: [I16] };
 }
 
 /** Sizes of the tests' products, and where their numbers lie: above the module's own. */
@@ -64,9 +69,14 @@ function multipliesFloats(module: WebAssembly.Module): boolean {
 }
 
 /** Whether x · wᵀ comes out right where all that int8 can hold meets all that the weights' bits can. */
-export function multipliesInt8(module: WebAssembly.Module, { kind, offset, bits }: Int8Products): boolean {
+export function multipliesInt8(
+  module: WebAssembly.Module,
+  { kind, offset, bits, positive }: Int8Products,
+): boolean {
   const [top, half] = [127, 2 ** (bits - 1)];
-  const x = (r: number, i: number) => [top, -top, i % 2 ? top : -top, ((r * 97 + i * 71) % 255) - top][r % 4];
+  const low = positive ? 0 : -top;
+  const x = (r: number, i: number) =>
+    [top, low, i % 2 ? top : low, low + ((r * 97 + i * 71) % (top - low + 1))][r % 4];
   const w = (c: number, i: number) =>
     [-half, half - 1, i % 2 ? -half : half - 1, ((c * 61 + i * 89) % (2 * half)) - half][c % 4];
   const { kernels, floats, words } = instantiate(module);

@@ -13,11 +13,14 @@ export interface Products {
   readonly offset: 0 | 128;
 }
 
+const NONE: Products = { kind: "i16", offset: 0 };
+
 /** A weight [N, K] on the device. */
 export interface WasmWeight extends LinearWeight {
   readonly format: keyof typeof FORMATS;
-  /** What assembly/weight.ts calls Weight. */
+  /** What assembly/weight.ts calls Weight: for any x, and for one without negative numbers. */
   readonly description: WasmTensor;
+  readonly descriptionForPositive: WasmTensor;
 }
 
 /** The parts of a weight whose codes have scales. */
@@ -31,7 +34,7 @@ export interface Codes {
   /** Bytes from a column's table to the next column's, and from a group's to the next group's. */
   readonly tableStrides?: readonly [column: number, group: number];
   readonly activation?: "dynamic" | number;
-  readonly products?: Products;
+  readonly products?: { readonly any: Products; readonly positive: Products };
 }
 
 /** Writes the description that the kernels read. */
@@ -43,12 +46,17 @@ export function describeWeight(
   codes?: Codes,
 ): WasmWeight {
   const { bits = 0, groupSize = 0, groups = 0, scales, zeros, tables, tableStrides = [0, 0] } = codes ?? {};
-  const { kind, offset } = codes?.products ?? { kind: "i16", offset: 0 };
   const activation = typeof codes?.activation === "number" ? codes.activation : 0;
-  const fields = Uint32Array.of(
-    ...[FORMATS[format], panels.pointer, shape[1], bits, groupSize, groups],
-    ...[scales?.pointer ?? 0, zeros?.pointer ?? 0, tables?.pointer ?? 0, ...tableStrides],
-    ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset],
-  );
-  return { shape, format, description: device.upload([fields.length], "u32", fields) };
+  const describe = ({ kind, offset }: Products) => {
+    const fields = Uint32Array.of(
+      ...[FORMATS[format], panels.pointer, shape[1], bits, groupSize, groups],
+      ...[scales?.pointer ?? 0, zeros?.pointer ?? 0, tables?.pointer ?? 0, ...tableStrides],
+      ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset],
+    );
+    return device.upload([fields.length], "u32", fields);
+  };
+  const { any, positive } = codes?.products ?? { any: NONE, positive: NONE };
+  const description = describe(any);
+  const descriptionForPositive = positive === any ? description : describe(positive);
+  return { shape, format, description, descriptionForPositive };
 }
