@@ -1,7 +1,8 @@
 /**
  * Checks and times every kernel at the full-size model's shapes, and the whole model with random weights, on one device:
  * `npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]`. Writes
- * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time.
+ * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time. On a CPU each figure
+ * comes with its share of the measured peak: what one core does in bench/peak, times the threads.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -15,13 +16,14 @@ import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
 import { SenseVoice } from "../src/model/sensevoice.ts";
 import { loadWeights } from "../src/model/weights.ts";
 import { quantizeTensor } from "../src/quant/quantize.ts";
-import { PRESETS } from "../src/quant/scheme.ts";
+import { PRESETS, type Scheme } from "../src/quant/scheme.ts";
 import { type Backend, type Tensor, uploadSegments } from "../src/tensor/backend.ts";
 import { f32ToF16 } from "../src/tensor/f16.ts";
 import type { HostTensor } from "../src/tensor/host.ts";
-import type { Weight } from "../src/tensor/quantized.ts";
+import type { QuantizedTensor, Weight } from "../src/tensor/quantized.ts";
 import { randomizer } from "../test/support/random.ts";
 import { relativeError } from "../test/support/tolerances.ts";
+import { measurePeak, type Peak } from "./peak/measure.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -49,12 +51,17 @@ interface Result {
   readonly ms: number;
   readonly gflops: number;
   readonly gigabytesPerSecond: number;
+  /** Of the device's peak, on a CPU. */
+  readonly share?: number;
 }
 
 const random = randomizer(1);
 const reference: Backend = new ReferenceBackend();
 const backend = await openBackend();
+const peak = options.device === "cpu" ? await measurePeak() : undefined;
 console.log(`${backend.description}; Node ${process.version}, ${cpus()[0].model}`);
+if (peak)
+  console.log(`peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s int8`);
 const results: Result[] = [];
 
 for (const [n, k] of [
@@ -74,7 +81,8 @@ for (const [n, k] of [
       return () => b.linear(input, w, options);
     };
     const bytes = (n * k * bits) / 8 + ROWS * (n + k) * 4;
-    await time(`linear ${name} ${k} → ${n}`, 2 * ROWS * n * k, bytes, run);
+    const arithmetic = weight.dtype === "quantized" && weight.activation ? "int8" : "f32";
+    await time(`linear ${name} ${k} → ${n}`, 2 * ROWS * n * k, bytes, run, arithmetic);
   }
 }
 
@@ -109,6 +117,7 @@ const report = {
   device: options.device,
   node: process.version,
   cpu: cpus()[0].model,
+  peak,
   date: new Date().toISOString().slice(0, 10),
   rows: ROWS,
   kernels: results,
@@ -136,21 +145,18 @@ async function openBackend(): Promise<Backend> {
 function weightsOf(floats: HostTensor, n: number, k: number): [name: string, weight: Weight, bits: number][] {
   const values = floats.data as Float32Array;
   const half: HostTensor = { dtype: "f16", shape: [n, k], data: f32ToF16(values) };
-  const few = (["int8", "int4", "kmeans4"] as const).map((name): [string, Weight, number] => {
-    return [
-      name,
-      quantizeTensor(values, [n, k], PRESETS[name]),
-      PRESETS[name].bits + (name === "int8" ? 0 : 0.5),
-    ];
-  });
-  const int8Weights = quantizeTensor(values, [n, k], { bits: 8, values: "uniform", granularity: "channel" });
-  const lut3 = quantizeTensor(values, [n, k], { ...PRESETS.kmeans4, bits: 3 });
+  const quantized = (scheme: Scheme): QuantizedTensor => quantizeTensor(values, [n, k], scheme);
+  const int7: Scheme = { ...PRESETS.int8, bits: 7 };
   return [
     ["f32", floats, 32],
     ["f16", half, 16],
-    ["int8 weights", int8Weights, 8],
-    ...few,
-    ["kmeans3", lut3, 3.5],
+    ["int8 weights", quantized({ ...PRESETS.int8, activation: undefined }), 8],
+    ["int4 weights", quantized({ ...PRESETS.int4, activation: undefined }), 4.5],
+    ["int8", quantized(PRESETS.int8), 8],
+    ["int7", quantized(int7), 7],
+    ["int4", quantized(PRESETS.int4), 4.5],
+    ["kmeans4", quantized(PRESETS.kmeans4), 4.5],
+    ["kmeans3", quantized({ ...PRESETS.kmeans4, bits: 3 }), 3.5],
   ];
 }
 
@@ -168,6 +174,7 @@ async function time(
   flop: number,
   bytes: number,
   prepare: (backend: Backend, rows: number) => () => Tensor,
+  arithmetic: keyof Peak = "f32",
 ): Promise<void> {
   const got = await backend.read(prepare(backend, CHECKED_ROWS)());
   const error = relativeError(got, await reference.read(prepare(reference, CHECKED_ROWS)()), 1);
@@ -184,13 +191,20 @@ async function time(
   if (result.state !== "completed") throw new Error(`${kernel}: ${result.state}`);
   const ms = result.latency.p50 / TOGETHER;
   const [gflops, gigabytesPerSecond] = [flop / ms / 1e6, bytes / ms / 1e6];
-  results.push({ kernel, ms, gflops, gigabytesPerSecond });
+  const share = shareOfPeak(gflops, arithmetic);
+  results.push({ kernel, ms, gflops, gigabytesPerSecond, share });
   const numbers = [
     `${ms.toFixed(2)} ms`,
     `${gflops.toFixed(1)} GFLOP/s`,
     `${gigabytesPerSecond.toFixed(2)} GB/s`,
+    share === undefined ? "" : `${(100 * share).toFixed(0)} % of peak`,
   ];
   console.log(`${kernel.padEnd(30)}${numbers.map((text) => text.padStart(16)).join("")}`);
+}
+
+function shareOfPeak(gflops: number, arithmetic: keyof Peak): number | undefined {
+  const threads = Number(/(\d+) thread/.exec(backend.description)?.[1]);
+  return peak && gflops / (peak[arithmetic] * threads);
 }
 
 /** The encoder and greedy CTC of the full-size architecture. */

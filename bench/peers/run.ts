@@ -10,6 +10,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { measurePeak } from "../peak/measure.ts";
 
 interface Result {
   readonly peer: string;
@@ -28,6 +29,10 @@ if (!onnx) {
   process.exit(1);
 }
 const CLIP_MS = 11_000;
+/** Multiplications and additions of the linear layers and attention for 183 rows of features and 4 of queries. */
+const OPERATIONS =
+  2 * 187 * (560 * 1536 + 69 * 512 * 1536 + 70 * (512 * 512 + 2 * 512 * 2048) + 512 * 25055) +
+  70 * 4 * 187 * 187 * 512;
 const one = fileURLToPath(new URL("one.ts", import.meta.url));
 const jobs = [
   ...["model.int8.onnx", "model.onnx"].flatMap((file) =>
@@ -37,7 +42,13 @@ const jobs = [
 ];
 
 console.log(`Node ${process.version}, ${cpus()[0].model} × ${cpus().length}; ms are the median of 5`);
-console.log("peer              model                threads   load ms      ms     RTF     MB");
+const peak = await measurePeak();
+console.log(
+  `WASM on one core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s int8 at most`,
+);
+console.log(
+  "peer              model                threads   load ms      ms     RTF     MB  of WASM's peak",
+);
 const results: Result[] = [];
 for (const [peer, model] of jobs) {
   for (const threads of [1, 2]) {
@@ -50,14 +61,16 @@ for (const [peer, model] of jobs) {
     const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Result;
     results.push(result);
     const numbers = [result.load.toFixed(0), result.median.toFixed(0), (result.median / CLIP_MS).toFixed(4)];
+    const most = (result.model.includes("int") ? peak.int8 : peak.f32) * threads;
+    const share = `${(OPERATIONS / result.median / 1e4 / most).toFixed(0)} %`;
     const line = [String(threads).padStart(7), numbers[0].padStart(10), numbers[1].padStart(8)];
     console.log(
-      `${peer.padEnd(18)}${result.model.padEnd(21)}${line.join("")}${numbers[2].padStart(8)}${result.megabytes.toFixed(0).padStart(7)}`,
+      `${peer.padEnd(18)}${result.model.padEnd(21)}${line.join("")}${numbers[2].padStart(8)}${result.megabytes.toFixed(0).padStart(7)}${peer === "onnxruntime-node" ? "" : share.padStart(10)}`,
     );
   }
 }
 const file = new URL(`../results/peers-node${process.versions.node.split(".")[0]}.json`, import.meta.url);
-const cpu = { node: process.version, cpu: cpus()[0].model, cores: cpus().length };
+const cpu = { node: process.version, cpu: cpus()[0].model, cores: cpus().length, peak };
 writeFileSync(
   file,
   `${JSON.stringify({ ...cpu, results: results.map(({ tokens, ...rest }) => rest) }, null, 1)}\n`,

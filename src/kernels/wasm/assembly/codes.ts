@@ -1,6 +1,5 @@
 import { next, thread } from "./threads";
 import { PANEL } from "./tile";
-// biome-ignore lint/style/useImportType: AssemblyScript knows no type imports
 import { codePanelBytes, I16, Weight } from "./weight";
 
 /**
@@ -123,51 +122,69 @@ export function unpackIntegers(weight: Weight, panel: usize, out: usize): void {
   const tables = weight.tables + panel * PANEL * weight.tableOfColumn;
   let from = weight.panels + panel * codePanelBytes(weight.k, bits);
   for (let group: usize = 0; group < weight.groups; group++) {
-    const table = tables + group * weight.tableOfGroup;
-    const zeros = zerosOf(weight, (panel * weight.groups + group) * PANEL);
-    const start = out;
-    out += PANEL * 4;
-    let sum0 = i32x4.splat(0);
-    let sum1 = sum0;
-    for (const end = from + groupLength(weight, group) * bits; from < end; from += 4 * bits) {
-      const v0 = valuesOf(weight, split(from, bytes, factors, down), zeros, table, out);
-      const v1 = valuesOf(weight, split(from + bits, bytes, factors, down), zeros, table, out);
-      const v2 = valuesOf(weight, split(from + 2 * bits, bytes, factors, down), zeros, table, out);
-      const v3 = valuesOf(weight, split(from + 3 * bits, bytes, factors, down), zeros, table, out);
-      const sum = i16x8.add(i16x8.add(v0, v1), i16x8.add(v2, v3));
-      sum0 = i32x4.add(sum0, i32x4.extend_low_i16x8_s(sum));
-      sum1 = i32x4.add(sum1, i32x4.extend_high_i16x8_s(sum));
-      out = weight.products === I16 ? storePairs(out, v0, v1, v2, v3) : storeQuads(out, v0, v1, v2, v3);
+    const length = groupLength(weight, group);
+    const end = from + length * bits;
+    let to = out + PANEL * 4;
+    if (!weight.tables) {
+      const zeros = zerosOf(weight, (panel * weight.groups + group) * PANEL);
+      for (; from < end; from += bits, to += 16) {
+        v128.store(to, i16x8.sub(split(from, bytes, factors, down), zeros));
+      }
+    } else {
+      const table = tables + group * weight.tableOfGroup;
+      for (; from < end; from += bits, to += 16) {
+        const codes = split(from, bytes, factors, down);
+        if (weight.tableOfColumn === 0) v128.store(to, lookUpShared(codes, table, bits));
+        else lookUpOwn(codes, table, weight.tableOfColumn, to);
+      }
     }
-    const factor = i32x4.splat(-weight.offset);
-    v128.store(start, i32x4.mul(sum0, factor));
-    v128.store(start, i32x4.mul(sum1, factor), 16);
+    out = interleave(out, length, weight.offset, weight.products !== I16);
   }
 }
 
-/** v of eight codes, int16. */
-function valuesOf(weight: Weight, codes: v128, zeros: v128, table: usize, scratch: usize): v128 {
-  if (!weight.tables) return i16x8.sub(codes, zeros);
-  if (weight.tableOfColumn === 0) return lookUpShared(codes, table, weight.bits);
-  return lookUpOwn(codes, table, weight.tableOfColumn, scratch);
+/**
+ * The v of a group, int16 [length, 8] behind 32 bytes of room → −offset·Σv in the room, and v in the same place with
+ * two neighbours along k together, [length/2, 8, 2], or as int8 with four, [length/4, 8, 4]. Returns where it ends.
+ */
+function interleave(group: usize, length: usize, offset: i32, fours: bool): usize {
+  let sum0 = i32x4.splat(0);
+  let sum1 = sum0;
+  let from = group + PANEL * 4;
+  let to = from;
+  for (const end = from + length * 16; from < end; from += 64) {
+    const v0 = v128.load(from);
+    const v1 = v128.load(from, 16);
+    const v2 = v128.load(from, 32);
+    const v3 = v128.load(from, 48);
+    const sum = i16x8.add(i16x8.add(v0, v1), i16x8.add(v2, v3));
+    sum0 = i32x4.add(sum0, i32x4.extend_low_i16x8_s(sum));
+    sum1 = i32x4.add(sum1, i32x4.extend_high_i16x8_s(sum));
+    const low01 = v128.shuffle<i16>(v0, v1, 0, 8, 1, 9, 2, 10, 3, 11);
+    const high01 = v128.shuffle<i16>(v0, v1, 4, 12, 5, 13, 6, 14, 7, 15);
+    const low23 = v128.shuffle<i16>(v2, v3, 0, 8, 1, 9, 2, 10, 3, 11);
+    const high23 = v128.shuffle<i16>(v2, v3, 4, 12, 5, 13, 6, 14, 7, 15);
+    if (fours) {
+      v128.store(to, narrowPairs(low01, low23));
+      v128.store(to, narrowPairs(high01, high23), 16);
+      to += 32;
+    } else {
+      v128.store(to, low01);
+      v128.store(to, high01, 16);
+      v128.store(to, low23, 32);
+      v128.store(to, high23, 48);
+      to += 64;
+    }
+  }
+  const factor = i32x4.splat(-offset);
+  v128.store(group, i32x4.mul(sum0, factor));
+  v128.store(group, i32x4.mul(sum1, factor), 16);
+  return to;
 }
 
-/** Four k of eight columns → int16 [2, 8, 2]. */
-function storePairs(out: usize, v0: v128, v1: v128, v2: v128, v3: v128): usize {
-  v128.store(out, v128.shuffle<i16>(v0, v1, 0, 8, 1, 9, 2, 10, 3, 11));
-  v128.store(out, v128.shuffle<i16>(v0, v1, 4, 12, 5, 13, 6, 14, 7, 15), 16);
-  v128.store(out, v128.shuffle<i16>(v2, v3, 0, 8, 1, 9, 2, 10, 3, 11), 32);
-  v128.store(out, v128.shuffle<i16>(v2, v3, 4, 12, 5, 13, 6, 14, 7, 15), 48);
-  return out + 64;
-}
-
-/** Four k of eight columns → int8 [8, 4]. */
-function storeQuads(out: usize, v0: v128, v1: v128, v2: v128, v3: v128): usize {
-  const a = i8x16.narrow_i16x8_s(v0, v1);
-  const b = i8x16.narrow_i16x8_s(v2, v3);
-  v128.store(out, v128.shuffle<i8>(a, b, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27));
-  v128.store(out, v128.shuffle<i8>(a, b, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31), 16);
-  return out + 32;
+/** int16 [4, 2] and [4, 2] → int8 [4, 4]: the pairs of both side by side. */
+function narrowPairs(a: v128, b: v128): v128 {
+  const bytes = i8x16.narrow_i16x8_s(a, b); // the pairs of a, then those of b, two bytes each
+  return v128.shuffle<i16>(bytes, bytes, 0, 4, 1, 5, 2, 6, 3, 7);
 }
 
 /** Entries of one table of int8, 16 at a time: a swizzle gives 0 where the code lies in another part. */
@@ -179,13 +196,12 @@ function lookUpShared(codes: v128, table: usize, bits: usize): v128 {
   return i16x8.shr_s(i16x8.shl(values, 8), 8);
 }
 
-/** Entry codes[c] of the table of int8 at table + c · stride, by way of `scratch` [8]. */
-function lookUpOwn(codes: v128, table: usize, stride: usize, scratch: usize): v128 {
-  v128.store(scratch, codes);
-  for (let c: usize = 0; c < PANEL; c++, table += stride) {
-    store<i16>(scratch + 2 * c, load<i8>(table + load<u16>(scratch + 2 * c)));
+/** out[c] = entry codes[c] of the table of int8 at table + c · stride. */
+function lookUpOwn(codes: v128, table: usize, stride: usize, out: usize): void {
+  v128.store(out, codes);
+  for (const end = out + 16; out < end; out += 2, table += stride) {
+    store<i16>(out, load<i8>(table + load<u16>(out)));
   }
-  return v128.load(scratch);
 }
 
 /** Weights of a row in a group: the last one may be shorter. */

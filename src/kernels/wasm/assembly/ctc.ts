@@ -1,7 +1,6 @@
 import { exp, expOf, maxLanes, sumLanes } from "./simd";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
-// biome-ignore lint/style/useImportType: AssemblyScript knows no type imports
 import { multiply, panels, tileRows, Weight } from "./weight";
 
 /** Tokens of a task. */

@@ -2,7 +2,6 @@ import { normalise } from "./layerNorm";
 import { maxLanes, rounded, wholeOf } from "./simd";
 import { next, thread } from "./threads";
 import { PANEL } from "./tile";
-// biome-ignore lint/style/useImportType: AssemblyScript knows no type imports
 import { I16, PAIRS, Weight } from "./weight";
 
 /** Rows of a tile: a product of int16 pairs needs a register besides the sums, so four, whatever the build. */

@@ -1,7 +1,6 @@
 import { storeLanes } from "./simd";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
-// biome-ignore lint/style/useImportType: AssemblyScript knows no type imports
 import { multiply, panels, tileRows, Weight } from "./weight";
 
 /** Columns of a task: a cache line of y, so that no two threads write to one. */
