@@ -5,13 +5,19 @@ import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import type { QuantizedTensor } from "../../src/tensor/quantized.ts";
-import { INT8_SCHEMES, type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
+import {
+  COLUMNS,
+  INT8_SCHEMES,
+  linearsOf,
+  type RandomScheme,
+  ROWS,
+  randomQuantized,
+  SCHEMES,
+  WIDTHS,
+} from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
-const ROWS = [1, 3, 31, 33, 127, 171];
-const WIDTHS = [32, 96, 256, 560];
-const COLUMNS = [31, 256, 995];
 const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
 const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
 
@@ -36,35 +42,16 @@ describe("quantised weights in WASM, on one thread and on two, against the refer
 
   for (const [s, scheme] of SCHEMES.entries()) {
     test(`codes: ${JSON.stringify(scheme)}`, async () => {
-      // Each scheme meets all widths, and all numbers of rows and columns among its neighbours.
-      for (const [i, k] of WIDTHS.entries()) {
-        const rows = ROWS[(s + i) % ROWS.length];
-        const n = COLUMNS[(s + i) % COLUMNS.length];
-        const weight = randomQuantized(s, [n, k], scheme);
-        const random = randomizer(i);
-        const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
-        const error = await difference((b) => {
-          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
-          return b.linear(b.upload(x), b.uploadLinear(weight), options);
-        });
-        expect(error).toBeLessThan(TOLERANCE.kernel);
+      for (const compute of linearsOf(scheme, s)) {
+        expect(await difference(compute)).toBeLessThan(TOLERANCE.kernel);
       }
     });
   }
 
   for (const [s, scheme] of INT8_SCHEMES.entries()) {
     test(`int8 activations, to the bit: ${JSON.stringify(scheme)}`, async () => {
-      for (const [i, k] of WIDTHS.entries()) {
-        const rows = ROWS[(s + i) % ROWS.length];
-        const n = COLUMNS[(s + i) % COLUMNS.length];
-        const weight = randomQuantized(s, [n, k], scheme);
-        const random = randomizer(i);
-        const [x, bias, residual] = [random([rows, k], 2), random([n]), random([rows, n])];
-        const error = await difference((b) => {
-          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
-          return b.linear(b.upload(x), b.uploadLinear(weight), options);
-        });
-        expect(error).toBe(0);
+      for (const compute of linearsOf(scheme, s)) {
+        expect(await difference(compute)).toBe(0);
       }
     });
   }

@@ -9,12 +9,19 @@ import { quantizeRowsDispatch } from "../../src/kernels/webgpu/quantizeRows.ts";
 import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { describeGpu, testGpu } from "../support/gpu.ts";
-import { INT8_SCHEMES, type RandomScheme, randomQuantized, SCHEMES } from "../support/quantized.ts";
+import {
+  COLUMNS,
+  INT8_SCHEMES,
+  linearsOf,
+  type RandomScheme,
+  ROWS,
+  randomQuantized,
+  SCHEMES,
+  WIDTHS,
+} from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
-const ROWS = [1, 3, 31, 33, 127, 171];
-const WIDTHS = [32, 96, 256, 560];
 const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
 const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
 const INT8_IN_4 = { bits: 4, scale: 32, activation: "dynamic" } satisfies RandomScheme;
@@ -40,36 +47,17 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
 
   for (const [s, scheme] of SCHEMES.entries()) {
     test(`codes: ${JSON.stringify(scheme)}`, async () => {
-      // Each scheme meets all widths, and all numbers of rows and columns among its neighbours.
-      for (const [i, k] of WIDTHS.entries()) {
-        const rows = ROWS[(s + i) % ROWS.length];
-        const n = [31, 256, 995][(s + i) % 3];
-        const weight = randomQuantized(s, [n, k], scheme);
-        const random = randomizer(i);
-        const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
-        const error = await difference((b) => {
-          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
-          return b.linear(b.upload(x), b.uploadLinear(weight), options);
-        });
-        expect(error).toBeLessThan(TOLERANCE.kernel);
+      for (const compute of linearsOf(scheme, s)) {
+        expect(await difference(compute)).toBeLessThan(TOLERANCE.kernel);
       }
     });
   }
 
   for (const [s, scheme] of INT8_SCHEMES.entries()) {
     test(`int8: ${JSON.stringify(scheme)}, to the bit`, async () => {
-      for (const [i, k] of WIDTHS.entries()) {
-        const rows = ROWS[(s + i) % ROWS.length];
-        const n = [31, 256, 995][(s + i) % 3];
-        const weight = randomQuantized(s, [n, k], scheme);
-        const random = randomizer(i);
-        const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
-        const error = await difference((b) => {
-          const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
-          return b.linear(b.upload(x), b.uploadLinear(weight), options);
-        });
-        const exact = scheme.activation !== "dynamic" || dividesExactly;
-        expect(error).toBeLessThanOrEqual(exact ? 0 : TOLERANCE.int8Layer);
+      const exact = scheme.activation !== "dynamic" || dividesExactly;
+      for (const compute of linearsOf(scheme, s)) {
+        expect(await difference(compute)).toBeLessThanOrEqual(exact ? 0 : TOLERANCE.int8Layer);
       }
     });
   }
@@ -77,7 +65,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
   for (const rows of ROWS) {
     test(`codes: ${rows} rows, every width and number of columns`, async () => {
       for (const k of WIDTHS) {
-        for (const n of [31, 256, 995]) {
+        for (const n of COLUMNS) {
           const x = randomizer(rows)([rows, k]);
           const weight = randomQuantized(n, [n, k], { bits: 4, scale: 32 });
           expect(await difference((b) => b.linear(b.upload(x), b.uploadLinear(weight)))).toBeLessThan(
@@ -89,7 +77,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
 
     test(`int8: ${rows} rows to the bit, every width and number of columns`, async () => {
       for (const k of WIDTHS) {
-        for (const n of [31, 256, 995]) {
+        for (const n of COLUMNS) {
           const random = randomizer(rows + k);
           const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
           for (const scheme of [INT8, INT8_STATIC, INT8_IN_4]) {

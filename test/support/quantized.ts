@@ -1,3 +1,4 @@
+import type { Backend, Tensor } from "../../src/tensor/backend.ts";
 import { f16ToF32, f32ToF16 } from "../../src/tensor/f16.ts";
 import { BLOCK, packCodes, type QuantizedTensor } from "../../src/tensor/quantized.ts";
 import { randomizer } from "./random.ts";
@@ -70,3 +71,23 @@ export const INT8_SCHEMES: readonly RandomScheme[] = [
   ...SCHEMES.filter(({ bits, zeros }) => !(bits === 8 && zeros)),
   { bits: 7, scale: 64, zeros: true },
 ].map((scheme, i) => ({ ...scheme, activation: i % 3 === 0 ? 0.01 : "dynamic" }));
+
+/** Rows, widths and columns at which kernels are tried. */
+export const ROWS = [1, 3, 31, 33, 127, 171];
+export const WIDTHS = [32, 96, 256, 560];
+export const COLUMNS = [31, 256, 995];
+
+/** `linear` with a weight of the scheme at every width; the rows and columns that it leaves out its neighbours take. */
+export function linearsOf(scheme: RandomScheme, seed: number): ((backend: Backend) => Tensor)[] {
+  return WIDTHS.map((k, i) => {
+    const rows = ROWS[(seed + i) % ROWS.length];
+    const n = COLUMNS[(seed + i) % COLUMNS.length];
+    const weight = randomQuantized(seed, [n, k], scheme);
+    const random = randomizer(i);
+    const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
+    return (b) => {
+      const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
+      return b.linear(b.upload(x), b.uploadLinear(weight), options);
+    };
+  });
+}
