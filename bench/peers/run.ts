@@ -61,7 +61,7 @@ for (const [peer, model] of jobs) {
     const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Result;
     results.push(result);
     const numbers = [result.load.toFixed(0), result.median.toFixed(0), (result.median / CLIP_MS).toFixed(4)];
-    const most = (result.model.includes("int") ? peak.int8 : peak.f32) * threads;
+    const most = (/int|lut/.test(result.model) ? peak.int8 : peak.f32) * threads;
     const share = `${(OPERATIONS / result.median / 1e4 / most).toFixed(0)} %`;
     const line = [String(threads).padStart(7), numbers[0].padStart(10), numbers[1].padStart(8)];
     console.log(
