@@ -73,7 +73,7 @@ export function panels(weight: Weight, first: usize, count: usize, scratch: usiz
   return scratch;
 }
 
-/** Bytes of a panel for `multiply`, f32's at most unless groups are short. */
+/** Bytes of a panel for `multiply`: f32, or whole numbers with eight sums in front of each group. */
 function panelBytes(weight: Weight): usize {
   if (weight.format !== INT8) return weight.k * PANEL * 4;
   return weight.groups * PANEL * 4 + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
