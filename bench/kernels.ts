@@ -88,11 +88,18 @@ for (const [n, k] of [
 
 const [qkv, taps, x, vector] = [random([ROWS, 3 * D]), random([D, 11]), random([ROWS, D]), random([D])];
 const [vocabulary, vocabularyBias] = [random([VOCAB, D], 0.1), random([VOCAB])];
-await time("CTC head f32", 2 * ROWS * VOCAB * D, VOCAB * D * 4, (b, rows) => {
-  const head = { weight: b.uploadLinear(vocabulary), bias: b.upload(vocabularyBias) };
-  const input = b.upload(firstRows(x, rows));
-  return () => b.ctcGreedy(input, head);
-});
+for (const [name, weight, bytes] of [
+  ["f32", vocabulary, 4],
+  ["int8", quantizeTensor(vocabulary.data as Float32Array, [VOCAB, D], PRESETS.int8), 1],
+] as const) {
+  const run = (b: Backend, rows: number) => {
+    const head = { weight: b.uploadLinear(weight), bias: b.upload(vocabularyBias) };
+    const input = b.upload(firstRows(x, rows));
+    return () => b.ctcGreedy(input, head);
+  };
+  const arithmetic = name === "int8" ? "int8" : "f32";
+  await time(`CTC head ${name}`, 2 * ROWS * VOCAB * D, VOCAB * D * bytes, run, arithmetic);
+}
 await time("attention", 4 * ROWS * ROWS * D, ROWS * D * 16, (b) => {
   const [input, segments] = [b.upload(qkv), uploadSegments(b, [ROWS])];
   return () => b.attention(input, 4, segments);

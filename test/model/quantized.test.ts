@@ -40,6 +40,11 @@ describeGpu("a model in few bits, WebGPU against the reference", () => {
   test.each([
     ["codes", CODES, TOLERANCE.layer],
     ["int8", [INT8], TOLERANCE.int8Layer],
+    [
+      "codes × int8",
+      CODES.map((scheme): RandomScheme => ({ ...scheme, activation: "dynamic" })),
+      TOLERANCE.int8Layer,
+    ],
   ])("%s", async (_, schemes, tolerance) => {
     const [got, expected] = [await encode(webgpu, schemes), await encode(reference, schemes)];
     expect(relativeError(got[0], expected[0])).toBeLessThan(tolerance);
