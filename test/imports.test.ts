@@ -8,10 +8,11 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 /** Rooms from the bottom up; a file may import from its own room and those in its list. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
+  pause: [],
   tensor: ["error"],
-  audio: ["error", "tensor", "weights"],
+  audio: ["error", "pause", "tensor", "weights"],
   quant: ["error", "tensor", "weights"],
-  weights: ["error", "tensor", "quant"],
+  weights: ["error", "pause", "tensor", "quant"],
   kernels: ["error", "tensor"],
   model: ["error", "tensor", "kernels", "weights", "quant"],
   engine: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],

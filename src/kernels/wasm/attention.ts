@@ -1,8 +1,8 @@
 import type { Segments } from "../../tensor/backend.ts";
 import { checkAttention } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
+import { PANEL } from "./formats.ts";
 import { MAX_TILE_ROWS } from "./linear.ts";
-import { PANEL } from "./weight.ts";
 
 /** Queries of a task and keys of a step (assembly/attention.ts). */
 const QUERIES = 48;

@@ -1,8 +1,9 @@
 import { SenseVoiceError } from "../../error.ts";
 import type { Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
+import type { Int8Products } from "./formats.ts";
 import { Heap } from "./memory.ts";
-import type { Int8Products, KernelModule } from "./module.ts";
+import type { KernelModule } from "./module.ts";
 import { KERNELS, type KernelName, Pool } from "./pool.ts";
 
 /** A tensor in the kernels' memory. */

@@ -2,10 +2,11 @@ import type { LinearOptions } from "../../tensor/backend.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
+import { PANEL } from "./formats.ts";
 import type { WasmNorm } from "./layerNorm.ts";
 import { uploadCodes } from "./linearCodes.ts";
 import { uploadFloats } from "./linearFloats.ts";
-import { PANEL, type WasmWeight } from "./weight.ts";
+import type { WasmWeight } from "./weight.ts";
 
 /** The most rows that a tile has; it has 4 or 6 (assembly/tile.ts). */
 export const MAX_TILE_ROWS = 6;

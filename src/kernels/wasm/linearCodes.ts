@@ -1,6 +1,7 @@
 import { groupsOf, type QuantizedTensor, wordsOfRow } from "../../tensor/quantized.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
-import { type Codes, describeWeight, PANEL, type WasmWeight } from "./weight.ts";
+import { PANEL } from "./formats.ts";
+import { type Codes, describeWeight, type WasmWeight } from "./weight.ts";
 
 /**
  * Weights in codes of 2 to 8 bits stay in codes, and become f32, or whole numbers for int8 activations, a panel at a

@@ -1,7 +1,8 @@
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
 import type { WasmDevice } from "./device.ts";
-import { describeWeight, PANEL, type WasmWeight } from "./weight.ts";
+import { PANEL } from "./formats.ts";
+import { describeWeight, type WasmWeight } from "./weight.ts";
 
 /** f16 weights stay what they are, and become f32 a few panels at a time as they are used; others are f32. */
 export function uploadFloats(device: WasmDevice, weight: HostTensor): WasmWeight {

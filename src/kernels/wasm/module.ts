@@ -1,6 +1,6 @@
 import { packCodes } from "../../tensor/quantized.ts";
+import { FORMATS, type Int8Products, PRODUCTS } from "./formats.ts";
 import { readBeside } from "./platform.ts";
-import { FORMATS, PRODUCTS, type Products } from "./weight.ts";
 
 /** A build of assembly/ and what it computes with. */
 export interface KernelModule {
@@ -9,14 +9,6 @@ export interface KernelModule {
   readonly instructions: string;
   /** The int8 products that come out right, fastest first. */
   readonly int8: readonly Int8Products[];
-}
-
-/** Int8 products, and for which numbers they come out right. */
-export interface Int8Products extends Products {
-  /** Bits of the weights. */
-  readonly bits: 7 | 8;
-  /** Only where no number of x is negative. */
-  readonly positive?: boolean;
 }
 
 /** Every runtime makes these. */

@@ -1,17 +1,6 @@
 import type { LinearWeight } from "../../tensor/backend.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
-
-/** Columns of a panel of weights (assembly/tile.ts). */
-export const PANEL = 8;
-/** assembly/weight.ts */
-export const FORMATS = { f32: 0, f16: 1, codes: 2, int8: 3 } as const;
-export const PRODUCTS = { i16: 0, pairs: 1, quads: 2 } as const;
-
-/** How int8 products are made, and what is added to the int8 numbers of x for it: assembly/weight.ts. */
-export interface Products {
-  readonly kind: keyof typeof PRODUCTS;
-  readonly offset: 0 | 128;
-}
+import { FORMATS, PRODUCTS, type Products } from "./formats.ts";
 
 const NONE: Products = { kind: "i16", offset: 0 };
 
