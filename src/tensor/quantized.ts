@@ -59,6 +59,12 @@ export function groupsOf({ shape, groupSize }: QuantizedTensor): number {
   return Math.ceil(shape[1] / groupSize);
 }
 
+/** The scale of every group, [N, G], a single one for the matrix repeated. */
+export function scalesOfGroups(weight: QuantizedTensor): Float32Array {
+  const count = weight.shape[0] * groupsOf(weight);
+  return weight.scales.length === count ? weight.scales : new Float32Array(count).fill(weight.scales[0]);
+}
+
 /** Words of a row's codes. */
 export function wordsOfRow({ shape, bits }: Pick<QuantizedTensor, "shape" | "bits">): number {
   return Math.ceil(shape[1] / BLOCK) * bits;

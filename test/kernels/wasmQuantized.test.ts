@@ -7,9 +7,10 @@ import type { HostTensor } from "../../src/tensor/host.ts";
 import type { QuantizedTensor } from "../../src/tensor/quantized.ts";
 import {
   COLUMNS,
+  INT8,
   INT8_SCHEMES,
+  INT8_STATIC,
   linearsOf,
-  type RandomScheme,
   ROWS,
   randomQuantized,
   SCHEMES,
@@ -17,9 +18,6 @@ import {
 } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
-
-const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
-const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
 
 const sample = (name: string) => readAudio(new URL(`../../samples/${name}`, import.meta.url).pathname);
 

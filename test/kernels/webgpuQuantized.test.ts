@@ -11,7 +11,9 @@ import type { HostTensor } from "../../src/tensor/host.ts";
 import { describeGpu, testGpu } from "../support/gpu.ts";
 import {
   COLUMNS,
+  INT8,
   INT8_SCHEMES,
+  INT8_STATIC,
   linearsOf,
   type RandomScheme,
   ROWS,
@@ -22,8 +24,6 @@ import {
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
-const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
-const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
 const INT8_IN_4 = { bits: 4, scale: 32, activation: "dynamic" } satisfies RandomScheme;
 
 describeGpu("quantised weights on WebGPU against the reference", () => {

@@ -4,12 +4,11 @@ import { SenseVoice } from "../../src/model/sensevoice.ts";
 import { loadWeights } from "../../src/model/weights.ts";
 import type { Backend } from "../../src/tensor/backend.ts";
 import { describeGpu, testWebgpuBackend } from "../support/gpu.ts";
-import type { RandomScheme } from "../support/quantized.ts";
+import { INT8, type RandomScheme } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
 
-const INT8: RandomScheme = { bits: 8, scale: "row", activation: "dynamic" };
 const CODES: readonly RandomScheme[] = [
   { bits: 4, scale: 32, zeros: true },
   { bits: 3, scale: 32, tables: "matrix" },

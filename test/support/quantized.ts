@@ -50,6 +50,9 @@ export function randomQuantized(
   };
 }
 
+export const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;
+export const INT8_STATIC = { bits: 8, scale: "matrix", activation: 0.01 } satisfies RandomScheme;
+
 /** Schemes of every kind: each width, each granularity, zero points, each kind of table. */
 export const SCHEMES: readonly RandomScheme[] = [
   ...[2, 3, 4, 5, 6, 7, 8].flatMap((bits): RandomScheme[] => [

@@ -46,7 +46,7 @@ export const linear =
 
 /**
  * `rows` rows of x from `firstRow` on, normalised if a norm is given, in the order in which the weight's inner loop
- * reads them; for an int8 weight as int16 with a scale each.
+ * reads them; for an int8 weight as whole numbers with a scale each.
  */
 export function packRows(
   device: WasmDevice,

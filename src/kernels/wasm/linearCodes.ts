@@ -1,4 +1,4 @@
-import { groupsOf, type QuantizedTensor, wordsOfRow } from "../../tensor/quantized.ts";
+import { groupsOf, type QuantizedTensor, scalesOfGroups, wordsOfRow } from "../../tensor/quantized.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
 import { type Codes, describeWeight, type WasmWeight } from "./weight.ts";
@@ -8,7 +8,7 @@ import { type Codes, describeWeight, type WasmWeight } from "./weight.ts";
  * time as they are used.
  */
 export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWeight {
-  const { shape, bits, groupSize, codes, scales, zeros, tables, activation } = weight;
+  const { shape, bits, groupSize, codes, zeros, tables, activation } = weight;
   const [n, k] = shape;
   const padded = Math.ceil(n / PANEL) * PANEL;
   const panelBytes = PANEL * wordsOfRow(weight) * 4;
@@ -20,11 +20,10 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   });
 
   const groups = groupsOf(weight);
-  const perGroup = scales.length === n * groups ? scales : new Float32Array(n * groups).fill(scales[0]);
   return describeWeight(device, activation ? "int8" : "codes", shape, panels, {
     ...{ bits, groupSize, groups, activation },
     ...(activation !== undefined && { products: productsOf(device, weight) }),
-    scales: uploadPerGroup(device, perGroup, n, "f32"),
+    scales: uploadPerGroup(device, scalesOfGroups(weight), n, "f32"),
     ...(zeros && { zeros: uploadPerGroup(device, zeros, n, "u8") }),
     ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits], activation ? "int8" : "f32")),
   });

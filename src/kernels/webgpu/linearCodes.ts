@@ -1,4 +1,4 @@
-import { groupsOf, type QuantizedTensor } from "../../tensor/quantized.ts";
+import { groupsOf, type QuantizedTensor, scalesOfGroups } from "../../tensor/quantized.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
 import { uploadTransposed } from "./uploadTransposed.ts";
@@ -6,26 +6,26 @@ import { uploadTransposed } from "./uploadTransposed.ts";
 /** Weights in codes of 2 to 8 bits that stand for floats: uploadGroups', then tables as they are. */
 export function uploadCodes(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
   const tensors = uploadGroups(gpu, weight);
-  if (weight.tables) tensors.push(uploadTables(gpu, weight.tables));
+  if (weight.tables) tensors.push(uploadTables(gpu, weight.tables, "f32"));
   return { shape: weight.shape, kernel: codesKernel(weight), tensors };
 }
 
 /** Code words [⌈K/32⌉·bits, N rounded up to 4], scales and zeros [G, N rounded up to 4]. */
 export function uploadGroups(gpu: Gpu, weight: QuantizedTensor): GpuTensor[] {
-  const { shape, codes, scales, zeros } = weight;
+  const { shape, codes, zeros } = weight;
   const [n] = shape;
-  const count = n * groupsOf(weight);
-  const perGroup = scales.length === count ? scales : new Float32Array(count).fill(scales[0]);
-  const tensors = [uploadTransposed(gpu, codes, "u32", n), uploadTransposed(gpu, perGroup, "f32", n)];
+  const scales = scalesOfGroups(weight);
+  const tensors = [uploadTransposed(gpu, codes, "u32", n), uploadTransposed(gpu, scales, "f32", n)];
   if (zeros) tensors.push(uploadTransposed(gpu, zeros, "u8", n));
   return tensors;
 }
 
 /** Parameters of a loop over groups, and in each over `step` k at a time. */
-export function groupParams({ shape, groupSize }: QuantizedTensor, step: number) {
+export function groupParams(weight: QuantizedTensor, step: number) {
+  const { shape, groupSize } = weight;
   const [, k] = shape;
   return {
-    groups: Math.ceil(k / groupSize),
+    groups: groupsOf(weight),
     steps: Math.ceil(k / step),
     groupSteps: Math.ceil(groupSize / step),
   };
@@ -47,8 +47,9 @@ export function tableOfGroup({ shape, bits, tables }: QuantizedTensor): string {
 export const entries = (type: "f32" | "u32") => /* wgsl */ `
 fn entries(i: vec4<u32>) -> vec4<${type}> { return vec4(tables[i.x], tables[i.y], tables[i.z], tables[i.w]); }`;
 
-function uploadTables(gpu: Gpu, tables: Float32Array): GpuTensor {
-  const tensor = gpu.createTensor([tables.length], "f32", true);
+/** Tables as the kernel's `entries` reads them. */
+export function uploadTables(gpu: Gpu, tables: Float32Array | Uint32Array, type: "f32" | "u32"): GpuTensor {
+  const tensor = gpu.createTensor([tables.length], type, true);
   gpu.write(tensor, tables);
   return tensor;
 }

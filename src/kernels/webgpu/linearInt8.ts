@@ -1,13 +1,27 @@
 import { BLOCK, packCodes, type QuantizedTensor } from "../../tensor/quantized.ts";
-import type { Gpu, GpuTensor } from "./gpu.ts";
-import { entries, groupParams, tableOfGroup, uploadGroups, ZEROS_OF_GROUP } from "./linearCodes.ts";
+import type { Gpu } from "./gpu.ts";
+import {
+  entries,
+  groupParams,
+  tableOfGroup,
+  uploadGroups,
+  uploadTables,
+  ZEROS_OF_GROUP,
+} from "./linearCodes.ts";
 import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
 
 /** Weights in codes whose products with int8 rows are summed as integers: laid out like uploadCodes', tables in int8. */
 export function uploadInt8(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
   const { shape, zeros, tables, activation } = weight;
   const tensors = uploadGroups(gpu, zeros || tables ? weight : { ...weight, codes: signedCodes(weight) });
-  if (tables) tensors.push(uploadTables(gpu, tables));
+  if (tables)
+    tensors.push(
+      uploadTables(
+        gpu,
+        Uint32Array.from(tables, (entry) => entry & 255),
+        "u32",
+      ),
+    );
   return {
     shape,
     kernel: int8Kernel(weight, gpu.hasInt8Dot ? DOT4.builtin : DOT4.byHand),
@@ -20,15 +34,6 @@ export function uploadInt8(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
 function signedCodes({ codes, bits }: QuantizedTensor): Uint32Array {
   const upperBits = packCodes(new Uint8Array(BLOCK).fill(2 ** (bits - 1)), [1, BLOCK], bits);
   return codes.map((word, i) => word ^ upperBits[i % bits]);
-}
-
-function uploadTables(gpu: Gpu, tables: Float32Array): GpuTensor {
-  const tensor = gpu.createTensor([tables.length], "u32", true);
-  gpu.write(
-    tensor,
-    Uint32Array.from(tables, (entry) => entry & 255),
-  );
-  return tensor;
 }
 
 /**

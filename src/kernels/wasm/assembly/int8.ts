@@ -45,7 +45,7 @@ export function quantizeRows(
   }
 }
 
-/** Row r of a tile, its scale at `out`. */
+/** One row of a tile, its scale at `out`. */
 function quantizeRow(x: usize, weight: Weight, out: usize): void {
   const k = weight.k;
   let scale = weight.activation;
