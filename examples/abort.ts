@@ -1,5 +1,5 @@
 /** Giving up a run. AbortSignal.timeout(ms) is a signal too: npx tsx examples/abort.ts FILE */
-import { createEngine, readAudio } from "../src/index.ts";
+import { createEngine, readAudio } from "../src/node.ts";
 
 const engine = await createEngine();
 const sound = await readAudio(process.argv[2] ?? "samples/zh.wav");

@@ -1,5 +1,5 @@
 /** Several files in one pass, which keeps a GPU busy: npx tsx examples/batch.ts FILE... */
-import { createEngine, readAudio } from "../src/index.ts";
+import { createEngine, readAudio } from "../src/node.ts";
 
 const files = process.argv.slice(2);
 const engine = await createEngine();

@@ -1,5 +1,5 @@
 /** Language, emotion and sound events beside the words: npx tsx examples/emotion.ts FILE */
-import { createEngine, readAudio } from "../src/index.ts";
+import { createEngine, readAudio } from "../src/node.ts";
 
 const engine = await createEngine();
 const { raw, text, language, emotion, events } = await engine.run(

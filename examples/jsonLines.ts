@@ -1,5 +1,5 @@
 /** One JSON object a line per file; a file that fails does not stop the others: npx tsx examples/jsonLines.ts FILE... */
-import { createEngine, readAudio, SenseVoiceError } from "../src/index.ts";
+import { createEngine, readAudio, SenseVoiceError } from "../src/node.ts";
 
 const engine = await createEngine();
 for (const file of process.argv.slice(2)) {

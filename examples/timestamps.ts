@@ -1,5 +1,5 @@
 /** When each word was said, and how sure the model is of it: npx tsx examples/timestamps.ts FILE */
-import { createEngine, readAudio } from "../src/index.ts";
+import { createEngine, readAudio } from "../src/node.ts";
 
 const engine = await createEngine();
 const { words } = await engine.run(await readAudio(process.argv[2] ?? "samples/en.wav"), {

@@ -4,11 +4,11 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { SenseVoiceError } from "../src/error.ts";
+import { type ModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "../src/model/sensevoice/config.ts";
+import { modelParameters } from "../src/model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../src/tensor/f16.ts";
 import { elementCount, type HostTensor } from "../src/tensor/host.ts";
-import { type ModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "../src/weights/config.ts";
 import { digestBytes, readSmallFile } from "../src/weights/file.ts";
-import { modelParameters } from "../src/weights/parameters.ts";
 import type { TensorSpec } from "../src/weights/safetensors.ts";
 import { writeSafetensors } from "../src/weights/safetensorsFile.ts";
 

@@ -11,16 +11,16 @@ import { extractFeatures } from "../src/audio/features.ts";
 import { countEdits, editDistance } from "../src/eval/align.ts";
 import { readDataset } from "../src/eval/dataset.ts";
 import { modelSize } from "../src/eval/modelSize.ts";
-import { plotErrorAgainstBits } from "../src/eval/plot.ts";
-import { createEngine, type Device, readAudio } from "../src/index.ts";
 import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
-import type { Query } from "../src/model/embed.ts";
-import { measureDivergence } from "../src/model/sensitivity.ts";
-import { loadWeights } from "../src/model/weights.ts";
+import type { Query } from "../src/model/sensevoice/prompt.ts";
+import { loadWeights } from "../src/model/sensevoice/weights.ts";
+import { createEngine, type Device, readAudio } from "../src/node.ts";
+import { quantizeFolder } from "../src/quant/quantizeFolder.ts";
 import { PRESETS, type PresetName } from "../src/quant/scheme.ts";
-import { quantizeFolder } from "../src/quantizeFolder.ts";
+import { measureDivergence } from "../src/quant/sensitivity.ts";
 import { findModel } from "../src/weights/home.ts";
 import { openModelFolder } from "../src/weights/modelFolder.ts";
+import { plotErrorAgainstBits } from "./plot.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const TINY = findModel("tiny");
@@ -75,7 +75,7 @@ async function quantised(name: string): Promise<string> {
 function quantiserDigest(): string {
   const hash = createHash("sha256");
   const sources = readdirSync(path("src/quant")).map((file) => `src/quant/${file}`);
-  for (const source of [...sources.sort(), "src/quantizeFolder.ts", "src/tensor/quantized.ts"]) {
+  for (const source of [...sources.sort(), "src/tensor/quantized.ts"]) {
     hash.update(readFileSync(path(source)));
   }
   hash.update(readFileSync(join(TINY, "config.json"))); // has the checksum of the weights

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomModelTensors } from "../scripts/random-weights.ts";
 import { Engine } from "../src/engine.ts";
-import { createEngine, readAudio, SenseVoiceError, type Transcript } from "../src/index.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
 import type { Gpu } from "../src/kernels/webgpu/gpu.ts";
-import { createTokenizer } from "../src/model/tokenizer.ts";
-import { loadWeights } from "../src/model/weights.ts";
-import type { ModelConfig } from "../src/weights/config.ts";
+import type { ModelConfig } from "../src/model/sensevoice/config.ts";
+import { createTokenizer } from "../src/model/sensevoice/tokenizer.ts";
+import { loadWeights } from "../src/model/sensevoice/weights.ts";
+import { createEngine, readAudio, SenseVoiceError, type Transcript } from "../src/node.ts";
 import { findModel } from "../src/weights/home.ts";
 import { openModelFolder } from "../src/weights/modelFolder.ts";
 import { watchEventLoop } from "./support/eventLoop.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createEngine, type EngineOptions, readAudio } from "../src/index.ts";
+import { createEngine, type EngineOptions, readAudio } from "../src/node.ts";
 import { describeGpu } from "./support/gpu.ts";
 
 interface Answer {

@@ -10,24 +10,24 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
   pause: [],
   tensor: ["error"],
-  audio: ["error", "pause", "tensor", "weights"],
-  quant: ["error", "tensor", "weights"],
-  weights: ["error", "pause", "tensor", "quant"],
+  audio: ["error", "pause", "tensor", "model"],
+  weights: ["error", "pause", "tensor", "model"],
   kernels: ["error", "tensor"],
-  model: ["error", "tensor", "kernels", "weights", "quant"],
+  model: ["error", "pause", "tensor", "weights", "quant"],
   engine: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],
-  quantizeFolder: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],
-  index: ["error", "engine", "model", "audio", "weights", "quant"],
-  eval: ["error", "index", "model", "weights"],
+  quant: ["error", "tensor", "kernels", "model", "audio", "weights", "convert"],
+  convert: ["error", "tensor", "model", "weights"],
+  node: ["error", "engine", "model", "audio", "weights"],
+  eval: ["error", "node", "model", "weights"],
   cli: [
     "error",
     "eval",
-    "quantizeFolder",
-    "index",
+    "node",
     "engine",
     "model",
     "audio",
     "weights",
+    "convert",
     "quant",
     "kernels",
     "tensor",
@@ -68,9 +68,9 @@ describe("imports point one way", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("audio takes no more than types from weights", () => {
+  test("audio takes no more than types from the model", () => {
     const wrong = imports.filter(({ from, to, typeOnly }) => {
-      return room(from) === "audio" && room(to) === "weights" && !typeOnly;
+      return room(from) === "audio" && room(to) === "model" && !typeOnly;
     });
     expect(wrong).toEqual([]);
   });

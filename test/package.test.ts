@@ -44,7 +44,7 @@ test("the tarball holds the build, the demonstration model and the texts, and no
   const expected = /^(dist\/.+\.(js|d\.ts|wasm)|weights\/tiny\/[^/]+|package\.json|README\.md|LICENSE)$/;
   expect(packed.filter((path) => !expected.test(path))).toEqual([]);
   const needed = [
-    ...["dist/index.js", "dist/index.d.ts", "dist/cli/main.js", "README.md", "LICENSE"],
+    ...["dist/node.js", "dist/node.d.ts", "dist/cli/main.js", "README.md", "LICENSE"],
     ...["config.json", "model.safetensors", "tokenizer.model"].map((name) => `weights/tiny/${name}`),
   ];
   expect(needed.filter((path) => !packed.includes(path))).toEqual([]);

@@ -32,8 +32,8 @@ process.exit(0);
 /** The encoder and greedy CTC of this project on the CPU. */
 async function ours(): Promise<() => Promise<number[]>> {
   const { createWasmBackend } = await import("../../src/kernels/wasm/backend.ts");
-  const { SenseVoice } = await import("../../src/model/sensevoice.ts");
-  const { loadWeights } = await import("../../src/model/weights.ts");
+  const { SenseVoice } = await import("../../src/model/sensevoice/network.ts");
+  const { loadWeights } = await import("../../src/model/sensevoice/weights.ts");
   const { openModelFolder } = await import("../../src/weights/modelFolder.ts");
   const folder = await openModelFolder(model);
   const backend = await createWasmBackend({ threads });

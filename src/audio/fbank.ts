@@ -1,5 +1,5 @@
 import FFT from "fft.js";
-import type { FrontendConfig } from "../weights/config.ts";
+import type { FrontendConfig } from "../model/sensevoice/config.ts";
 import { type MelFilter, melFilters } from "./mel.ts";
 
 const PRE_EMPHASIS = 0.97;

@@ -1,6 +1,6 @@
+import type { FrontendConfig } from "../model/sensevoice/config.ts";
 import { createPause } from "../pause.ts";
 import { expectShape } from "../tensor/host.ts";
-import type { FrontendConfig } from "../weights/config.ts";
 import { fbank } from "./fbank.ts";
 import { lfr } from "./lfr.ts";
 import { checkPcm } from "./pcm.ts";

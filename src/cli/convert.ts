@@ -20,7 +20,7 @@ export function convertCommand(name: string): Command {
     .addOption(dtypeOption())
     .option("--name <name>", "what the model calls itself (default: the source folder's name)")
     .action(async (source: string, target: string, options: ConvertCommandOptions) => {
-      const { convertModel } = await import("../weights/convert.ts");
+      const { convertModel } = await import("../convert/convert.ts");
       const { withBar } = await import("./progress.ts");
       await withBar((onProgress) => convertModel(source, target, { ...options, onProgress }));
       console.log(target);

@@ -19,7 +19,7 @@ export function downloadCommand(): Command {
     )
     .addOption(dtypeOption())
     .action(async (id: string, options: DownloadCommandOptions) => {
-      const { downloadModel } = await import("../weights/download.ts");
+      const { downloadModel } = await import("../convert/download.ts");
       const { withBar } = await import("./progress.ts");
       console.log(await withBar((onProgress) => downloadModel(id, { ...options, onProgress })));
     });

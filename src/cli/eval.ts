@@ -8,7 +8,7 @@ import { NORMALISATION } from "../eval/normalise.ts";
 import { formatReport, type ReportFormat } from "../eval/report.ts";
 import { summarise } from "../eval/summary.ts";
 import { readText } from "../eval/text.ts";
-import { type AskedLanguage, type Device, readAudio, type WeightType } from "../index.ts";
+import { type AskedLanguage, type Device, readAudio, type WeightType } from "../node.ts";
 import { findModel } from "../weights/home.ts";
 import { defaultModel } from "./defaultModel.ts";
 import { printError } from "./messages.ts";

@@ -1,4 +1,4 @@
-import type { Engine, Transcript, Word } from "../index.ts";
+import type { Engine, Transcript, Word } from "../node.ts";
 
 /** A transcript and what made it as one line of JSON, under the names of the library's Transcript and Engine. */
 export function jsonLine(file: string, transcript: Transcript, engine: Engine): string {

@@ -3,13 +3,13 @@ import { readAudio } from "../audio/read.ts";
 import { SenseVoiceError } from "../error.ts";
 import { readDataset } from "../eval/dataset.ts";
 import { readText } from "../eval/text.ts";
+import { linearParameters } from "../model/sensevoice/parameters.ts";
 import { type Policy, parsePolicy } from "../quant/policy.ts";
+import { type CalibrationClip, quantizeFolder } from "../quant/quantizeFolder.ts";
 import { type PresetName, parseScheme } from "../quant/scheme.ts";
-import { type CalibrationClip, quantizeFolder } from "../quantizeFolder.ts";
 import { elementCount } from "../tensor/host.ts";
 import { findModel } from "../weights/home.ts";
 import { openModelFolder } from "../weights/modelFolder.ts";
-import { linearParameters } from "../weights/parameters.ts";
 import { withBar } from "./progress.ts";
 
 /** As the command line gives them. */

@@ -1,5 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
-import { readAudio } from "../index.ts";
+import { readAudio } from "../node.ts";
 
 /** What stands for standard input on the command line. */
 export const STDIN = "-";

@@ -1,4 +1,4 @@
-import { type AskedLanguage, createEngine, type Device, type Engine, type WeightType } from "../index.ts";
+import { type AskedLanguage, createEngine, type Device, type Engine, type WeightType } from "../node.ts";
 import { defaultModel, SMALL_ID } from "./defaultModel.ts";
 import { jsonLine, textLines } from "./format.ts";
 import { printError, printNote } from "./messages.ts";

@@ -1,4 +1,4 @@
-import type { Emotion, Language, SoundEvent } from "../index.ts";
+import type { Emotion, Language, SoundEvent } from "../node.ts";
 
 /** A sound and what a person says about it. */
 export interface EvalClip {

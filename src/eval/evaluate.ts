@@ -1,5 +1,5 @@
-import type { AskedLanguage, Emotion, Engine, Language, SoundEvent, Timings } from "../index.ts";
-import { LANGUAGE_ROW } from "../model/embed.ts";
+import { LANGUAGE_ROW } from "../model/sensevoice/prompt.ts";
+import type { AskedLanguage, Emotion, Engine, Language, SoundEvent, Timings } from "../node.ts";
 import type { EvalClip } from "./clip.ts";
 import { withoutTags } from "./normalise.ts";
 import { scoreText, type TextScore } from "./score.ts";

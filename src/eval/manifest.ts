@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import { readTags, type Tags } from "../model/tags.ts";
+import { readTags, type Tags } from "../model/sensevoice/tags.ts";
 import type { EvalClip } from "./clip.ts";
 import { type JsonLine, parseJsonLines, shorten } from "./jsonLines.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { type ModelConfig, WEIGHTS_FILE } from "../weights/config.ts";
-import { linearParameters } from "../weights/parameters.ts";
+import { type ModelConfig, WEIGHTS_FILE } from "../model/sensevoice/config.ts";
+import { linearParameters } from "../model/sensevoice/parameters.ts";
 import { openSafetensors } from "../weights/safetensorsFile.ts";
 
 /** What a model takes on disk. */

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SenseVoiceError } from "../error.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "../model/sensevoice/config.ts";
 import { openModelFolder } from "./modelFolder.ts";
 
 /** The model that the package carries. Two folders up is the package's root, from src/ as from dist/. */

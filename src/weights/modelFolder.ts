@@ -3,11 +3,16 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
+import {
+  type ModelConfig,
+  parseModelConfig,
+  TOKENIZER_FILE,
+  WEIGHTS_FILE,
+} from "../model/sensevoice/config.ts";
+import { expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import { createPause } from "../pause.ts";
 import type { Weight } from "../tensor/quantized.ts";
-import { type ModelConfig, parseModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "./config.ts";
 import { digestBytes, expectDigest, fileError, readJsonFile, readSmallFile } from "./file.ts";
-import { expectParameters, modelParameters } from "./parameters.ts";
 import { createAssembler, storedParameters } from "./quantizedParts.ts";
 import { openSafetensors } from "./safetensorsFile.ts";
 

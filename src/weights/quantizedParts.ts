@@ -1,4 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
+import type { Quantization } from "../model/sensevoice/config.ts";
+import type { Parameter } from "../model/sensevoice/parameters.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
 import type { HostData, HostTensor } from "../tensor/host.ts";
 import {
@@ -8,8 +10,6 @@ import {
   type Weight,
   wordsOfRow,
 } from "../tensor/quantized.ts";
-import type { Quantization } from "./config.ts";
-import type { Parameter } from "./parameters.ts";
 import type { PlacedTensor } from "./safetensors.ts";
 
 /** What a weight in few bits is in the file: entries `NAME.codes`, …; docs/weights-format.md has the layout. */

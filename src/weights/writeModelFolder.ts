@@ -1,17 +1,17 @@
 import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import type { HostTensor } from "../tensor/host.ts";
-import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
 import {
   type ModelConfig,
   parseModelConfig,
   type Quantization,
   TOKENIZER_FILE,
   WEIGHTS_FILE,
-} from "./config.ts";
+} from "../model/sensevoice/config.ts";
+import { expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
+import type { HostTensor } from "../tensor/host.ts";
+import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
 import { digestBytes, readExactly } from "./file.ts";
-import { expectParameters, modelParameters } from "./parameters.ts";
 import { storedParts } from "./quantizedParts.ts";
 import { replaceFolder } from "./replaceFolder.ts";
 import { byteLength, type TensorSpec, tensorFromBytes } from "./safetensors.ts";

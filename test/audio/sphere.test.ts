@@ -3,7 +3,7 @@ import { containerOf } from "../../src/audio/container.ts";
 import { decodeAudio } from "../../src/audio/decode.ts";
 import { decodeSphere, isSphere } from "../../src/audio/sphere.ts";
 import { decodeWav } from "../../src/audio/wav.ts";
-import { readAudio } from "../../src/index.ts";
+import { readAudio } from "../../src/node.ts";
 import { chunk, concat, fixture, format, riff, zhHappy } from "./support.ts";
 
 /** A file with the given lines for a header. */

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openModelFolder } from "../../src/weights/modelFolder.ts";
-import { fixture, temporaryFolder } from "../weights/folder.ts";
-import { hubServer } from "../weights/hubServer.ts";
+import { fixture, temporaryFolder } from "../convert/folder.ts";
+import { hubServer } from "../convert/hubServer.ts";
 import { sensevoice } from "./sensevoice.ts";
 
 const ID = "iic/SenseVoiceSmall";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { textLines } from "../../src/cli/format.ts";
-import type { Transcript } from "../../src/index.ts";
+import type { Transcript } from "../../src/node.ts";
 
 const transcript = (words: Transcript["words"]): Transcript => ({
   ...{ text: "good morning", raw: "<|en|>good morning", tokens: [1, 2], duration: 4000 },

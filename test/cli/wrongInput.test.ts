@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { chunk, format, riff } from "../audio/support.ts";
-import { fixture } from "../weights/folder.ts";
-import { makeZip } from "../weights/zip.ts";
+import { fixture } from "../convert/folder.ts";
+import { makeZip } from "../convert/zip.ts";
 import { PLAIN, sensevoice, ZH_HAPPY } from "./sensevoice.ts";
 
 const tiny = fileURLToPath(new URL("../../weights/tiny", import.meta.url));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { PLAIN, sensevoice } from "../cli/sensevoice.ts";
-import { temporaryFolder } from "../weights/folder.ts";
+import { temporaryFolder } from "../convert/folder.ts";
 
 const clips = fileURLToPath(new URL("../eval", import.meta.url));
 const evaluating = (data: string, ...args: string[]) => sensevoice(["eval", data, ...PLAIN, ...args]);

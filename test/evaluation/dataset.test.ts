@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { SenseVoiceError } from "../../src/error.ts";
 import { readDataset } from "../../src/eval/dataset.ts";
-import { temporaryFolder } from "../weights/folder.ts";
+import { temporaryFolder } from "../convert/folder.ts";
 
 /** A new folder with the given files. */
 function folder(files: Readonly<Record<string, string>>): string {

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { readDataset } from "../../src/eval/dataset.ts";
 import { evaluate } from "../../src/eval/evaluate.ts";
 import { type Score, summarise } from "../../src/eval/summary.ts";
-import type { RunOptions, Transcript } from "../../src/index.ts";
-import { readTags } from "../../src/model/tags.ts";
+import { readTags } from "../../src/model/sensevoice/tags.ts";
+import type { RunOptions, Transcript } from "../../src/node.ts";
 
 interface Answer {
   readonly key: string;

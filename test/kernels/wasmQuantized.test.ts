@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createEngine, readAudio } from "../../src/index.ts";
 import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
 import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
+import { createEngine, readAudio } from "../../src/node.ts";
 import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import type { QuantizedTensor } from "../../src/tensor/quantized.ts";

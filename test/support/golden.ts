@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import { collapse } from "../../src/model/ctc.ts";
-import type { Query } from "../../src/model/embed.ts";
-import type { SenseVoice } from "../../src/model/sensevoice.ts";
+import { collapse } from "../../src/model/sensevoice/ctc.ts";
+import type { SenseVoice } from "../../src/model/sensevoice/network.ts";
+import type { Query } from "../../src/model/sensevoice/prompt.ts";
 import { openSafetensors } from "../../src/weights/safetensorsFile.ts";
 import { relativeError, TOLERANCE } from "./tolerances.ts";
 

@@ -1,7 +1,7 @@
+import type { ModelConfig } from "../../src/model/sensevoice/config.ts";
+import { modelParameters } from "../../src/model/sensevoice/parameters.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import type { Weight } from "../../src/tensor/quantized.ts";
-import type { ModelConfig } from "../../src/weights/config.ts";
-import { modelParameters } from "../../src/weights/parameters.ts";
 import { type RandomScheme, randomQuantized } from "./quantized.ts";
 import { randomizer } from "./random.ts";
 

@@ -3,11 +3,11 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { convertModel } from "../../src/convert/convert.ts";
 import { f16ToF32 } from "../../src/tensor/f16.ts";
-import { convertModel } from "../../src/weights/convert.ts";
 import { findModel, home, listModels, modelPath } from "../../src/weights/home.ts";
 import { openModelFolder } from "../../src/weights/modelFolder.ts";
-import { fixture, floatTensors, temporaryFolder } from "./folder.ts";
+import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
 
 beforeEach(() => vi.stubEnv("SENSEVOICE_HOME", temporaryFolder()));
 afterEach(() => vi.unstubAllEnvs());

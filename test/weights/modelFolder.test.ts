@@ -1,10 +1,10 @@
 import { appendFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { convertModel } from "../../src/convert/convert.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { convertModel } from "../../src/weights/convert.ts";
 import { type ModelFolder, openModelFolder } from "../../src/weights/modelFolder.ts";
-import { fixture, floatTensors, temporaryFolder } from "./folder.ts";
+import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
 
 async function converted(): Promise<string> {
   const dir = join(temporaryFolder(), "model");

@@ -10,7 +10,7 @@ import {
   safetensorsHeaderLength,
 } from "../../src/weights/safetensors.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
-import { temporaryFolder } from "./folder.ts";
+import { temporaryFolder } from "../convert/folder.ts";
 
 const TENSORS: Readonly<Record<string, HostTensor>> = {
   bytes: { dtype: "i8", shape: [3], data: Int8Array.of(-128, 0, 127) },

@@ -4,7 +4,7 @@ import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../.
 import type { Int8Products } from "./formats.ts";
 import { Heap } from "./memory.ts";
 import type { KernelModule } from "./module.ts";
-import { KERNELS, type KernelName, Pool } from "./pool.ts";
+import { KERNELS, type KernelName, Pool } from "./threads.ts";
 
 /** A tensor in the kernels' memory. */
 export interface WasmTensor extends Tensor {

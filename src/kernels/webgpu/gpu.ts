@@ -1,7 +1,7 @@
 import { SenseVoiceError } from "../../error.ts";
 import type { Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
-import { BufferPool, COPY_DST, COPY_SRC, MAP_READ, type PooledBuffer, STORAGE, UNIFORM } from "./pool.ts";
+import { BufferPool, COPY_DST, COPY_SRC, MAP_READ, type PooledBuffer, STORAGE, UNIFORM } from "./buffers.ts";
 
 /** A tensor in a buffer of the device's. */
 export interface GpuTensor extends Tensor {

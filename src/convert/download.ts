@@ -1,0 +1,64 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { SenseVoiceError } from "../error.ts";
+import { fileError } from "../weights/file.ts";
+import { home, modelPath } from "../weights/home.ts";
+import { convertModel, type Progress } from "./convert.ts";
+import { fetchFile, type RemoteFile } from "./fetchFile.ts";
+import { type Hub, listRepository } from "./hub.ts";
+
+export interface DownloadOptions {
+  /** The hub to fetch from: "modelscope" unless given. */
+  readonly from?: Hub;
+  /** Address of a mirror in the hub's place; also $SENSEVOICE_ENDPOINT. */
+  readonly endpoint?: string;
+  /** Element type to convert the matrices to: "f16" unless given. */
+  readonly dtype?: "f32" | "f16";
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+const REQUIRED = ["model.pt", "config.yaml", "am.mvn"];
+const OPTIONAL = ["configuration.json", "tokens.json"];
+
+/** The same model under the other hub's name. */
+const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([
+  ["iic/SenseVoiceSmall", "FunAudioLLM/SenseVoiceSmall"],
+]);
+
+/**
+ * Fetches a FunASR model, `iic/SenseVoiceSmall` for one, into `<home>/downloads/<id>` and converts it into
+ * `<home>/models/<name>`, whose path is returned. Sizes and checksums are those that the hub states. An
+ * interrupted download goes on where it ended, and files that are there already are not fetched again.
+ * Throws a SenseVoiceError with the address and what went wrong.
+ */
+export async function downloadModel(id: string, options: DownloadOptions = {}): Promise<string> {
+  const {
+    from = "modelscope",
+    endpoint = process.env.SENSEVOICE_ENDPOINT,
+    dtype = "f16",
+    onProgress,
+  } = options;
+  const remoteId = from === "huggingface" ? (ON_HUGGINGFACE.get(id) ?? id) : id;
+  const files = modelFiles(remoteId, await listRepository(from, remoteId, endpoint));
+  const dir = join(home(), "downloads", from, remoteId);
+  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+    throw fileError(dir, error);
+  });
+  for (const file of files) {
+    const { name, bytes: total } = file;
+    await fetchFile(file, join(dir, name), (done) => onProgress?.({ task: name, done, total }));
+  }
+  const target = modelPath(id);
+  await convertModel(dir, target, { dtype, onProgress });
+  return target;
+}
+
+/** The files of a FunASR folder among those of a repository, the smallest first. */
+function modelFiles(id: string, files: readonly RemoteFile[]): RemoteFile[] {
+  for (const name of REQUIRED) {
+    if (files.some((file) => file.name === name)) continue;
+    throw new SenseVoiceError(`[download] ${id}: expected a FunASR SenseVoiceSmall, got no ${name}`);
+  }
+  const wanted = (name: string) => [...REQUIRED, ...OPTIONAL].includes(name) || name.endsWith(".model");
+  return files.filter(({ name }) => wanted(name)).toSorted((a, b) => a.bytes - b.bytes);
+}

@@ -1,0 +1,158 @@
+import { readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { parse } from "yaml";
+import { SenseVoiceError } from "../error.ts";
+import type { EncoderConfig, FrontendConfig } from "../model/sensevoice/config.ts";
+import { fileError, readJsonFile, readSmallFile } from "../weights/file.ts";
+import { type Cmvn, parseCmvn } from "./cmvn.ts";
+
+/** A SenseVoiceSmall as ModelScope and FunASR lay it out, its small files read. */
+export interface FunasrFolder {
+  readonly checkpoint: string;
+  readonly encoder: EncoderConfig;
+  readonly frontend: FrontendConfig;
+  readonly cmvn: Cmvn;
+  /** The SentencePiece model, byte for byte. */
+  readonly tokenizer: Uint8Array;
+  /** Number of entries of `tokens.json`, where there is one. */
+  readonly tokenCount: number | undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const MAX_TEXT_BYTES = 2 ** 20;
+const MAX_TOKENIZER_BYTES = 2 ** 26;
+
+/**
+ * What config.yaml must say for the model to be the one that is implemented. Where a key is absent FunASR
+ * takes a default: it is the value here, except for those marked required.
+ */
+const SUPPORTED: readonly { key: string; value: unknown; required: boolean }[] = [
+  { key: "model", value: "SenseVoiceSmall", required: true },
+  { key: "encoder", value: "SenseVoiceEncoderSmall", required: true },
+  { key: "encoder_conf.input_layer", value: "pe", required: true },
+  { key: "encoder_conf.selfattention_layer_type", value: "sanm", required: false },
+  { key: "encoder_conf.pos_enc_class", value: "SinusoidalPositionEncoder", required: false },
+  { key: "encoder_conf.normalize_before", value: true, required: false },
+  { key: "encoder_conf.concat_after", value: false, required: false },
+  { key: "encoder_conf.sanm_shfit", value: 0, required: false }, // spelt as FunASR spells it
+  { key: "tokenizer", value: "SentencepiecesTokenizer", required: true },
+  { key: "frontend", value: "WavFrontend", required: true },
+  { key: "frontend_conf.window", value: "hamming", required: false },
+  { key: "frontend_conf.snip_edges", value: true, required: false },
+  { key: "frontend_conf.upsacle_samples", value: true, required: false },
+];
+
+/** Reads `config.yaml`, `configuration.json`, `am.mvn`, the tokenizer and `tokens.json` of a FunASR folder. */
+export async function readFunasrFolder(dir: string): Promise<FunasrFolder> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    throw fileError(dir, error);
+  });
+  if (!names.includes("config.yaml")) {
+    throw new SenseVoiceError(
+      `[weights] ${dir}: expected a FunASR model folder, got one without config.yaml`,
+    );
+  }
+  const config = await readYaml(join(dir, "config.yaml"));
+  expectSupported(config);
+  const encoder = encoderConfig(config);
+  const frontend = frontendConfig(config);
+  const metas = fieldAt(await readJsonFile(join(dir, "configuration.json")), "file_path_metas");
+  const fileName = (key: string, fallback: () => string): string => {
+    const name = fieldAt(metas, key) ?? fallback();
+    if (typeof name === "string" && name === basename(name) && name !== "..") return name;
+    throw new SenseVoiceError(
+      `[weights] configuration.json: ${key}: expected a file name, got ${show(name)}`,
+    );
+  };
+  const cmvn = fileName("frontend_conf.cmvn_file", () => "am.mvn");
+  const tokenizer = fileName("tokenizer_conf.bpemodel", () => onlyTokenizer(dir, names));
+  const tokens = await readJsonFile(join(dir, "tokens.json"));
+  if (tokens !== undefined && !Array.isArray(tokens)) {
+    throw new SenseVoiceError("[weights] tokens.json: expected an array of tokens");
+  }
+  return {
+    checkpoint: join(
+      dir,
+      fileName("init_param", () => "model.pt"),
+    ),
+    encoder,
+    frontend,
+    cmvn: parseCmvn(await readText(join(dir, cmvn)), encoder.inputSize),
+    tokenizer: await readSmallFile(join(dir, tokenizer), MAX_TOKENIZER_BYTES),
+    tokenCount: tokens?.length,
+  };
+}
+
+/** The tokenizer's name where configuration.json gives none: the only *.model file there is. */
+function onlyTokenizer(dir: string, names: readonly string[]): string {
+  const models = names.filter((name) => name.endsWith(".model"));
+  if (models.length === 1) return models[0];
+  throw new SenseVoiceError(
+    `[weights] ${dir}: expected one SentencePiece *.model file, got ${models.join(", ") || "none"}`,
+  );
+}
+
+async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readSmallFile(path, MAX_TEXT_BYTES));
+}
+
+async function readYaml(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return parse(text, { logLevel: "error" });
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+function expectSupported(config: unknown): void {
+  for (const { key, value, required } of SUPPORTED) {
+    const got = fieldAt(config, key);
+    if (got === value || (got === undefined && !required)) continue;
+    throw new SenseVoiceError(
+      `[weights] config.yaml: ${key}: only ${show(value)} is supported, got ${show(got)}`,
+    );
+  }
+}
+
+function encoderConfig(config: unknown): EncoderConfig {
+  return {
+    inputSize: count(config, "frontend_conf.n_mels") * count(config, "frontend_conf.lfr_m"),
+    outputSize: count(config, "encoder_conf.output_size"),
+    attentionHeads: count(config, "encoder_conf.attention_heads"),
+    linearUnits: count(config, "encoder_conf.linear_units"),
+    numBlocks: count(config, "encoder_conf.num_blocks"),
+    tpBlocks: count(config, "encoder_conf.tp_blocks"),
+    kernelSize: count(config, "encoder_conf.kernel_size"),
+  };
+}
+
+function frontendConfig(config: unknown): FrontendConfig {
+  return {
+    sampleRate: count(config, "frontend_conf.fs"),
+    mels: count(config, "frontend_conf.n_mels"),
+    frameLengthMs: count(config, "frontend_conf.frame_length"),
+    frameShiftMs: count(config, "frontend_conf.frame_shift"),
+    lfrM: count(config, "frontend_conf.lfr_m"),
+    lfrN: count(config, "frontend_conf.lfr_n"),
+  };
+}
+
+function count(config: unknown, key: string): number {
+  const value = fieldAt(config, key);
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new SenseVoiceError(`[weights] config.yaml: ${key}: expected a whole number, got ${show(value)}`);
+}
+
+/** The field at a dotted path; null counts as absent, as it does in FunASR's configurations. */
+function fieldAt(root: unknown, path: string): unknown {
+  let value = root;
+  for (const key of path.split(".")) {
+    const fields = typeof value === "object" && value !== null ? (value as Fields) : {};
+    value = Object.hasOwn(fields, key) ? (fields[key] ?? undefined) : undefined;
+  }
+  return value;
+}
+
+const show = (value: unknown): string => String(JSON.stringify(value)).slice(0, 60);

@@ -1,0 +1,219 @@
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Progress } from "../../src/convert/convert.ts";
+import { downloadModel } from "../../src/convert/download.ts";
+import { findModel, home } from "../../src/weights/home.ts";
+import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import { fixture, temporaryFolder } from "./folder.ts";
+import { type Fault, hubServer } from "./hubServer.ts";
+
+const ID = "iic/SenseVoiceSmall";
+const FILES = Object.fromEntries(
+  readdirSync(fixture("funasr")).map((name) => [name, readFileSync(join(fixture("funasr"), name))]),
+);
+const MODEL_PT = "/models/iic/SenseVoiceSmall/resolve/master/model.pt";
+
+/** Sends so many bytes of what was asked for, then breaks the connection. */
+const cutAfter =
+  (count: number): Fault =>
+  (response, file, offset) => {
+    response.writeHead(offset ? 206 : 200, {
+      "content-length": file.length - offset,
+      "content-range": `bytes ${offset}-${file.length - 1}/${file.length}`,
+    });
+    response.write(file.subarray(offset, offset + count), () => setTimeout(() => response.destroy(), 20));
+    return true;
+  };
+
+const status =
+  (code: number): Fault =>
+  (response) => {
+    response.writeHead(code).end("sorry");
+    return true;
+  };
+
+/** Sends the whole file, as a server without Range does, after changing it. */
+const whole =
+  (change: (file: Buffer) => Uint8Array): Fault =>
+  (response, file) => {
+    response.writeHead(200).end(change(Buffer.from(file)));
+    return true;
+  };
+
+const wrong = whole((file) => file.fill(7, 100, 200));
+
+beforeEach(() => vi.stubEnv("SENSEVOICE_HOME", temporaryFolder()));
+afterEach(() => vi.unstubAllEnvs());
+
+/** Names under `<home>/downloads`; a sound download leaves the files and no parts. */
+const downloads = (hub: string, id: string) => readdirSync(join(home(), "downloads", hub, id)).toSorted();
+
+async function expectSound(dir: string): Promise<void> {
+  const folder = await openModelFolder(dir);
+  let last = "";
+  for await (const [name] of folder.tensors()) last = name;
+  expect(last).not.toBe("");
+}
+
+describe("a download", () => {
+  test("from ModelScope: fetched, converted, found as small", async () => {
+    const hub = await hubServer(ID, { ...FILES, "README.md": Buffer.from("#") });
+    const progress: Progress[] = [];
+    const dir = await downloadModel(ID, { endpoint: hub.endpoint, onProgress: (p) => progress.push(p) });
+    expect(findModel("small")).toBe(dir);
+    await expectSound(dir);
+    expect((await openModelFolder(dir)).config.name).toBe("SenseVoiceSmall");
+    expect(downloads("modelscope", ID)).toEqual(Object.keys(FILES).toSorted());
+    for (const task of [...Object.keys(FILES), "model.safetensors"]) {
+      const last = progress.findLast((p) => p.task === task);
+      expect(last?.done, task).toBe(last?.total);
+    }
+  });
+
+  test("from Hugging Face, under the name it has there; the address from the environment", async () => {
+    const hub = await hubServer("FunAudioLLM/SenseVoiceSmall", FILES);
+    vi.stubEnv("SENSEVOICE_ENDPOINT", `${hub.endpoint}/`);
+    await expectSound(await downloadModel(ID, { from: "huggingface" }));
+    expect(findModel("small")).toBe(join(home(), "models", "SenseVoiceSmall"));
+    expect(hub.requests).toContain("GET /FunAudioLLM/SenseVoiceSmall/resolve/main/model.pt");
+  });
+
+  test("again: nothing but the list is fetched; a damaged file is", async () => {
+    const hub = await hubServer(ID, FILES);
+    await downloadModel(ID, { endpoint: hub.endpoint });
+    hub.requests.length = 0;
+    await downloadModel(ID, { endpoint: hub.endpoint, dtype: "f32" });
+    expect(hub.requests).toEqual([`GET /api/v1/models/${ID}/repo/files`]);
+    writeFileSync(join(home(), "downloads", "modelscope", ID, "model.pt"), "damaged");
+    const dir = await downloadModel(ID, { endpoint: hub.endpoint, dtype: "f32" });
+    expect(hub.requests.filter((request) => request.endsWith("model.pt")).length).toBe(1);
+    expect((await openModelFolder(dir)).config.weights).toBe("f32");
+  });
+});
+
+describe("a bad line", () => {
+  test("goes on where the connection was cut", async () => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [cutAfter(1000), cutAfter(2000)] });
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(hub.requests.filter((request) => request.includes("model.pt"))).toEqual([
+      `GET ${MODEL_PT}`,
+      `GET ${MODEL_PT} from 1000`,
+      `GET ${MODEL_PT} from 3000`,
+    ]);
+  });
+
+  test("starts over with a server that ignores Range", async () => {
+    const faults = { "model.pt": [cutAfter(1000), whole((file) => file)] };
+    const hub = await hubServer(ID, FILES, faults);
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(hub.requests.at(-1)).toBe(`GET ${MODEL_PT} from 1000`);
+  });
+
+  test("tries again after 500 and 429", async () => {
+    const hub = await hubServer(ID, FILES, { "am.mvn": [status(500), status(429)] });
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+  });
+
+  test("gives up after five failures; the next call goes on with what has come", async () => {
+    const faults = { "model.pt": [cutAfter(1000), ...Array.from({ length: 4 }, () => status(503))] };
+    const hub = await hubServer(ID, FILES, faults);
+    await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(
+      /^\[download\] http.*\/model\.pt: HTTP 503; gave up after 5 attempts$/,
+    );
+    expect(downloads("modelscope", ID)).toContain("model.pt.part");
+    hub.requests.length = 0;
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(hub.requests.at(-1)).toBe(`GET ${MODEL_PT} from 1000`);
+    expect(downloads("modelscope", ID)).toEqual(Object.keys(FILES).toSorted());
+  }, 20_000);
+
+  test("wrong bytes are thrown away and fetched once more", async () => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [wrong] });
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+  });
+
+  test.each<[string, Fault, RegExp]>([
+    ["wrong bytes", wrong, /model\.pt: expected sha256 [0-9a-f]{64}, got [0-9a-f]{64}; try again later/],
+    [
+      "more bytes than announced",
+      whole((file) => Buffer.concat([file, file])),
+      /model\.pt: expected 23921 bytes, got \d+; try/,
+    ],
+  ])("%s twice: an error, and nothing is kept", async (_, fault, message) => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [fault, fault] });
+    await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(message);
+    expect(downloads("modelscope", ID).filter((name) => name.startsWith("model.pt"))).toEqual([]);
+  });
+
+  test("a leftover of another version of the file, and one that is too long", async () => {
+    const dir = join(home(), "downloads", "modelscope", ID);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, "model.pt.part"), Buffer.alloc(5000, 1));
+    writeFileSync(join(dir, "am.mvn.part"), Buffer.alloc(5000, 1));
+    const hub = await hubServer(ID, FILES);
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(downloads("modelscope", ID)).toEqual(Object.keys(FILES).toSorted());
+  });
+
+  test("a leftover of a process that is no more is taken over", async () => {
+    const gone = spawnSync(process.execPath, ["--eval", ""]);
+    const dir = join(home(), "downloads", "modelscope", ID);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, `model.pt.${gone.pid}-abc.part`), FILES["model.pt"].subarray(0, 4000));
+    writeFileSync(join(dir, `model.pt.${process.pid}-abc.part`), "of one that runs");
+    const hub = await hubServer(ID, FILES);
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(hub.requests.at(-1)).toBe(`GET ${MODEL_PT} from 4000`);
+    expect(downloads("modelscope", ID)).toContain(`model.pt.${process.pid}-abc.part`);
+  });
+
+  test("four downloads at once end in one sound model", async () => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [cutAfter(500), wrong, cutAfter(700)] });
+    const all = Array.from({ length: 4 }, () => downloadModel(ID, { endpoint: hub.endpoint }));
+    for (const dir of await Promise.all(all)) await expectSound(dir);
+    expect(downloads("modelscope", ID)).toEqual(Object.keys(FILES).toSorted());
+    expect(readdirSync(join(home(), "models"))).toEqual(["SenseVoiceSmall"]);
+  });
+});
+
+describe("what is not there", () => {
+  test("a model that does not exist is not asked for again", async () => {
+    const hub = await hubServer(ID, FILES);
+    await expect(downloadModel("iic/Nothing", { endpoint: hub.endpoint })).rejects.toThrow(
+      /^\[download\] http.*iic\/Nothing.*: HTTP 404: not found or not public$/,
+    );
+    expect(hub.requests.length).toBe(1);
+  });
+
+  test("a repository of something else", async () => {
+    const { "am.mvn": _, ...others } = FILES;
+    const hub = await hubServer(ID, others);
+    await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(
+      "[download] iic/SenseVoiceSmall: expected a FunASR SenseVoiceSmall, got no am.mvn",
+    );
+  });
+
+  test.each(["", "SenseVoiceSmall", "../../etc", "a/../b", "iic/Sense Voice", "https://x/y"])(
+    "%j is no model id",
+    async (id) => {
+      await expect(downloadModel(id, { endpoint: "http://127.0.0.1:9" })).rejects.toThrow(
+        /expected a model id/,
+      );
+    },
+  );
+
+  test("no server", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await expect(downloadModel(ID, { endpoint: `http://127.0.0.1:${port}` })).rejects.toThrow(
+      /ECONNREFUSED.*; gave up after 5 attempts$/,
+    );
+  }, 20_000);
+});

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { type ModelConfig, parseModelConfig } from "../../../src/model/sensevoice/config.ts";
+
+const sha256 = "0123456789abcdef".repeat(4);
+const CONFIG: ModelConfig = {
+  format: "sensevoice",
+  formatVersion: 1,
+  name: "SenseVoiceSmall",
+  weights: "f16",
+  encoder: {
+    inputSize: 560,
+    outputSize: 512,
+    attentionHeads: 4,
+    linearUnits: 2048,
+    numBlocks: 50,
+    tpBlocks: 20,
+    kernelSize: 11,
+  },
+  frontend: { sampleRate: 16000, mels: 80, frameLengthMs: 25, frameShiftMs: 10, lfrM: 7, lfrN: 6 },
+  vocabSize: 25055,
+  files: { "model.safetensors": { bytes: 469878044, sha256 }, "tokenizer.model": { bytes: 377341, sha256 } },
+};
+
+test("a configuration comes back as it was; unknown fields are ignored", () => {
+  expect(parseModelConfig({ ...CONFIG, future: true })).toEqual(CONFIG);
+});
+
+describe("what is wrong is named", () => {
+  const encoder = (change: object) => ({ ...CONFIG, encoder: { ...CONFIG.encoder, ...change } });
+  test.each<[string, unknown, string]>([
+    ["no object", [], "config.json: expected an object, got []"],
+    ["null", null, "config.json: expected an object, got null"],
+    ["another format", { ...CONFIG, format: "gguf" }, 'format: expected "sensevoice", got "gguf"'],
+    [
+      "a newer version",
+      { ...CONFIG, formatVersion: 2 },
+      "formatVersion: expected 1 (a newer folder needs a newer sensevoice), got 2",
+    ],
+    ["no name", { ...CONFIG, name: "" }, 'name: expected a text, got ""'],
+    ["no encoder", { ...CONFIG, encoder: undefined }, "encoder: expected an object, got undefined"],
+    [
+      "a size as text",
+      encoder({ outputSize: "512" }),
+      'encoder.outputSize: expected an integer from 1 to 65536, got "512"',
+    ],
+    [
+      "a fraction",
+      encoder({ linearUnits: 0.5 }),
+      "encoder.linearUnits: expected an integer from 1 to 262144, got 0.5",
+    ],
+    [
+      "10^12 layers",
+      encoder({ numBlocks: 1e12 }),
+      "encoder.numBlocks: expected an integer from 1 to 1024, got 1000000000000",
+    ],
+    [
+      "heads that do not divide",
+      encoder({ attentionHeads: 3 }),
+      "encoder.outputSize: expected a multiple of 3, got 512",
+    ],
+    ["even taps", encoder({ kernelSize: 10 }), "encoder.kernelSize: expected an odd number, got 10"],
+    [
+      "rows of another width",
+      encoder({ inputSize: 80 }),
+      "encoder.inputSize: expected mels × lfrM = 560, got 80",
+    ],
+    ["no vocabulary", { ...CONFIG, vocabSize: 0 }, "vocabSize: expected an integer from 2 to 1048576, got 0"],
+    [
+      "no sum",
+      { ...CONFIG, files: { ...CONFIG.files, "tokenizer.model": { bytes: 1 } } },
+      "files.tokenizer.model.sha256: expected 64 hexadecimal digits, got undefined",
+    ],
+    [
+      "no weights",
+      { ...CONFIG, files: { "tokenizer.model": { bytes: 1, sha256 } } },
+      'files["model.safetensors"]: expected an object, got undefined',
+    ],
+  ])("%s", (_, json, message) => {
+    expect(() => parseModelConfig(json)).toThrow(message);
+  });
+});
