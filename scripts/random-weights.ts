@@ -110,7 +110,7 @@ export async function writeRandomModel(
   const pieces = await readSmallFile(tokenizer, 2 ** 24);
   await mkdir(dir, { recursive: true });
   const specs = modelParameters(config).map(
-    ({ name, shape, matrix }): TensorSpec => ({ name, shape, dtype: matrix ? dtype : "f32" }),
+    ({ name, shape, kind }): TensorSpec => ({ name, shape, dtype: kind === "other" ? "f32" : dtype }),
   );
   const weights = await writeSafetensors(join(dir, WEIGHTS_FILE), specs, async (spec) => {
     const { data, ...tensor } = randomTensor(spec.name, spec.shape, range(spec.name, spec.shape));

@@ -4,13 +4,14 @@ import { Engine } from "../src/engine.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
 import type { Gpu } from "../src/kernels/webgpu/gpu.ts";
 import type { ModelConfig } from "../src/model/sensevoice/config.ts";
+import { SenseVoice } from "../src/model/sensevoice/network.ts";
 import { createTokenizer } from "../src/model/sensevoice/tokenizer.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { createEngine, readAudio, SenseVoiceError, type Transcript } from "../src/node.ts";
 import { findModel } from "../src/weights/home.ts";
-import { openModelFolder } from "../src/weights/modelFolder.ts";
 import { watchEventLoop } from "./support/eventLoop.ts";
 import { describeGpu, testGpu } from "./support/gpu.ts";
+import { openModelFolder } from "./support/model.ts";
 
 const sample = (name: string) => readAudio(new URL(`../samples/${name}`, import.meta.url).pathname);
 const withoutTimings = ({ timings, ...rest }: Transcript) => rest;
@@ -133,11 +134,19 @@ const SMALL: ModelConfig["encoder"] = {
 };
 
 async function smallEngine(gpu: Gpu): Promise<Engine> {
-  const folder = await openModelFolder(findModel("tiny"));
-  const config = { ...folder.config, encoder: SMALL };
+  const { config: tiny, tokenizer } = await openModelFolder(findModel("tiny"));
+  const config = { ...tiny, encoder: SMALL };
   const backend = webgpuBackend(gpu);
-  const weights = await loadWeights(backend, SMALL, randomModelTensors(config));
-  return new Engine(backend, config, createTokenizer(folder.tokenizer), weights, "f32");
+  const weights = await loadWeights(backend, config, randomModelTensors(config));
+  const model = new SenseVoice(backend, SMALL, weights);
+  await model.prepare();
+  return new Engine({
+    model,
+    config,
+    tokenizer: createTokenizer(tokenizer),
+    cmvn: weights.cmvn,
+    weights: "f32",
+  });
 }
 
 describeGpu("engine on WebGPU", () => {
@@ -194,11 +203,17 @@ describeGpu("engine on WebGPU", () => {
     gpu.close();
   });
 
-  test("a shader that is not valid is complained of, not computed", async () => {
+  test("a shader that does not compile is an error that shows its line", async () => {
     const gpu = await testGpu();
     const y = gpu.createTensor([4]);
-    gpu.dispatch({ wgsl: "fn main() { nonsense }", params: [], reads: [], writes: [y], workgroups: [1] });
-    await expect(gpu.read(y)).rejects.toThrow(/^\[webgpu\] /);
+    const wgsl = "@compute @workgroup_size(1)\nfn main() {\n  let a = nonsense;\n}";
+    const dispatch = { name: "mine", wgsl, params: [], reads: [], writes: [y], workgroups: [1] } as const;
+    const shown = /^\[webgpu\] kernel mine, line 3: .*nonsense.* in "let a = nonsense;"$/;
+    gpu.dispatch(dispatch);
+    await expect(gpu.read(y)).rejects.toThrow(shown);
+    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(
+      shown,
+    );
     gpu.close();
   });
 });

@@ -1,4 +1,7 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { SenseVoiceError } from "../error.ts";
 import { createCommand } from "./command.ts";
 import { version } from "./version.ts";
 
@@ -25,7 +28,7 @@ interface Adapter {
   readonly wgslFeatures: readonly string[];
 }
 
-interface Model {
+export interface Model {
   readonly name: string | null;
   readonly weights: string | null;
   readonly dir: string;
@@ -45,8 +48,7 @@ export function infoCommand(): Command {
 }
 
 async function collectInfo(): Promise<Info> {
-  const { defaultModel } = await import("./defaultModel.ts");
-  const { home, listModels } = await import("../weights/home.ts");
+  const { defaultModel, home } = await import("../weights/home.ts");
   const adapter = await describeAdapter();
   return {
     version: version(),
@@ -56,10 +58,29 @@ async function collectInfo(): Promise<Info> {
     auto: adapter?.hardware ? "webgpu" : "cpu",
     home: home(),
     defaultModel: defaultModel(),
-    models: (await listModels()).map(({ dir, config, problem }) => {
-      return { name: config?.name ?? null, weights: config?.weights ?? null, dir, problem: problem ?? null };
-    }),
+    models: await listModels(),
   };
+}
+
+/** The package's own model and those that were downloaded. Their weights are not read. */
+export async function listModels(): Promise<Model[]> {
+  const { openModel } = await import("../model/sensevoice/modelFiles.ts");
+  const { folderSource } = await import("../weights/folderSource.ts");
+  const { home, TINY } = await import("../weights/home.ts");
+  const models = join(home(), "models");
+  const names = await readdir(models).catch(() => []);
+  const dirs = names.filter((name) => !name.startsWith(".")).map((name) => join(models, name));
+  return Promise.all(
+    [TINY, ...dirs].map(async (dir) => {
+      try {
+        const { name, weights } = (await openModel(folderSource(dir))).config;
+        return { name, weights, dir, problem: null };
+      } catch (error) {
+        if (!(error instanceof SenseVoiceError)) throw error;
+        return { name: null, weights: null, dir, problem: error.message };
+      }
+    }),
+  );
 }
 
 async function describeAdapter(): Promise<Adapter | null> {

@@ -3,13 +3,14 @@ import { readAudio } from "../audio/read.ts";
 import { SenseVoiceError } from "../error.ts";
 import { readDataset } from "../eval/dataset.ts";
 import { readText } from "../eval/text.ts";
+import { openModel } from "../model/sensevoice/modelFiles.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import { type Policy, parsePolicy } from "../quant/policy.ts";
 import { type CalibrationClip, quantizeFolder } from "../quant/quantizeFolder.ts";
 import { type PresetName, parseScheme } from "../quant/scheme.ts";
 import { elementCount } from "../tensor/host.ts";
+import { folderSource } from "../weights/folderSource.ts";
 import { findModel } from "../weights/home.ts";
-import { openModelFolder } from "../weights/modelFolder.ts";
 import { withBar } from "./progress.ts";
 
 /** As the command line gives them. */
@@ -54,7 +55,7 @@ async function parseBudget(text: string, source: string): Promise<number> {
     );
   }
   if (!unit) return Number(number);
-  const { config } = await openModelFolder(source);
+  const { config } = await openModel(folderSource(source));
   const linears = linearParameters(config);
   return (Number(number) * 8e6) / linears.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }

@@ -1,5 +1,5 @@
 import { type AskedLanguage, createEngine, type Device, type Engine, type WeightType } from "../node.ts";
-import { defaultModel, SMALL_ID } from "./defaultModel.ts";
+import { defaultModel, SMALL_ID } from "../weights/home.ts";
 import { jsonLine, textLines } from "./format.ts";
 import { printError, printNote } from "./messages.ts";
 import { outputPaths, writeOutput } from "./output.ts";

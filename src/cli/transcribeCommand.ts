@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
+import { WEIGHT_TYPES } from "../loadEngine.ts";
 import { LANGUAGE_ROW } from "../model/sensevoice/prompt.ts";
-import { WEIGHT_TYPES } from "../model/sensevoice/weights.ts";
 import { createCommand } from "./command.ts";
 import type { TranscribeOptions } from "./transcribe.ts";
 

@@ -1,14 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { basename } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-
-/** A file's size in bytes and its SHA-256 in hexadecimal. */
-export interface FileDigest {
-  readonly bytes: number;
-  readonly sha256: string;
-}
+import { type FileDigest, parseJson } from "./source.ts";
 
 /** The error of a system call as one line: `[weights] DIR/model.pt: ENOENT: no such file or directory`. */
 export function fileError(path: string, error: unknown): SenseVoiceError {
@@ -77,11 +71,7 @@ export async function readJsonFile(path: string): Promise<unknown> {
     if (isMissing(error)) return undefined;
     throw error;
   }
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new SenseVoiceError(`[weights] ${path}: expected JSON`);
-  }
+  return parseJson(bytes, path);
 }
 
 /** Does this error, or its cause, say that there is no such file? */
@@ -99,20 +89,4 @@ export async function hashFile(path: string, algorithm: "sha256" | "sha1", prefi
   const hash = createHash(algorithm).update(prefix);
   for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
   return hash.digest("hex");
-}
-
-/** Throws unless the file is the one that was written down in the folder's config.json. */
-export function expectDigest(path: string, got: FileDigest, expected: FileDigest): void {
-  const damaged = "the file is damaged: convert or download it again";
-  const name = basename(path);
-  if (got.bytes !== expected.bytes) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected ${expected.bytes} bytes, got ${got.bytes}; ${damaged}`,
-    );
-  }
-  if (got.sha256 !== expected.sha256) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected sha256 ${expected.sha256}, got ${got.sha256}; ${damaged}`,
-    );
-  }
 }

@@ -2,11 +2,12 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/convert/checkpoint.ts";
-import { convertModel, type Progress } from "../../src/convert/convert.ts";
+import { convertModel } from "../../src/convert/convert.ts";
 import { SenseVoiceError } from "../../src/error.ts";
 import { checkpointParameters } from "../../src/model/sensevoice/parameters.ts";
 import { f16ToF32 } from "../../src/tensor/f16.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import type { Progress } from "../../src/weights/source.ts";
+import { openModelFolder } from "../support/model.ts";
 import { fixture, floatTensors, temporaryFolder } from "./folder.ts";
 
 const SOURCE = fixture("funasr");

@@ -5,10 +5,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Progress } from "../../src/convert/convert.ts";
 import { downloadModel } from "../../src/convert/download.ts";
 import { findModel, home } from "../../src/weights/home.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import type { Progress } from "../../src/weights/source.ts";
+import { openModelFolder } from "../support/model.ts";
 import { fixture, temporaryFolder } from "./folder.ts";
 import { type Fault, hubServer } from "./hubServer.ts";
 

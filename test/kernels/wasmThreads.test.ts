@@ -2,15 +2,16 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
+import type { WasmTensor } from "../../src/kernels/wasm/device.ts";
 import { Heap } from "../../src/kernels/wasm/memory.ts";
-import type { Backend, Tensor } from "../../src/tensor/backend.ts";
 import { watchEventLoop } from "../support/eventLoop.ts";
 import { randomizer } from "../support/random.ts";
 
 const random = randomizer(1);
-const open: Backend[] = [];
+type WasmBackend = Awaited<ReturnType<typeof createWasmBackend>>;
+const open: WasmBackend[] = [];
 
-async function backendOf(threads: number): Promise<Backend> {
+async function backendOf(threads: number): Promise<WasmBackend> {
   const backend = await createWasmBackend({ threads });
   open.push(backend);
   return backend;
@@ -22,7 +23,7 @@ afterEach(() => {
 });
 
 /** A layer norm of memory that does not exist: it traps. */
-function trap(backend: Backend): Tensor {
+function trap(backend: WasmBackend): WasmTensor {
   const x = { ...backend.upload(random([64, 64])), pointer: 0xf0000000 };
   const vector = backend.upload(random([64]));
   return backend.layerNorm(x, { gamma: vector, beta: vector });
@@ -52,7 +53,7 @@ test("a thread that dies is an error, loses what was under way and nothing else"
 
     const lost = backend.linear(x, weight);
     const died =
-      /^\[wasm\] a worker thread died \(.+\): what was under way is lost, the next run starts new ones$/;
+      /^\[cpu\] a worker thread died \(.+\): what was under way is lost, the next run starts new ones$/;
     const trapped = backend.read(trap(backend));
     const behind = backend.read(backend.linear(x, weight));
     await expect(trapped).rejects.toThrow(died);
@@ -71,7 +72,7 @@ test("closing rejects what is under way, and all that follows", async () => {
   const weight = backend.uploadLinear(random([2048, 512]));
   const pending = backend.read(backend.linear(x, weight));
   backend.close();
-  const closed = "[wasm] the engine is closed: create a new one";
+  const closed = "[cpu] the engine is closed: create a new one";
   await expect(pending).rejects.toThrow(closed);
   await expect(backend.read(x)).rejects.toThrow(closed);
   expect(() => backend.linear(x, weight)).toThrow(closed);
@@ -121,7 +122,7 @@ test("what does not fit is an error that says what to do, and the backend lives 
   const x = backend.upload(random([150_000, 4]));
   const weight = backend.uploadLinear(random([8192, 4]));
   expect(() => backend.linear(x, weight)).toThrow(
-    /^\[wasm\] out of memory: \d+ MiB are needed: use shorter clips, fewer at a time, or lighter weights$/,
+    /^\[cpu\] out of memory: \d+ MiB are needed: use shorter clips, fewer at a time, or lighter weights$/,
   );
   expect(await backend.read(x)).toHaveLength(600_000);
 });
@@ -132,7 +133,7 @@ test("where memory cannot be shared one thread computes in its own", async () =>
   vi.stubGlobal("SharedArrayBuffer", undefined);
   const alone = await backendOf(2);
   expect(alone.description).toMatch(/, 1 thread$/);
-  const run = (b: Backend) => b.read(b.linear(b.upload(x), b.uploadLinear(weight)));
+  const run = (b: WasmBackend) => b.read(b.linear(b.upload(x), b.uploadLinear(weight)));
   expect(await run(alone)).toEqual(await run(shared));
 
   const lost = "the model is lost, create a new engine";
@@ -143,7 +144,7 @@ test("where memory cannot be shared one thread computes in its own", async () =>
 test("threads are a number from 1 to 64", async () => {
   for (const threads of [0, 1.5, 65, Number.NaN]) {
     await expect(createWasmBackend({ threads })).rejects.toThrow(
-      `[wasm] threads: expected 1 to 64, got ${threads}`,
+      `[cpu] threads: expected a whole number from 1 to 64, got ${threads}`,
     );
   }
 });

@@ -2,7 +2,6 @@ import { describe } from "vitest";
 import { openGpu } from "../../src/kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "../../src/kernels/webgpu/backend.ts";
 import type { Gpu } from "../../src/kernels/webgpu/gpu.ts";
-import type { Backend } from "../../src/tensor/backend.ts";
 
 const probe = await openGpu();
 probe?.close();
@@ -17,6 +16,6 @@ export async function testGpu(): Promise<Gpu> {
   return gpu;
 }
 
-export async function testWebgpuBackend(): Promise<Backend> {
+export async function testWebgpuBackend() {
   return webgpuBackend(await testGpu());
 }

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { convertModel } from "../../src/convert/convert.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { type ModelFolder, openModelFolder } from "../../src/weights/modelFolder.ts";
+import type { ModelFiles } from "../../src/model/sensevoice/modelFiles.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
+import { openModelFolder } from "../support/model.ts";
 
 async function converted(): Promise<string> {
   const dir = join(temporaryFolder(), "model");
@@ -12,7 +13,7 @@ async function converted(): Promise<string> {
   return dir;
 }
 
-async function names(folder: ModelFolder): Promise<string[]> {
+async function names(folder: ModelFiles): Promise<string[]> {
   const all: string[] = [];
   for await (const [name] of folder.tensors()) all.push(name);
   return all;
@@ -78,7 +79,7 @@ describe("a damaged folder is refused in one line", () => {
     const dir = join(temporaryFolder(), "SenseVoiceSmall");
     cpSync(fixture("funasr"), dir, { recursive: true });
     await expect(openModelFolder(dir)).rejects.toThrow(
-      /convert it first: sensevoice convert .*SenseVoiceSmall OUT/,
+      /convert it first: sensevoice convert .*SenseVoiceSmall --out OUT/,
     );
   });
 

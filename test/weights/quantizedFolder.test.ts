@@ -2,18 +2,19 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { randomModelConfig } from "../../scripts/random-weights.ts";
-import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { writeModelFolder } from "../../src/convert/writeModelFolder.ts";
+import { referenceBackend } from "../../src/kernels/reference/backend.ts";
+import { converterTo, type WeightType } from "../../src/loadEngine.ts";
 import { SenseVoice } from "../../src/model/sensevoice/network.ts";
 import { modelParameters } from "../../src/model/sensevoice/parameters.ts";
-import { loadWeights, type WeightType } from "../../src/model/sensevoice/weights.ts";
+import { loadWeights } from "../../src/model/sensevoice/weights.ts";
 import { elementCount } from "../../src/tensor/host.ts";
 import { packCodes, type QuantizedTensor, type Weight } from "../../src/tensor/quantized.ts";
 import { hashFile } from "../../src/weights/file.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
 import { storedParts } from "../../src/weights/quantizedParts.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
-import { writeModelFolder } from "../../src/weights/writeModelFolder.ts";
 import { temporaryFolder } from "../convert/folder.ts";
+import { openModelFolder } from "../support/model.ts";
 import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
@@ -79,8 +80,8 @@ describe("round trip", () => {
 test("a folder in few bits is as small as they promise, and 3 % at most", async () => {
   const config = { ...randomModelConfig("tiny"), weights: "int4" };
   let promised = 0;
-  const tensors = modelParameters(config).map(({ name, shape, matrix }): [string, Weight] => {
-    const linear = matrix && name !== "embed.weight" && !name.includes("fsmn");
+  const tensors = modelParameters(config).map(({ name, shape, kind }): [string, Weight] => {
+    const linear = kind === "linear";
     promised += elementCount(shape) * (linear ? (4 + 16 / 32) / 8 : 4);
     if (!linear) return [name, { dtype: "f32", shape, data: new Float32Array(elementCount(shape)) }];
     const [n, k] = shape;
@@ -123,13 +124,13 @@ test("loadWeights: as stored, or as the f32 that the codes stand for", async () 
   const outputs: Float32Array[] = [];
   for (const type of [undefined, "f32"] satisfies (WeightType | undefined)[]) {
     const folder = await openModelFolder(dir);
-    const backend = new ReferenceBackend();
-    const weights = await loadWeights(backend, TOY.encoder, folder.tensors(), type);
+    const backend = referenceBackend();
+    const weights = await loadWeights(backend, TOY, folder.tensors(), await converterTo(type));
     const features = { rows: 9, data: randomizer(2)([9, 56]).data as Float32Array };
-    const { x } = new SenseVoice(backend, TOY.encoder, weights).encode([
+    const { x } = await new SenseVoice(backend, TOY.encoder, weights).encode([
       { language: "auto", itn: false, features },
     ]);
-    outputs.push(await backend.read(x as Parameters<typeof backend.read>[0]));
+    outputs.push(await backend.read(x));
   }
   expect(outputs[0].every(Number.isFinite)).toBe(true);
   expect(outputs[0]).toEqual(outputs[1]);

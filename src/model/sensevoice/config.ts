@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../../error.ts";
+import type { Quantization } from "../../weights/quantizedParts.ts";
 
 /** Sizes of the SANM encoder, under the names that the FunASR configuration gives them. */
 export interface EncoderConfig {
@@ -26,16 +27,6 @@ export interface FrontendConfig {
   /** Low frame rate: rows of lfrM frames, one every lfrN frames. */
   readonly lfrM: number;
   readonly lfrN: number;
-}
-
-/** What `config.json` says of a weight in few bits; scales, zero points and tables are in the weights file. */
-export interface Quantization {
-  /** Bits of a code, 2 to 8. */
-  readonly bits: number;
-  /** Weights along K that share a scale: a multiple of 32, or K. */
-  readonly groupSize: number;
-  /** Int8 activations, scaled by each row's largest value or by a number from calibration; none unless given. */
-  readonly activation?: "dynamic" | number;
 }
 
 /** `config.json` of a model folder. */

@@ -4,18 +4,18 @@ import { SenseVoiceError } from "../error.ts";
 import {
   type ModelConfig,
   parseModelConfig,
-  type Quantization,
   TOKENIZER_FILE,
   WEIGHTS_FILE,
 } from "../model/sensevoice/config.ts";
-import { expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
+import { modelParameters } from "../model/sensevoice/parameters.ts";
 import type { HostTensor } from "../tensor/host.ts";
 import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
-import { digestBytes, readExactly } from "./file.ts";
-import { storedParts } from "./quantizedParts.ts";
-import { replaceFolder } from "./replaceFolder.ts";
-import { byteLength, type TensorSpec, tensorFromBytes } from "./safetensors.ts";
-import { writeSafetensors } from "./safetensorsFile.ts";
+import { digestBytes, readExactly } from "../weights/file.ts";
+import { expectParameters } from "../weights/parameters.ts";
+import { type Quantization, storedParts } from "../weights/quantizedParts.ts";
+import { replaceFolder } from "../weights/replaceFolder.ts";
+import { byteLength, type TensorSpec, tensorFromBytes } from "../weights/safetensors.ts";
+import { writeSafetensors } from "../weights/safetensorsFile.ts";
 
 /**
  * Writes a model folder of tensors that come one at a time, in floats or in few bits, in any order. The folder appears
