@@ -1,8 +1,7 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
 import { decodeAudio } from "./audio/decode.ts";
 import { toMono } from "./audio/pcm.ts";
-import type { Engine } from "./engine.ts";
-import { SenseVoiceError } from "./error.ts";
+import { type Engine, expectObject, expectText } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { httpSource } from "./weights/httpSource.ts";
 
@@ -25,10 +24,10 @@ export interface EngineOptions extends LoadOptions {
  * @throws SenseVoiceError if there is no such model, its files are damaged, or there is no such device
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  if (typeof options?.model !== "string") {
-    throw new SenseVoiceError("[engine] model: expected the address of a model folder, got none");
-  }
-  return loadEngine(httpSource(new URL(options.model, globalThis.location?.href).href), options);
+  expectObject("options", options);
+  const { model, ...rest } = options;
+  expectText("model", model);
+  return loadEngine(httpSource(new URL(model, globalThis.location?.href).href), rest);
 }
 
 /**

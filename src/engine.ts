@@ -119,6 +119,8 @@ export class Engine {
     expectObject("options", options);
     checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
     checkSignal(options.signal);
+    if (!Array.isArray(clips))
+      throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));
     this.#checkOpen(options.signal);
     if (sounds.length === 0) return [];
@@ -176,7 +178,7 @@ export class Engine {
     const seconds = pcm.length / this.config.frontend.sampleRate;
     if (seconds > MAX_SECONDS) {
       throw new SenseVoiceError(
-        `[engine] sound: expected at most ${MAX_SECONDS} seconds, got ${seconds.toFixed(3)}: cut it first`,
+        `[engine] sound: expected at most ${MAX_SECONDS} seconds, got ${Math.ceil(seconds * 1000) / 1000}: cut it first`,
       );
     }
     return pcm.slice();
@@ -209,6 +211,11 @@ export function checkChoice(name: string, value: unknown, allowed: readonly unkn
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw new SenseVoiceError(`[engine] signal: expected an AbortSignal, got ${show(signal)}`);
+}
+
+export function expectText(name: string, value: unknown): asserts value is string {
+  if (typeof value === "string") return;
+  throw new SenseVoiceError(`[engine] ${name}: expected a text, got ${show(value)}`);
 }
 
 export function expectObject(name: string, value: unknown): void {

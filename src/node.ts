@@ -1,5 +1,5 @@
 /** What a user of the package imports in Node. */
-import type { Engine } from "./engine.ts";
+import { type Engine, expectObject, expectText } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { folderSource } from "./weights/folderSource.ts";
 import { defaultModel, findModel } from "./weights/home.ts";
@@ -27,5 +27,8 @@ export interface EngineOptions extends LoadOptions {
  * @throws SenseVoiceError if there is no such model, its files are damaged, or there is no such device
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  return loadEngine(folderSource(findModel(options?.model ?? defaultModel())), options);
+  expectObject("options", options);
+  const { model = defaultModel(), ...rest } = options;
+  expectText("model", model);
+  return loadEngine(folderSource(findModel(model)), rest);
 }

@@ -29,7 +29,7 @@ function trap(backend: WasmBackend): WasmTensor {
   return backend.layerNorm(x, { gamma: vector, beta: vector });
 }
 
-test("while the threads compute, the caller's event loop goes on", { retry: 5 }, async () => {
+test("while the threads compute, the caller's event loop goes on", async () => {
   const backend = await backendOf(1);
   const weight = backend.uploadLinear(random([1024, 512], 0.01));
   const x = backend.upload(random([512, 512]));
@@ -39,9 +39,8 @@ test("while the threads compute, the caller's event loop goes on", { retry: 5 },
     for (let i = 0; i < 20; i++) backend.linear(x, weight);
     return backend.linear(x, weight);
   });
-  const { longest, total } = await watchEventLoop(() => backend.read(y));
-  // On a busy machine this process may wait for a core longer than the 10 ms that are meant.
-  expect(longest).toBeLessThan(Math.max(10, total / 4));
+  const { longest } = await watchEventLoop(() => backend.read(y));
+  expect(longest).toBeLessThan(10);
 });
 
 test("a thread that dies is an error, loses what was under way and nothing else", async () => {
@@ -63,6 +62,40 @@ test("a thread that dies is an error, loses what was under way and nothing else"
     await expect(backend.read(onIt), "what is computed from it").rejects.toThrow(died);
 
     expect(await backend.read(backend.linear(x, weight))).toEqual(before);
+  }
+});
+
+test("a tensor released while it is read is read as it was", async () => {
+  const backend = await backendOf(2);
+  const vector = (value: number) =>
+    backend.upload({ dtype: "f32", shape: [512], data: new Float32Array(512).fill(value) });
+  const [gamma, beta] = [vector(0), vector(7)];
+  const x = backend.upload(random([4000, 512]));
+  const sevens = { gamma, beta };
+  const eights = { gamma, beta: vector(8) };
+  for (let i = 0; i < 10; i++) {
+    const y = backend.layerNorm(x, sevens);
+    const reading = backend.read(y);
+    backend.release(y);
+    const z = backend.layerNorm(x, eights); // in the same memory
+    const next = backend.read(z);
+    expect((await reading).every((v) => v === 7)).toBe(true);
+    expect((await next).every((v) => v === 8)).toBe(true);
+    backend.release(z);
+  }
+});
+
+test("after a thread has died no answer to an earlier read is taken for a later one", async () => {
+  const backend = await backendOf(2);
+  const tensor = (value: number) =>
+    backend.upload({ dtype: "f32", shape: [1], data: Float32Array.of(value) });
+  for (let i = 0; i < 20; i++) {
+    const before = backend.read(tensor(-1)).catch(() => undefined);
+    const trapped = backend.read(trap(backend)).catch((error: Error) => error.message);
+    const behind = backend.read(tensor(-2)).catch(() => undefined);
+    expect(await trapped).toMatch(/^\[cpu\] a worker thread died/);
+    expect(await backend.read(tensor(i))).toEqual(Float32Array.of(i));
+    await Promise.all([before, behind]);
   }
 });
 
