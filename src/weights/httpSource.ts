@@ -60,7 +60,7 @@ async function stream(response: Response, name: string) {
           filled += part.length;
           continue;
         }
-        const { done, value } = (await reader?.read()) ?? { done: true };
+        const { done, value } = (await reader?.read().catch(() => undefined)) ?? { done: true };
         if (done) throw new SenseVoiceError(`[weights] ${name}: the connection ended at byte ${end}`);
         chunk = value as Uint8Array<ArrayBuffer>;
         end += chunk.length;

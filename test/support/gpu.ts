@@ -6,8 +6,11 @@ import type { Gpu } from "../../src/kernels/webgpu/gpu.ts";
 const probe = await openGpu();
 probe?.close();
 
+/** Whether to run what needs a GPU. */
+export const hasGpu = probe !== undefined || process.env.REQUIRE_GPU === "1";
+
 /** `describe`, shown as skipped where there is no adapter; with REQUIRE_GPU=1 a missing adapter is a failure. */
-export const describeGpu = describe.skipIf(!probe && process.env.REQUIRE_GPU !== "1");
+export const describeGpu = describe.skipIf(!hasGpu);
 
 /** A fresh device. */
 export async function testGpu(): Promise<Gpu> {
