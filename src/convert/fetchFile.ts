@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SenseVoiceError } from "../error.ts";
+import { reasonOf, SenseVoiceError } from "../error.ts";
 import { hashFile } from "../weights/file.ts";
 
 /** A file in a repository of a hub. */
 export interface RemoteFile {
   readonly name: string;
-  readonly url: string;
+  /** Addresses of the file; the next is tried when one fails. */
+  readonly urls: readonly string[];
   readonly bytes: number;
   /** SHA-256 of the file, or git's SHA-1 of `blob <bytes>\0` and the file, as the hub states it. */
   readonly checksum?: { readonly kind: "sha256" | "git"; readonly hex: string };
@@ -42,8 +43,9 @@ export async function fetchText(url: string): Promise<string> {
 /**
  * Fetches a file to `target`, which appears whole, its size and checksum right, or not at all. What has
  * come is kept beside it as `.part`, and a later call goes on from there. Several processes may fetch the
- * same file: each writes a part of its own. Throws a SenseVoiceError after five failures in a row, at once
- * when the server says that there is no such file, and when the bytes are wrong twice.
+ * same file: each writes a part of its own. An address is given up after five failures in a row, at once
+ * when the server says that there is no such file, and when the bytes are wrong twice. Throws a SenseVoiceError
+ * with what happened at each address when none is left.
  */
 export async function fetchFile(
   remote: RemoteFile,
@@ -53,16 +55,17 @@ export async function fetchFile(
   if ((await mismatch(remote, target)) === undefined) return onBytes(remote.bytes);
   const part = await claimPart(target);
   try {
-    for (let wrong = 0; ; ) {
-      await fetchPart(remote, part, onBytes);
-      const problem = await mismatch(remote, part);
-      if (problem === undefined) break;
-      await rm(part);
-      if (++wrong === 2) {
-        throw new SenseVoiceError(`[download] ${remote.url}: ${problem}; try again later or another hub`);
+    const failures: string[] = [];
+    while (failures.length < remote.urls.length) {
+      try {
+        await fetchWhole(remote, remote.urls[failures.length], part, onBytes);
+        return await rename(part, target);
+      } catch (error) {
+        if (!(error instanceof SenseVoiceError)) throw error;
+        failures.push(error.message);
       }
     }
-    await rename(part, target);
+    throw new SenseVoiceError(failures.join("; then "));
   } catch (error) {
     // Without an owner in its name, the part is there for whoever comes next.
     await rename(part, `${target}.part`).catch(() => {});
@@ -70,8 +73,31 @@ export async function fetchFile(
   }
 }
 
+/** Fetches the part from one address, twice if its bytes are wrong. */
+async function fetchWhole(
+  remote: RemoteFile,
+  url: string,
+  part: string,
+  onBytes: (done: number) => void,
+): Promise<void> {
+  for (let wrong = 0; ; ) {
+    await fetchPart(remote, url, part, onBytes);
+    const problem = await mismatch(remote, part);
+    if (problem === undefined) return;
+    await rm(part);
+    if (++wrong === 2) {
+      throw new SenseVoiceError(`[download] ${url}: ${problem}; try again later or another hub`);
+    }
+  }
+}
+
 /** Fills the part up to the file's size, going on where it ends. */
-async function fetchPart(remote: RemoteFile, part: string, onBytes: (done: number) => void): Promise<void> {
+async function fetchPart(
+  remote: RemoteFile,
+  url: string,
+  part: string,
+  onBytes: (done: number) => void,
+): Promise<void> {
   const size = () =>
     stat(part).then(
       ({ size }) => size,
@@ -79,11 +105,11 @@ async function fetchPart(remote: RemoteFile, part: string, onBytes: (done: numbe
     );
   let before = await size();
   await retry(
-    remote.url,
+    url,
     async () => {
       let done = await size();
       if (done >= remote.bytes && remote.bytes > 0) return;
-      const response = await request(remote.url, done);
+      const response = await request(url, done);
       if (response.status === 416) {
         await rm(part); // it is of another file than the server has now
         throw new Error(`the server has no bytes from ${done} on`);
@@ -213,7 +239,9 @@ async function retry<T>(
       if (error instanceof SenseVoiceError) throw error;
       failures = (await progressed()) ? 1 : failures + 1;
       if (failures === ATTEMPTS) {
-        throw new SenseVoiceError(`[download] ${url}: ${reason(error)}; gave up after ${ATTEMPTS} attempts`);
+        throw new SenseVoiceError(
+          `[download] ${url}: ${reasonOf(causeOf(error))}; gave up after ${ATTEMPTS} attempts`,
+        );
       }
       await sleep(FIRST_WAIT_MS * 2 ** (failures - 1));
     }
@@ -221,7 +249,6 @@ async function retry<T>(
 }
 
 /** fetch says only "fetch failed"; what happened is in its cause. */
-function reason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }
