@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
+import { isObject } from "../weights/fields.ts";
 
 /** One object of a JSON Lines file. */
 export interface JsonLine {
@@ -30,10 +31,6 @@ function parseObject(line: string, where: string): Readonly<Record<string, unkno
   }
   if (isObject(value)) return value;
   throw new SenseVoiceError(`${where}: expected a JSON object, got ${shorten(line)}`);
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The beginning of what was found, in one line of printable characters. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
-import { SenseVoiceError } from "../error.ts";
+import { reasonOf, SenseVoiceError } from "../error.ts";
 
 /** A file's size in bytes and its SHA-256 in hexadecimal. */
 export interface FileDigest {
@@ -13,8 +13,9 @@ export interface FileDigest {
 /** The error of a system call as one line: `[weights] DIR/model.pt: ENOENT: no such file or directory`. */
 export function fileError(path: string, error: unknown): SenseVoiceError {
   if (error instanceof SenseVoiceError) return error;
-  const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-  return new SenseVoiceError(`[weights] ${path}: ${reason.replace(/, \w+( '.*')?$/, "")}`, { cause: error });
+  // The path that follows the system call may have a line break in it, and then ends there.
+  const reason = reasonOf(error).replace(/, \w+( '.*)?$/, "");
+  return new SenseVoiceError(`[weights] ${path}: ${reason}`, { cause: error });
 }
 
 /** Opens a regular file for reading. Close it when done. */

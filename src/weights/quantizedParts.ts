@@ -1,4 +1,4 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import type { Quantization } from "../model/sensevoice/config.ts";
 import type { Parameter } from "../model/sensevoice/parameters.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
@@ -53,7 +53,7 @@ export function storedParameters(
   for (const name of Object.keys(quantization)) {
     if (name !== "embed.weight" && parameters.some((p) => p.matrix && p.name === name)) continue;
     throw new SenseVoiceError(
-      `[weights] config.json: quantization["${name}"]: there is no such linear weight`,
+      `[weights] config.json: quantization[${quote(name)}]: there is no such linear weight`,
     );
   }
   return parameters.flatMap((parameter) => {

@@ -1,4 +1,4 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import {
   BYTES_PER_ELEMENT,
   type DType,
@@ -6,6 +6,7 @@ import {
   type HostData,
   type HostTensor,
 } from "../tensor/host.ts";
+import { fieldsOf, isCounts, isObject } from "./fields.ts";
 
 /** What a tensor is, without its numbers. */
 export interface TensorSpec {
@@ -61,7 +62,7 @@ export function parseSafetensorsHeader(header: Uint8Array, fileBytes: number): P
   tensors.sort((a, b) => a.position - b.position || a.bytes - b.bytes);
   let end = dataStart;
   for (const { name, position, bytes } of tensors) {
-    if (position !== end) fail(`"${name}": expected its data at byte ${end}, got ${position}`);
+    if (position !== end) fail(`${quote(name)}: expected its data at byte ${end}, got ${position}`);
     end += bytes;
   }
   if (end !== fileBytes) fail(`expected ${end} bytes, got ${fileBytes}; the file is truncated or not ours`);
@@ -114,16 +115,16 @@ export function tensorFromBytes({ dtype, shape }: TensorSpec, bytes: Uint8Array<
 }
 
 function placedTensor(name: string, value: unknown, dataStart: number): PlacedTensor {
-  const { dtype: type, shape, data_offsets: offsets } = isObject(value) ? value : {};
-  const dtype = NAMES.get(String(type)) ?? fail(`"${name}": dtype ${JSON.stringify(type)} is not supported`);
-  if (!isCounts(shape) || shape.length > 8)
-    return fail(`"${name}": expected a shape of non-negative integers`);
-  if (!isCounts(offsets) || offsets.length !== 2)
-    return fail(`"${name}": expected data_offsets [begin, end]`);
+  const { dtype: type, shape, data_offsets: offsets } = fieldsOf(value);
+  const shown = quote(name);
+  const dtype = typeof type === "string" ? NAMES.get(type) : undefined;
+  if (!dtype) return fail(`${shown}: dtype ${quote(type)} is not supported`);
+  if (!isCounts(shape)) return fail(`${shown}: expected a shape of non-negative integers`);
+  if (!isCounts(offsets) || offsets.length !== 2) return fail(`${shown}: expected data_offsets [begin, end]`);
   const [begin, end] = offsets;
   const bytes = byteLength(dtype, shape);
-  if (end - begin !== bytes) fail(`"${name}": expected ${bytes} bytes, got data_offsets [${begin}, ${end}]`);
-  if (begin % BYTES_PER_ELEMENT[dtype]) fail(`"${name}": begins at byte ${begin}, which is not aligned`);
+  if (end - begin !== bytes) fail(`${shown}: expected ${bytes} bytes, got data_offsets [${begin}, ${end}]`);
+  if (begin % BYTES_PER_ELEMENT[dtype]) fail(`${shown}: begins at byte ${begin}, which is not aligned`);
   return { name, dtype, shape, position: dataStart + begin, bytes };
 }
 
@@ -136,11 +137,6 @@ function parseObject(text: string, what: string): Record<string, unknown> {
   }
   return isObject(value) ? value : fail(`expected a JSON object as ${what}`);
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isCounts = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 
 function fail(message: string): never {
   throw new SenseVoiceError(`[weights] safetensors: ${message}`);

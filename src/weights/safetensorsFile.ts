@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import { expectShape, type HostTensor } from "../tensor/host.ts";
 import { type FileDigest, fileError, openFile, readExactly } from "./file.ts";
 import {
@@ -39,7 +39,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
       head,
       async read(name) {
         const tensor = tensors.get(name);
-        if (!tensor) throw new SenseVoiceError(`[weights] ${path}: there is no tensor "${name}"`);
+        if (!tensor) throw new SenseVoiceError(`[weights] ${path}: there is no tensor ${quote(name)}`);
         const bytes = new Uint8Array(tensor.bytes);
         await readExactly(file, path, bytes, tensor.position);
         return tensorFromBytes(tensor, bytes);
