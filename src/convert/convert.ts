@@ -10,6 +10,7 @@ import {
 import { checkpointParameters, expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
+import { configText } from "../weights/configFile.ts";
 import { digestBytes, type FileDigest } from "../weights/file.ts";
 import { expectReplaceable, replaceFolder } from "../weights/replaceFolder.ts";
 import { byteLength, type TensorSpec } from "../weights/safetensors.ts";
@@ -56,7 +57,7 @@ export async function convertModel(source: string, target: string, options: Conv
     const none = { bytes: 0, sha256: "0".repeat(64) };
     const config = parseModelConfig({
       format: "sensevoice",
-      formatVersion: 1,
+      formatVersion: 2,
       name: options.name ?? basename(resolve(source)),
       weights: options.dtype,
       encoder: folder.encoder,
@@ -71,7 +72,7 @@ export async function convertModel(source: string, target: string, options: Conv
       const weights = await writeWeights(path, config, checkpoint, folder.cmvn, options.onProgress);
       await writeFile(join(dir, TOKENIZER_FILE), folder.tokenizer);
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(folder.tokenizer) };
-      await writeFile(join(dir, "config.json"), `${JSON.stringify({ ...config, files }, null, 2)}\n`);
+      await writeFile(join(dir, "config.json"), await configText({ ...config, files }));
     });
   } finally {
     await checkpoint.close();

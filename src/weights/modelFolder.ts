@@ -3,15 +3,11 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import {
-  type ModelConfig,
-  parseModelConfig,
-  TOKENIZER_FILE,
-  WEIGHTS_FILE,
-} from "../model/sensevoice/config.ts";
+import { type ModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "../model/sensevoice/config.ts";
 import { expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import { createPause } from "../pause.ts";
 import type { Weight } from "../tensor/quantized.ts";
+import { readConfig } from "./configFile.ts";
 import { digestBytes, expectDigest, fileError, readJsonFile, readSmallFile } from "./file.ts";
 import { createAssembler, storedParameters } from "./quantizedParts.ts";
 import { openSafetensors } from "./safetensorsFile.ts";
@@ -34,7 +30,7 @@ export interface ModelFolder {
 export async function openModelFolder(dir: string): Promise<ModelFolder> {
   const json = await readJsonFile(join(dir, "config.json"));
   if (json === undefined) throw new SenseVoiceError(`[weights] ${dir}: ${whyNoConfig(dir)}`);
-  const config = parseModelConfig(json);
+  const config = await readConfig(json);
   const tokenizerPath = join(dir, TOKENIZER_FILE);
   const tokenizer = await readSmallFile(tokenizerPath, config.files[TOKENIZER_FILE].bytes);
   expectDigest(tokenizerPath, digestBytes(tokenizer), config.files[TOKENIZER_FILE]);

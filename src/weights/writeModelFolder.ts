@@ -11,6 +11,7 @@ import {
 import { expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import type { HostTensor } from "../tensor/host.ts";
 import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
+import { configText } from "./configFile.ts";
 import { digestBytes, readExactly } from "./file.ts";
 import { storedParts } from "./quantizedParts.ts";
 import { replaceFolder } from "./replaceFolder.ts";
@@ -50,7 +51,7 @@ export async function writeModelFolder(
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(tokenizer) };
       const whole = parseModelConfig({ ...config, quantization, files });
       await writeFile(join(folder, TOKENIZER_FILE), tokenizer);
-      await writeFile(join(folder, "config.json"), `${JSON.stringify(whole, null, 2)}\n`);
+      await writeFile(join(folder, "config.json"), await configText(whole));
     } finally {
       await spool.close();
     }

@@ -185,17 +185,52 @@ describe("what cannot be converted is one line", () => {
     [
       "a size left out",
       replaceIn("config.yaml", "  tp_blocks: 1\n", ""),
-      /tp_blocks: expected a whole number, got undefined/,
+      /config\.yaml: encoder_conf\.tp_blocks: expected an integer from 0 to 1024, got undefined/,
     ],
     [
       "10^12 layers",
       replaceIn("config.yaml", "num_blocks: 2", "num_blocks: 1000000000000"),
-      /numBlocks: expected an integer/,
+      /config\.yaml: encoder_conf\.num_blocks: expected an integer from 1 to 1024, got 1000000000000$/,
+    ],
+    [
+      "sound at 8 kHz",
+      replaceIn("config.yaml", "fs: 16000", "fs: 8000"),
+      /config\.yaml: frontend_conf\.fs: expected 16000, got 8000$/,
+    ],
+    [
+      "frames with gaps between them",
+      replaceIn("config.yaml", "frame_shift: 10", "frame_shift: 30"),
+      /config\.yaml: frontend_conf\.frame_shift: expected less than the frames' 25 ms, got 30$/,
+    ],
+    [
+      "rows with gaps between them",
+      replaceIn("config.yaml", "lfr_n: 2", "lfr_n: 4"),
+      /config\.yaml: frontend_conf\.lfr_n: expected 3 or less, the frames of a row, got 4$/,
+    ],
+    [
+      "rows of an odd width",
+      replaceIn("config.yaml", "n_mels: 2", "n_mels: 3"),
+      /config\.yaml: frontend_conf: n_mels × lfr_m: expected an even number, got 9$/,
+    ],
+    [
+      "even taps",
+      replaceIn("config.yaml", "kernel_size: 11", "kernel_size: 10"),
+      /config\.yaml: encoder_conf\.kernel_size: expected an odd number, got 10$/,
     ],
     [
       "heads that do not divide",
       replaceIn("config.yaml", "heads: 2", "heads: 3"),
-      /outputSize: expected a multiple of 3/,
+      /config\.yaml: encoder_conf\.output_size: expected a multiple of 3, got 8$/,
+    ],
+    [
+      "YAML 10 000 deep",
+      (dir) => writeFileSync(join(dir, "config.yaml"), "[".repeat(10_000)),
+      /config\.yaml: nested too deeply at line 1, column \d+$/,
+    ],
+    [
+      "a value with control characters",
+      replaceIn("config.yaml", "window: hamming", 'window: "\\e[2J\\n\\x9b"'),
+      /window: only "hamming" is supported, got "\\u001b\[2J\\n\ufffd"$/,
     ],
     ["no YAML", replaceIn("config.yaml", "model: ", "model: ["), /config\.yaml: /],
     [
