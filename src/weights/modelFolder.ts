@@ -20,8 +20,9 @@ export interface ModelFolder {
   readonly tokenizer: Uint8Array;
   /**
    * All tensors in the order of the file, one in memory at a time; each belongs to the caller. A weight in few
-   * bits comes put together from its parts. The file's SHA-256 is computed on the way and compared before the last tensor is handed over, so whoever takes
-   * all of them has a whole, unchanged file; a damaged one ends in a SenseVoiceError.
+   * bits comes put together from its parts, and all numbers are finite. The file's SHA-256 is computed on the way and
+   * compared before the last tensor is handed over, so whoever takes all of them has a whole, unchanged file; a damaged
+   * one ends in a SenseVoiceError.
    */
   tensors(): AsyncGenerator<[name: string, tensor: Weight]>;
 }
@@ -53,9 +54,9 @@ async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[
     const { quantization = {} } = config;
     const parameters = modelParameters(config);
     expectParameters(WEIGHTS_FILE, file.tensors, storedParameters(parameters, quantization, file.tensors));
-    const assemble = createAssembler(parameters, quantization, file.tensors);
-    const hash = createHash("sha256").update(file.head);
     const pause = createPause();
+    const assemble = createAssembler(parameters, quantization, file.tensors, pause);
+    const hash = createHash("sha256").update(file.head);
     let bytes = file.head.length;
     for (const [index, name] of file.names.entries()) {
       const tensor = await file.read(name);
@@ -68,7 +69,7 @@ async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[
       if (index === file.names.length - 1) {
         expectDigest(path, { bytes, sha256: hash.digest("hex") }, config.files[WEIGHTS_FILE]);
       }
-      const whole = assemble(name, tensor);
+      const whole = await assemble(name, tensor);
       if (whole) yield whole;
     }
   } finally {

@@ -2,7 +2,7 @@ import { quote, SenseVoiceError } from "../error.ts";
 import type { Quantization } from "../model/sensevoice/config.ts";
 import type { Parameter } from "../model/sensevoice/parameters.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
-import type { HostData, HostTensor } from "../tensor/host.ts";
+import type { DType, HostTensor } from "../tensor/host.ts";
 import {
   checkQuantized,
   groupsOf,
@@ -10,11 +10,16 @@ import {
   type Weight,
   wordsOfRow,
 } from "../tensor/quantized.ts";
+import { expectWeights } from "./expectWeights.ts";
 import type { PlacedTensor } from "./safetensors.ts";
 
 /** What a weight in few bits is in the file: entries `NAME.codes`, …; docs/weights-format.md has the layout. */
 const PARTS = ["codes", "scales", "zeros", "tables"] as const;
 type Part = (typeof PARTS)[number];
+const INTEGERS: ReadonlyMap<string, DType> = new Map([
+  ["codes", "u32"],
+  ["zeros", "u8"],
+]);
 type Quantizations = Readonly<Record<string, Quantization>>;
 
 /** The entries that store a weight, codes first. Throws if f16 does not hold a scale or a table to the bit. */
@@ -74,27 +79,36 @@ export function storedParameters(
   });
 }
 
-/** Takes the entries of a file one after another, and gives each tensor once all of it has come. */
+/**
+ * Takes the entries of a file one after another, and gives each tensor once all of it has come: integers are what they
+ * must be, all else is finite. `pause` is awaited in between.
+ */
 export function createAssembler(
   parameters: readonly Parameter[],
   quantization: Quantizations,
   entries: ReadonlyMap<string, PlacedTensor>,
-): (entry: string, tensor: HostTensor) => [name: string, weight: Weight] | undefined {
+  pause: () => Promise<void> | undefined,
+): (entry: string, tensor: HostTensor) => Promise<[name: string, weight: Weight] | undefined> {
   const begun = new Map<string, Map<string, HostTensor>>();
-  return (entry, tensor) => {
+  return async (entry, tensor) => {
     const end = entry.lastIndexOf(".");
-    const name = entry.slice(0, end);
+    const [name, part] = [entry.slice(0, end), entry.slice(end + 1)];
     const parameter = quantization[name] && parameters.find((p) => p.name === name);
+    const integers = parameter && INTEGERS.get(part);
+    if (!integers) await expectWeights(entry, tensor, pause);
+    else if (tensor.dtype !== integers) {
+      throw new SenseVoiceError(`[weights] ${entry}: expected ${integers}, got ${tensor.dtype}`);
+    }
     if (!parameter) return [entry, tensor];
     const parts = begun.get(name) ?? new Map<string, HostTensor>();
-    begun.set(name, parts.set(entry.slice(end + 1), tensor));
+    begun.set(name, parts.set(part, tensor));
     if (PARTS.some((part) => entries.has(`${name}.${part}`) && !parts.has(part))) return undefined;
     begun.delete(name);
     return [name, assemble(parameter, quantization[name], parts)];
   };
 }
 
-/** A weight from its parts, whose shapes were found right. Throws if a type is wrong, or a number. */
+/** A weight from its parts, whose shapes and types were found right. Throws if a number is wrong. */
 function assemble(
   { name, shape: [n, k] }: Parameter,
   quantization: Quantization,
@@ -105,16 +119,11 @@ function assemble(
     dtype: "quantized",
     shape: [n, k],
     ...quantization,
-    codes: integers(`${name}.codes`, codes, "u32") as Uint32Array,
+    codes: codes?.data as Uint32Array,
     scales: asF32(scales as HostTensor),
-    ...(zeros && { zeros: integers(`${name}.zeros`, zeros, "u8") as Uint8Array }),
+    ...(zeros && { zeros: zeros.data as Uint8Array }),
     ...(tables && { tables: asF32(tables) }),
   };
   checkQuantized(`weights: ${name}`, weight);
   return weight;
-}
-
-function integers(name: string, tensor: HostTensor | undefined, dtype: "u32" | "u8"): HostData | undefined {
-  if (tensor?.dtype === dtype) return tensor.data;
-  throw new SenseVoiceError(`[weights] ${name}: expected ${dtype}, got ${tensor?.dtype}`);
 }
