@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { type Entry, fromFdPromise, type ZipFile } from "yauzl";
 import { quote, reasonOf, SenseVoiceError } from "../error.ts";
 import { bf16ToF32, f16ToF32 } from "../tensor/f16.ts";
-import { elementCount, type HostTensor } from "../tensor/host.ts";
+import { BYTES_PER_ELEMENT, elementCount, type HostTensor } from "../tensor/host.ts";
 import { openFile, readExactly } from "../weights/file.ts";
 import { isRef, type Pickled, readPickle, type StorageDType, type TensorRef } from "./pickle.ts";
 
@@ -20,10 +20,7 @@ export interface Checkpoint {
 const MAX_PICKLE_BYTES = 2 ** 21;
 const MAX_ENTRIES = 2 ** 16;
 
-const BYTES: Readonly<Record<StorageDType, number>> = {
-  ...{ f64: 8, f32: 4, f16: 2, bf16: 2 },
-  ...{ i64: 8, i32: 4, i16: 2, i8: 1, u8: 1, bool: 1 },
-};
+const BYTES: Readonly<Record<StorageDType, number>> = { ...BYTES_PER_ELEMENT, i64: 8, i16: 2, bool: 1 };
 
 /**
  * Opens what `torch.save(state_dict)` writes since PyTorch 1.6: a zip of stored entries, `<name>/data.pkl`

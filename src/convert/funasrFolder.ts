@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { quote, reasonOf, SenseVoiceError } from "../error.ts";
 import { type EncoderConfig, expectSizes, type FrontendConfig } from "../model/sensevoice/config.ts";
-import { type Field, failField, fieldsOf } from "../weights/fields.ts";
+import { type Field, fieldsOf, refuse } from "../weights/fields.ts";
 import { fileError, readJsonFile, readSmallFile } from "../weights/file.ts";
 import { type Cmvn, parseCmvn } from "./cmvn.ts";
 
@@ -44,20 +44,12 @@ const SUPPORTED: readonly { key: string; value: unknown; required: boolean }[] =
 
 /** Where config.yaml has the sizes. The width of a feature row is mels × lfrM. */
 const ENCODER: Readonly<Record<Exclude<keyof EncoderConfig, "inputSize">, string>> = {
-  outputSize: "encoder_conf.output_size",
-  attentionHeads: "encoder_conf.attention_heads",
-  linearUnits: "encoder_conf.linear_units",
-  numBlocks: "encoder_conf.num_blocks",
-  tpBlocks: "encoder_conf.tp_blocks",
-  kernelSize: "encoder_conf.kernel_size",
+  ...{ outputSize: "output_size", attentionHeads: "attention_heads", linearUnits: "linear_units" },
+  ...{ numBlocks: "num_blocks", tpBlocks: "tp_blocks", kernelSize: "kernel_size" },
 };
 const FRONTEND: Readonly<Record<keyof FrontendConfig, string>> = {
-  sampleRate: "frontend_conf.fs",
-  mels: "frontend_conf.n_mels",
-  frameLengthMs: "frontend_conf.frame_length",
-  frameShiftMs: "frontend_conf.frame_shift",
-  lfrM: "frontend_conf.lfr_m",
-  lfrN: "frontend_conf.lfr_n",
+  ...{ sampleRate: "fs", mels: "n_mels", frameLengthMs: "frame_length" },
+  ...{ frameShiftMs: "frame_shift", lfrM: "lfr_m", lfrN: "lfr_n" },
 };
 
 /** Reads `config.yaml`, `configuration.json`, `am.mvn`, the tokenizer and `tokens.json` of a FunASR folder. */
@@ -77,7 +69,7 @@ export async function readFunasrFolder(dir: string): Promise<FunasrFolder> {
   const fileName = (key: string, fallback: () => string): string => {
     const name = fieldAt(metas, key) ?? fallback();
     if (typeof name === "string" && name === basename(name) && name !== "..") return name;
-    return failField({ where: `configuration.json: ${key}`, value: name }, "a file name");
+    return refuse({ where: `configuration.json: ${key}`, value: name }, "a file name");
   };
   const cmvn = fileName("frontend_conf.cmvn_file", () => "am.mvn");
   const tokenizer = fileName("tokenizer_conf.bpemodel", () => onlyTokenizer(dir, names));
@@ -133,14 +125,15 @@ function expectSupported(config: unknown): void {
 
 function sizesOf(config: unknown): { encoder: EncoderConfig; frontend: FrontendConfig } {
   const at = (key: string): Field => ({ where: `config.yaml: ${key}`, value: fieldAt(config, key) });
-  // The width is asked for once mels and lfrM were found to be numbers.
+  const frontend = (key: keyof FrontendConfig) => at(`frontend_conf.${FRONTEND[key]}`);
+  // Asked for once mels and lfrM were found to be numbers.
   const width = (): Field => ({
     where: "config.yaml: frontend_conf: n_mels × lfr_m",
-    value: Number(at(FRONTEND.mels).value) * Number(at(FRONTEND.lfrM).value),
+    value: Number(frontend("mels").value) * Number(frontend("lfrM").value),
   });
   return expectSizes({
-    encoder: (key) => (key === "inputSize" ? width() : at(ENCODER[key])),
-    frontend: (key) => at(FRONTEND[key]),
+    encoder: (key) => (key === "inputSize" ? width() : at(`encoder_conf.${ENCODER[key]}`)),
+    frontend,
   });
 }
 

@@ -1,5 +1,5 @@
 import { quote, SenseVoiceError } from "../error.ts";
-import { fieldsOf, isCount } from "../weights/fields.ts";
+import { fieldsOf, isCount, parseJson } from "../weights/fields.ts";
 import { fetchText, type RemoteFile } from "./fetchFile.ts";
 
 export type Hub = "modelscope" | "huggingface";
@@ -68,11 +68,7 @@ async function listHuggingFace(base: string, id: string): Promise<RemoteFile[]> 
 
 async function fetchJson(url: string): Promise<unknown> {
   const text = await fetchText(url);
-  try {
-    return JSON.parse(text);
-  } catch {
-    return unexpected(url, text);
-  }
+  return parseJson(text) ?? unexpected(url, text);
 }
 
 function unexpected(url: string, got: unknown): never {

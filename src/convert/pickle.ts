@@ -1,5 +1,5 @@
 import { quote, SenseVoiceError } from "../error.ts";
-import { isCount, isCounts } from "../weights/fields.ts";
+import { isCount, isCounts, isObject } from "../weights/fields.ts";
 
 /** Element types of torch's typed storages. Weights are floats; the rest occur in optimiser states. */
 export type StorageDType = "f64" | "f32" | "f16" | "bf16" | "i64" | "i32" | "i16" | "i8" | "u8" | "bool";
@@ -266,13 +266,7 @@ export function isRef<K extends "storage" | "tensor" | "global">(
   value: Pickled | undefined,
   kind: K,
 ): value is Extract<StorageRef | TensorRef | GlobalRef, { kind: K }> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Map) &&
-    value.kind === kind
-  );
+  return isObject(value) && value.kind === kind;
 }
 
 function fail(message: string): never {

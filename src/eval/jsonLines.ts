@@ -1,5 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
-import { isObject } from "../weights/fields.ts";
+import { isObject, parseJson } from "../weights/fields.ts";
 
 /** One object of a JSON Lines file. */
 export interface JsonLine {
@@ -23,12 +23,7 @@ export function parseJsonLines(text: string, file: string): JsonLine[] {
 }
 
 function parseObject(line: string, where: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw new SenseVoiceError(`${where}: expected a JSON object, got ${shorten(line)}`);
-  }
+  const value = parseJson(line);
   if (isObject(value)) return value;
   throw new SenseVoiceError(`${where}: expected a JSON object, got ${shorten(line)}`);
 }

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { reasonOf, SenseVoiceError } from "../error.ts";
+import { parseJson } from "./fields.ts";
 
 /** A file's size in bytes and its SHA-256 in hexadecimal. */
 export interface FileDigest {
@@ -71,18 +72,13 @@ export async function readSmallFile(path: string, limit: number): Promise<Uint8A
 
 /** A JSON file; `undefined` when there is none. */
 export async function readJsonFile(path: string): Promise<unknown> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readSmallFile(path, 2 ** 24);
-  } catch (error) {
+  const bytes = await readSmallFile(path, 2 ** 24).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
     throw error;
-  }
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new SenseVoiceError(`[weights] ${path}: expected JSON`);
-  }
+  });
+  const value = bytes && parseJson(new TextDecoder().decode(bytes));
+  if (bytes && value === undefined) throw new SenseVoiceError(`[weights] ${path}: expected JSON`);
+  return value;
 }
 
 /** Does this error, or its cause, say that there is no such file? */
@@ -104,16 +100,12 @@ export async function hashFile(path: string, algorithm: "sha256" | "sha1", prefi
 
 /** Throws unless the file is the one that was written down in the folder's config.json. */
 export function expectDigest(path: string, got: FileDigest, expected: FileDigest): void {
-  const damaged = "the file is damaged: convert or download it again";
-  const name = basename(path);
-  if (got.bytes !== expected.bytes) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected ${expected.bytes} bytes, got ${got.bytes}; ${damaged}`,
-    );
-  }
-  if (got.sha256 !== expected.sha256) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected sha256 ${expected.sha256}, got ${got.sha256}; ${damaged}`,
-    );
-  }
+  const sized = got.bytes === expected.bytes;
+  if (sized && got.sha256 === expected.sha256) return;
+  const [want, have] = sized
+    ? [`sha256 ${expected.sha256}`, got.sha256]
+    : [`${expected.bytes} bytes`, got.bytes];
+  throw new SenseVoiceError(
+    `[weights] ${basename(path)}: expected ${want}, got ${have}; the file is damaged: convert or download it again`,
+  );
 }

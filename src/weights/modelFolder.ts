@@ -8,6 +8,7 @@ import { expectParameters, modelParameters } from "../model/sensevoice/parameter
 import { createPause } from "../pause.ts";
 import type { Weight } from "../tensor/quantized.ts";
 import { readConfig } from "./configFile.ts";
+import { expectWeights } from "./expectWeights.ts";
 import { digestBytes, expectDigest, fileError, readJsonFile, readSmallFile } from "./file.ts";
 import { createAssembler, storedParameters } from "./quantizedParts.ts";
 import { openSafetensors } from "./safetensorsFile.ts";
@@ -55,7 +56,7 @@ async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[
     const parameters = modelParameters(config);
     expectParameters(WEIGHTS_FILE, file.tensors, storedParameters(parameters, quantization, file.tensors));
     const pause = createPause();
-    const assemble = createAssembler(parameters, quantization, file.tensors, pause);
+    const assemble = createAssembler(parameters, quantization, file.tensors);
     const hash = createHash("sha256").update(file.head);
     let bytes = file.head.length;
     for (const [index, name] of file.names.entries()) {
@@ -69,7 +70,8 @@ async function* readTensors(path: string, config: ModelConfig): AsyncGenerator<[
       if (index === file.names.length - 1) {
         expectDigest(path, { bytes, sha256: hash.digest("hex") }, config.files[WEIGHTS_FILE]);
       }
-      const whole = await assemble(name, tensor);
+      await expectWeights(name, tensor, pause);
+      const whole = assemble(name, tensor);
       if (whole) yield whole;
     }
   } finally {

@@ -2,7 +2,7 @@ import { quote, SenseVoiceError } from "../error.ts";
 import type { Quantization } from "../model/sensevoice/config.ts";
 import type { Parameter } from "../model/sensevoice/parameters.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
-import type { DType, HostTensor } from "../tensor/host.ts";
+import type { HostTensor } from "../tensor/host.ts";
 import {
   checkQuantized,
   groupsOf,
@@ -10,16 +10,11 @@ import {
   type Weight,
   wordsOfRow,
 } from "../tensor/quantized.ts";
-import { expectWeights } from "./expectWeights.ts";
 import type { PlacedTensor } from "./safetensors.ts";
 
 /** What a weight in few bits is in the file: entries `NAME.codes`, …; docs/weights-format.md has the layout. */
 const PARTS = ["codes", "scales", "zeros", "tables"] as const;
 type Part = (typeof PARTS)[number];
-const INTEGERS: ReadonlyMap<string, DType> = new Map([
-  ["codes", "u32"],
-  ["zeros", "u8"],
-]);
 type Quantizations = Readonly<Record<string, Quantization>>;
 
 /** The entries that store a weight, codes first. Throws if f16 does not hold a scale or a table to the bit. */
@@ -79,29 +74,20 @@ export function storedParameters(
   });
 }
 
-/**
- * Takes the entries of a file one after another, and gives each tensor once all of it has come: integers are what they
- * must be, all else is finite. `pause` is awaited in between.
- */
+/** Takes the entries of a file one after another, and gives each tensor once all of it has come. */
 export function createAssembler(
   parameters: readonly Parameter[],
   quantization: Quantizations,
   entries: ReadonlyMap<string, PlacedTensor>,
-  pause: () => Promise<void> | undefined,
-): (entry: string, tensor: HostTensor) => Promise<[name: string, weight: Weight] | undefined> {
+): (entry: string, tensor: HostTensor) => [name: string, weight: Weight] | undefined {
   const begun = new Map<string, Map<string, HostTensor>>();
-  return async (entry, tensor) => {
+  return (entry, tensor) => {
     const end = entry.lastIndexOf(".");
-    const [name, part] = [entry.slice(0, end), entry.slice(end + 1)];
+    const name = entry.slice(0, end);
     const parameter = quantization[name] && parameters.find((p) => p.name === name);
-    const integers = parameter && INTEGERS.get(part);
-    if (!integers) await expectWeights(entry, tensor, pause);
-    else if (tensor.dtype !== integers) {
-      throw new SenseVoiceError(`[weights] ${entry}: expected ${integers}, got ${tensor.dtype}`);
-    }
     if (!parameter) return [entry, tensor];
     const parts = begun.get(name) ?? new Map<string, HostTensor>();
-    begun.set(name, parts.set(part, tensor));
+    begun.set(name, parts.set(entry.slice(end + 1), tensor));
     if (PARTS.some((part) => entries.has(`${name}.${part}`) && !parts.has(part))) return undefined;
     begun.delete(name);
     return [name, assemble(parameter, quantization[name], parts)];

@@ -1,5 +1,4 @@
-import { quote } from "../../error.ts";
-import { type Field, failField, integerField, objectField, textField } from "../../weights/fields.ts";
+import { type Field, fieldOf, integerField, objectField, refuse, textField } from "../../weights/fields.ts";
 
 /** Sizes of the SANM encoder, under the names that the FunASR configuration gives them. */
 export interface EncoderConfig {
@@ -69,59 +68,48 @@ export const TOKENIZER_FILE = "tokenizer.model";
  * ModelConfig describes it, sizes that do not fit together included. Fields not known are ignored.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
-  const root = objectField({ where: "config.json", value: json });
-  const at = (name: string): Field => ({ where: `config.json: ${name}`, value: root[name] });
-  if (root.format !== "sensevoice") failField(at("format"), '"sensevoice"');
-  if (root.formatVersion !== 2) {
-    const newer = typeof root.formatVersion === "number" && root.formatVersion > 2;
+  const at = (...keys: string[]): Field => keys.reduce(fieldOf, { where: "config.json", value: json });
+  if (at("format").value !== "sensevoice") refuse(at("format"), '"sensevoice"');
+  const { value: version } = at("formatVersion");
+  if (version !== 2) {
+    const newer = typeof version === "number" && version > 2;
     const advice = newer ? "a newer folder needs a newer sensevoice" : "convert or download the model again";
-    failField(at("formatVersion"), `2 (${advice})`);
+    refuse(at("formatVersion"), `2 (${advice})`);
   }
-  const [encoder, frontend] = [at("encoder"), at("frontend")];
   const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const [name, value] of Object.entries(objectField(at("files")))) {
-    const where = `config.json: files[${quote(name)}]`;
-    const { bytes, sha256 } = objectField({ where, value });
-    if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
-      failField({ where: `${where}.sha256`, value: sha256 }, "64 hexadecimal digits");
-    }
-    const size = integerField({ where: `${where}.bytes`, value: bytes }, 0, Number.MAX_SAFE_INTEGER);
-    files[name] = { bytes: size, sha256 };
+  for (const name of new Set([WEIGHTS_FILE, TOKENIZER_FILE, ...Object.keys(objectField(at("files")))])) {
+    const bytes = integerField(at("files", name, "bytes"), 0, Number.MAX_SAFE_INTEGER);
+    const { value: sha256 } = at("files", name, "sha256");
+    if (typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256)) files[name] = { bytes, sha256 };
+    else refuse(at("files", name, "sha256"), "64 hexadecimal digits");
   }
-  for (const name of [WEIGHTS_FILE, TOKENIZER_FILE]) {
-    objectField({ where: `config.json: files[${quote(name)}]`, value: files[name] });
-  }
+  const { quantization, policy } = objectField(at());
   return {
     format: "sensevoice",
     formatVersion: 2,
     name: textField(at("name")),
     weights: textField(at("weights")),
-    ...(root.quantization !== undefined && { quantization: expectQuantization(at("quantization")) }),
-    ...(root.policy !== undefined && { policy: root.policy }),
-    ...expectSizes({
-      encoder: (key) => ({ where: `${encoder.where}.${key}`, value: objectField(encoder)[key] }),
-      frontend: (key) => ({ where: `${frontend.where}.${key}`, value: objectField(frontend)[key] }),
-    }),
+    ...(quantization !== undefined && { quantization: expectQuantization(at("quantization")) }),
+    ...(policy !== undefined && { policy }),
+    ...expectSizes({ encoder: (key) => at("encoder", key), frontend: (key) => at("frontend", key) }),
     vocabSize: integerField(at("vocabSize"), 2, 2 ** 20),
     files,
   };
 }
 
 /**
- * Reads the sizes of a network and its front end, wherever a file has each of them, and checks that they fit together
- * and describe sound at 16 kHz of which no sample is passed over.
- *
- * @throws SenseVoiceError that names the first field that is wrong
+ * Reads the sizes of a network and its front end, wherever a file has each of them. Throws a SenseVoiceError naming the
+ * first that is wrong: sizes must fit together, and no sample of the sound at 16 kHz may be passed over.
  */
 export function expectSizes(from: {
-  readonly encoder: (key: keyof EncoderConfig) => Field;
-  readonly frontend: (key: keyof FrontendConfig) => Field;
+  encoder: (key: keyof EncoderConfig) => Field;
+  frontend: (key: keyof FrontendConfig) => Field;
 }): { encoder: EncoderConfig; frontend: FrontendConfig } {
   // The limits are far above any SenseVoice; they keep a damaged number from asking for all memory.
   const sound = (key: keyof FrontendConfig, max: number) => integerField(from.frontend(key), 1, max);
   const size = (key: keyof EncoderConfig, min: number, max: number) =>
     integerField(from.encoder(key), min, max);
-  if (from.frontend("sampleRate").value !== 16000) failField(from.frontend("sampleRate"), "16000");
+  if (from.frontend("sampleRate").value !== 16000) refuse(from.frontend("sampleRate"), "16000");
   const frontend = {
     sampleRate: 16000,
     mels: sound("mels", 2 ** 10),
@@ -132,9 +120,9 @@ export function expectSizes(from: {
   };
   const { frameLengthMs, frameShiftMs, lfrM, lfrN } = frontend;
   if (frameShiftMs >= frameLengthMs) {
-    failField(from.frontend("frameShiftMs"), `less than the frames' ${frameLengthMs} ms`);
+    refuse(from.frontend("frameShiftMs"), `less than the frames' ${frameLengthMs} ms`);
   }
-  if (lfrN > lfrM) failField(from.frontend("lfrN"), `${lfrM} or less, the frames of a row`);
+  if (lfrN > lfrM) refuse(from.frontend("lfrN"), `${lfrM} or less, the frames of a row`);
   const encoder = {
     inputSize: size("inputSize", 4, 2 ** 16),
     outputSize: size("outputSize", 1, 2 ** 16),
@@ -146,29 +134,25 @@ export function expectSizes(from: {
   };
   const { inputSize, outputSize, attentionHeads, kernelSize } = encoder;
   const width = frontend.mels * lfrM;
-  if (inputSize !== width) failField(from.encoder("inputSize"), `mels × lfrM = ${width}`);
-  if (inputSize % 2) failField(from.encoder("inputSize"), "an even number");
-  if (outputSize % attentionHeads) failField(from.encoder("outputSize"), `a multiple of ${attentionHeads}`);
-  if (kernelSize % 2 === 0) failField(from.encoder("kernelSize"), "an odd number");
+  if (inputSize !== width) refuse(from.encoder("inputSize"), `mels × lfrM = ${width}`);
+  if (inputSize % 2) refuse(from.encoder("inputSize"), "an even number");
+  if (outputSize % attentionHeads) refuse(from.encoder("outputSize"), `a multiple of ${attentionHeads}`);
+  if (kernelSize % 2 === 0) refuse(from.encoder("kernelSize"), "an odd number");
   return { encoder, frontend };
 }
 
 function expectQuantization(quantization: Field): Record<string, Quantization> {
-  const entries = Object.entries(objectField(quantization)).map(([name, value]): [string, Quantization] => {
-    const where = `${quantization.where}[${quote(name)}]`;
-    const { bits, groupSize, activation } = objectField({ where, value });
-    if (activation !== undefined && activation !== "dynamic" && !isPositive(activation)) {
-      failField({ where: `${where}.activation`, value: activation }, '"dynamic" or a positive number');
-    }
+  const entries = Object.keys(objectField(quantization)).map((name): [string, Quantization] => {
+    const at = (key: string) => fieldOf(fieldOf(quantization, name), key);
     const sizes = {
-      bits: integerField({ where: `${where}.bits`, value: bits }, 2, 8),
-      groupSize: integerField({ where: `${where}.groupSize`, value: groupSize }, 1, 2 ** 18),
+      bits: integerField(at("bits"), 2, 8),
+      groupSize: integerField(at("groupSize"), 1, 2 ** 18),
     };
-    return [name, activation === undefined ? sizes : { ...sizes, activation }];
+    const { value: activation } = at("activation");
+    if (activation === undefined) return [name, sizes];
+    const positive = typeof activation === "number" && activation > 0 && activation < Infinity;
+    if (positive || activation === "dynamic") return [name, { ...sizes, activation }];
+    return refuse(at("activation"), '"dynamic" or a positive number');
   });
   return Object.fromEntries(entries);
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY;
 }
