@@ -7,10 +7,11 @@ import {
   TOKENIZER_FILE,
   WEIGHTS_FILE,
 } from "../model/sensevoice/config.ts";
+import { configText } from "../model/sensevoice/configFile.ts";
 import { checkpointParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
-import { digestBytes } from "../weights/file.ts";
+import { digestBytes, sha256 } from "../weights/file.ts";
 import { expectParameters } from "../weights/parameters.ts";
 import { expectReplaceable, replaceFolder } from "../weights/replaceFolder.ts";
 import { byteLength, type TensorSpec } from "../weights/safetensors.ts";
@@ -51,7 +52,7 @@ export async function convertModel(source: string, target: string, options: Conv
     const none = { bytes: 0, sha256: "0".repeat(64) };
     const config = parseModelConfig({
       format: "sensevoice",
-      formatVersion: 1,
+      formatVersion: 2,
       name: options.name ?? basename(resolve(source)),
       weights: options.dtype,
       encoder: folder.encoder,
@@ -66,7 +67,7 @@ export async function convertModel(source: string, target: string, options: Conv
       const weights = await writeWeights(path, config, checkpoint, folder.cmvn, options.onProgress);
       await writeFile(join(dir, TOKENIZER_FILE), folder.tokenizer);
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(folder.tokenizer) };
-      await writeFile(join(dir, "config.json"), `${JSON.stringify({ ...config, files }, null, 2)}\n`);
+      await writeFile(join(dir, "config.json"), configText({ ...config, files }, sha256));
     });
   } finally {
     await checkpoint.close();

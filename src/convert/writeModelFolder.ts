@@ -7,10 +7,11 @@ import {
   TOKENIZER_FILE,
   WEIGHTS_FILE,
 } from "../model/sensevoice/config.ts";
+import { configText } from "../model/sensevoice/configFile.ts";
 import { modelParameters } from "../model/sensevoice/parameters.ts";
 import type { HostTensor } from "../tensor/host.ts";
 import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
-import { digestBytes, readExactly } from "../weights/file.ts";
+import { digestBytes, readExactly, sha256 } from "../weights/file.ts";
 import { expectParameters } from "../weights/parameters.ts";
 import { type Quantization, storedParts } from "../weights/quantizedParts.ts";
 import { replaceFolder } from "../weights/replaceFolder.ts";
@@ -50,7 +51,7 @@ export async function writeModelFolder(
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(tokenizer) };
       const whole = parseModelConfig({ ...config, quantization, files });
       await writeFile(join(folder, TOKENIZER_FILE), tokenizer);
-      await writeFile(join(folder, "config.json"), `${JSON.stringify(whole, null, 2)}\n`);
+      await writeFile(join(folder, "config.json"), configText(whole, sha256));
     } finally {
       await spool.close();
     }

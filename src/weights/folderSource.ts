@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import { isMissing, openFile, readExactly, readSmallFile } from "./file.ts";
+import { isMissing, openFile, readExactly, readSmallFile, sha256 } from "./file.ts";
 import type { ModelSource } from "./source.ts";
 
 /** A model folder on disk. */
@@ -23,10 +22,7 @@ export function folderSource(dir: string): ModelSource {
         close: () => file.close(),
       };
     },
-    createHash: () => {
-      const hash = createHash("sha256");
-      return { update: (bytes) => hash.update(bytes), digest: () => hash.digest("hex") };
-    },
+    createHash: sha256,
   };
 }
 

@@ -1,6 +1,6 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
-import type { HostData, HostTensor } from "../tensor/host.ts";
+import type { HostTensor } from "../tensor/host.ts";
 import {
   checkQuantized,
   groupsOf,
@@ -55,7 +55,7 @@ export function storedParameters(
   for (const name of Object.keys(quantization)) {
     if (parameters.some((parameter) => parameter.kind === "linear" && parameter.name === name)) continue;
     throw new SenseVoiceError(
-      `[weights] config.json: quantization["${name}"]: there is no such linear weight`,
+      `[weights] config.json: quantization[${quote(name)}]: there is no such linear weight`,
     );
   }
   return parameters.flatMap((parameter) => {
@@ -96,7 +96,7 @@ export function createAssembler(
   };
 }
 
-/** A weight from its parts, whose shapes were found right. Throws if a type is wrong, or a number. */
+/** A weight from its parts, whose shapes and types were found right. Throws if a number is wrong. */
 function assemble(
   { name, shape: [n, k] }: Parameter,
   quantization: Quantization,
@@ -107,16 +107,11 @@ function assemble(
     dtype: "quantized",
     shape: [n, k],
     ...quantization,
-    codes: integers(`${name}.codes`, codes, "u32") as Uint32Array,
+    codes: codes?.data as Uint32Array,
     scales: asF32(scales as HostTensor),
-    ...(zeros && { zeros: integers(`${name}.zeros`, zeros, "u8") as Uint8Array }),
+    ...(zeros && { zeros: zeros.data as Uint8Array }),
     ...(tables && { tables: asF32(tables) }),
   };
   checkQuantized(`weights: ${name}`, weight);
   return weight;
-}
-
-function integers(name: string, tensor: HostTensor | undefined, dtype: "u32" | "u8"): HostData | undefined {
-  if (tensor?.dtype === dtype) return tensor.data;
-  throw new SenseVoiceError(`[weights] ${name}: expected ${dtype}, got ${tensor?.dtype}`);
 }

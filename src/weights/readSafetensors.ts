@@ -1,4 +1,4 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import type { HostTensor } from "../tensor/host.ts";
 import {
   type PlacedTensor,
@@ -36,7 +36,7 @@ export async function readSafetensors(file: SourceFile, path: string): Promise<S
       head,
       async read(name) {
         const tensor = tensors.get(name);
-        if (!tensor) throw new SenseVoiceError(`[weights] ${path}: there is no tensor "${name}"`);
+        if (!tensor) throw new SenseVoiceError(`[weights] ${path}: there is no tensor ${quote(name)}`);
         const bytes = new Uint8Array(tensor.bytes);
         await file.read(bytes, tensor.position);
         return tensorFromBytes(tensor, bytes);

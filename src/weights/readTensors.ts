@@ -1,5 +1,6 @@
 import { createPause } from "../pause.ts";
 import type { Weight } from "../tensor/quantized.ts";
+import { expectWeights } from "./expectWeights.ts";
 import { expectParameters, type Parameter } from "./parameters.ts";
 import { createAssembler, type Quantization, storedParameters } from "./quantizedParts.ts";
 import { readSafetensors } from "./readSafetensors.ts";
@@ -19,7 +20,7 @@ export interface StoredTensors {
 
 /**
  * All tensors in the order of the file, one in memory at a time; each belongs to the caller. A weight in few bits comes
- * put together from its parts. The file's SHA-256 is computed on the way and compared before the last tensor is handed
+ * put together from its parts, and all numbers are finite. The file's SHA-256 is computed on the way and compared before the last tensor is handed
  * over, so whoever takes all of them has a whole, unchanged file; a damaged one ends in a SenseVoiceError.
  */
 export async function* readTensors(
@@ -44,6 +45,7 @@ export async function* readTensors(
       }
       bytes += byteLength;
       if (index === file.names.length - 1) expectDigest(name, { bytes, sha256: hash.digest() }, digest);
+      await expectWeights(entry, tensor, pause);
       const whole = assemble(entry, tensor);
       onBytes(bytes);
       if (whole) yield whole;

@@ -34,24 +34,12 @@ export interface Progress {
 
 /** Throws unless the file is the one that was written down in the model's config.json. */
 export function expectDigest(name: string, got: FileDigest, expected: FileDigest): void {
-  const damaged = "the file is damaged: convert or download it again";
-  if (got.bytes !== expected.bytes) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected ${expected.bytes} bytes, got ${got.bytes}; ${damaged}`,
-    );
-  }
-  if (got.sha256 !== expected.sha256) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected sha256 ${expected.sha256}, got ${got.sha256}; ${damaged}`,
-    );
-  }
-}
-
-/** The JSON that a file holds. */
-export function parseJson(bytes: Uint8Array, where: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new SenseVoiceError(`[weights] ${where}: expected JSON`);
-  }
+  const sized = got.bytes === expected.bytes;
+  if (sized && got.sha256 === expected.sha256) return;
+  const [want, have] = sized
+    ? [`sha256 ${expected.sha256}`, got.sha256]
+    : [`${expected.bytes} bytes`, got.bytes];
+  throw new SenseVoiceError(
+    `[weights] ${name}: expected ${want}, got ${have}; the file is damaged: convert or download it again`,
+  );
 }

@@ -8,7 +8,7 @@ import { randomizer } from "./random.ts";
 /** A model of three layers with sizes that are no multiples of 32 where they can help it. */
 export const TOY: Omit<ModelConfig, "quantization" | "files"> = {
   format: "sensevoice",
-  formatVersion: 1,
+  formatVersion: 2,
   name: "toy",
   weights: "mixed",
   encoder: {
