@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { SenseVoiceError } from "../error.ts";
 import type { ModelConfig } from "../model/sensevoice/config.ts";
 import { openModelFolder } from "./modelFolder.ts";
+import { recoverFolder } from "./replaceFolder.ts";
 
 /** The model that the package carries. Two folders up is the package's root, from src/ as from dist/. */
 const TINY = fileURLToPath(new URL("../../weights/tiny", import.meta.url));
@@ -29,10 +29,10 @@ export function findModel(nameOrDir: string): string {
   if (nameOrDir === "tiny") return TINY;
   if (nameOrDir === "small") {
     const dir = modelPath(SMALL_ID);
-    if (existsSync(dir)) return dir;
+    if (recoverFolder(dir)) return dir;
     throw new SenseVoiceError(`[weights] small: not downloaded yet; run: sensevoice download ${SMALL_ID}`);
   }
-  if (existsSync(nameOrDir)) return nameOrDir;
+  if (recoverFolder(nameOrDir)) return nameOrDir;
   throw new SenseVoiceError(
     `[weights] ${nameOrDir}: expected "tiny", "small" or a model folder; there is no such folder`,
   );
