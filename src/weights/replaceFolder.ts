@@ -25,9 +25,11 @@ const filling = new Set<string>();
 export async function replaceFolder(target: string, write: (dir: string) => Promise<void>): Promise<void> {
   const place = await expectReplaceable(target);
   const part = hiddenName(place, "part");
-  const removeOwn = () => sweep(place, process.pid);
-  process.on("exit", removeOwn);
-  for (const signal of SIGNALS) process.on(signal, exitBy);
+  const giveUp = (signal: NodeJS.Signals) => {
+    sweep(place, process.pid);
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of SIGNALS) process.on(signal, giveUp);
   filling.add(part);
   try {
     sweep(place);
@@ -43,8 +45,7 @@ export async function replaceFolder(target: string, write: (dir: string) => Prom
   } finally {
     filling.delete(part);
     sweep(place);
-    process.off("exit", removeOwn);
-    for (const signal of SIGNALS) process.off(signal, exitBy);
+    for (const signal of SIGNALS) process.off(signal, giveUp);
   }
 }
 
@@ -123,10 +124,8 @@ function leftovers(place: string, kind: "part" | "old"): { hidden: string; pid: 
 /** Puts `part` where `place` is, without a pause in between. Other processes may do the same: the last one stays. */
 function swap(part: string, place: string): void {
   const older = fs.statSync(place, { throwIfNoEntry: false });
-  if (older) {
-    fs.accessSync(place, fs.constants.W_OK); // else nothing could be moved out of it
-    fs.chmodSync(part, older.mode);
-  }
+  if (older) fs.accessSync(place, fs.constants.W_OK); // else nothing could be moved out of it
+  if (older) fs.chmodSync(part, older.mode);
   const old = hiddenName(place, "old");
   for (let attempt = 1; attempt <= 10; attempt++) {
     renameIfFree(place, old);
@@ -173,10 +172,6 @@ function sweep(place: string, ending?: number): void {
       // Left to the next sweep.
     }
   }
-}
-
-function exitBy(signal: NodeJS.Signals): never {
-  process.exit(128 + constants.signals[signal]);
 }
 
 /** Waits until the disk holds a file: the older model is removed next. */
