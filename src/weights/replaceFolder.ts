@@ -38,6 +38,7 @@ export async function replaceFolder(target: string, write: (dir: string) => Prom
     await write(part);
     for (const name of await readdir(part)) await flush(join(part, name), "r+");
     await flush(part, "r").catch(() => {}); // not every system can
+    await expectReplaceable(target); // it may be another by now
     swap(part, place);
     await flush(dirname(place), "r").catch(() => {});
   } catch (error) {
@@ -81,8 +82,10 @@ export function recoverFolder(path: string): boolean {
   if (path === "") return false;
   const place = follow(path);
   for (const { hidden, active } of leftovers(place, "old")) {
+    const newer = fs.existsSync(place);
+    if (newer && (active || !fs.existsSync(join(place, "config.json")))) continue;
     try {
-      if (!active || !fs.existsSync(place)) settle(hidden, place);
+      settle(hidden, place);
     } catch {
       // It stays, and nothing is lost, until a process that may move it comes by.
     }

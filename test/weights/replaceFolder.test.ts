@@ -159,6 +159,31 @@ describe("a target that is", () => {
     await expectWhole(target);
   });
 
+  test("taken by something else in the meantime: refused, and that is left alone", async () => {
+    const dir = temporaryFolder();
+    const mine = join(dir, "model", "model.safetensors");
+    const onProgress = () => {
+      mkdirSync(join(dir, "model"), { recursive: true });
+      writeFileSync(mine, "mine");
+    };
+    await expect(convertModel(SOURCE, join(dir, "model"), { dtype: "f16", onProgress })).rejects.toThrow(
+      /not a model folder; nothing was changed$/,
+    );
+    expect(readFileSync(mine, "utf8")).toBe("mine");
+    expect(readdirSync(dir)).toEqual(["model"]);
+  });
+
+  test("made anew after a crash, with something else: that is left alone, and so is the older model", async () => {
+    const dir = temporaryFolder();
+    const old = `.model-999999999-${UUID}.old`;
+    await convert(join(dir, old));
+    mkdirSync(join(dir, "model"));
+    writeFileSync(join(dir, "model", "thesis.txt"), "mine");
+    await expect(convert(join(dir, "model"))).rejects.toThrow(/not a model folder/);
+    expect(readdirSync(join(dir, "model"))).toEqual(["thesis.txt"]);
+    expect(readdirSync(join(dir, old))).toHaveLength(3);
+  });
+
   test("a link to a model folder: that is replaced, and the link stays", async () => {
     const dir = temporaryFolder();
     const target = await modelWithOtherFiles(dir);
