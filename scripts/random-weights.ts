@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { SenseVoiceError } from "../src/error.ts";
-import { type ModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "../src/model/sensevoice/config.ts";
+import type { ModelConfig } from "../src/model/sensevoice/config.ts";
 import { configText } from "../src/model/sensevoice/configFile.ts";
 import { modelParameters } from "../src/model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../src/tensor/f16.ts";
@@ -12,6 +12,7 @@ import { elementCount, type HostTensor } from "../src/tensor/host.ts";
 import { digestBytes, readSmallFile, sha256 } from "../src/weights/file.ts";
 import type { TensorSpec } from "../src/weights/safetensors.ts";
 import { writeSafetensors } from "../src/weights/safetensorsFile.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../src/weights/source.ts";
 
 export type RandomTensor = HostTensor & { readonly data: Float32Array<ArrayBuffer> };
 

@@ -1,16 +1,17 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
 import { decodeAudio } from "./audio/decode.ts";
 import { toMono } from "./audio/pcm.ts";
-import { type Engine, expectObject, expectText } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
+import { expectObject, expectText } from "./options.ts";
 import { httpSource } from "./weights/httpSource.ts";
 
-export type { Device, Engine, RunOptions, Timings, Transcript } from "./engine.ts";
+export type { Engine, RunOptions, Timings, Transcript } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
-export type { WeightType } from "./loadEngine.ts";
 export type { AskedLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
 export type { Word } from "./model/sensevoice/words.ts";
+export type { Device, WeightType } from "./options.ts";
 export type { Progress } from "./weights/source.ts";
 
 export interface EngineOptions extends LoadOptions {

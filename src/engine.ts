@@ -11,9 +11,8 @@ import { readTags, type Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import { alignWords, type Word } from "./model/sensevoice/words.ts";
+import { checkChoice, checkSignal, type Device, expectObject, show } from "./options.ts";
 import { untilAborted } from "./pause.ts";
-
-export type Device = "auto" | "webgpu" | "cpu" | "reference";
 
 export interface RunOptions {
   /** The language spoken; `"auto"` (the default) lets the model tell. */
@@ -199,32 +198,4 @@ export class Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** Throws unless an option is one of the values allowed. */
-export function checkChoice(name: string, value: unknown, allowed: readonly unknown[]): void {
-  if (allowed.includes(value)) return;
-  const list = allowed.filter((option) => option !== undefined).join(", ");
-  throw new SenseVoiceError(`[engine] ${name}: expected one of ${list}, got ${show(value)}`);
-}
-
-export function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new SenseVoiceError(`[engine] signal: expected an AbortSignal, got ${show(signal)}`);
-}
-
-export function expectText(name: string, value: unknown): asserts value is string {
-  if (typeof value === "string") return;
-  throw new SenseVoiceError(`[engine] ${name}: expected a text, got ${show(value)}`);
-}
-
-export function expectObject(name: string, value: unknown): void {
-  if (typeof value === "object" && value !== null) return;
-  throw new SenseVoiceError(`[engine] ${name}: expected an object, got ${show(value)}`);
-}
-
-function show(value: unknown): string {
-  return typeof value === "object" && value !== null
-    ? Object.prototype.toString.call(value).slice(8, -1)
-    : String(JSON.stringify(value) ?? value);
 }

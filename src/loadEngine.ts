@@ -1,24 +1,29 @@
 import { debug } from "./debug.ts";
-import { checkChoice, checkSignal, type Device, Engine, expectObject } from "./engine.ts";
+import { Engine } from "./engine.ts";
 import { SenseVoiceError } from "./error.ts";
 import { referenceBackend } from "./kernels/reference/backend.ts";
 import { createWasmBackend } from "./kernels/wasm/backend.ts";
 import { openGpu } from "./kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "./kernels/webgpu/backend.ts";
-import { WEIGHTS_FILE } from "./model/sensevoice/config.ts";
 import { openModel } from "./model/sensevoice/modelFiles.ts";
 import { SenseVoice } from "./model/sensevoice/network.ts";
 import { createTokenizer } from "./model/sensevoice/tokenizer.ts";
 import { loadWeights } from "./model/sensevoice/weights.ts";
+import {
+  checkChoice,
+  checkSignal,
+  DEVICES,
+  type Device,
+  expectObject,
+  WEIGHT_TYPES,
+  type WeightType,
+} from "./options.ts";
 import { untilAborted } from "./pause.ts";
 import type { Backend, LinearWeight, Tensor } from "./tensor/backend.ts";
 import { castFloats } from "./tensor/f16.ts";
 import { dequantize, type Weight } from "./tensor/quantized.ts";
 import type { ModelSource, Progress } from "./weights/source.ts";
-
-/** What linear weights can be turned into as they are loaded: floats, or few bits by rule. */
-export const WEIGHT_TYPES = ["f32", "f16", "int8", "int4"] as const;
-export type WeightType = (typeof WEIGHT_TYPES)[number];
+import { WEIGHTS_FILE } from "./weights/source.ts";
 
 export interface LoadOptions {
   /** `"auto"` (the default) takes a hardware WebGPU adapter if there is one, else the CPU. */
@@ -49,7 +54,7 @@ async function load(source: ModelSource, options: LoadOptions): Promise<Engine> 
   expectObject("options", options);
   const { device = "auto", threads, weights: type, onProgress, signal } = options;
   checkChoice("weights", type, [undefined, ...WEIGHT_TYPES]);
-  checkChoice("device", device, ["auto", "webgpu", "cpu", "reference"]);
+  checkChoice("device", device, DEVICES);
   checkSignal(signal);
   const { config, tokenizer: bytes, tensors } = await openModel(source);
   const tokenizer = createTokenizer(bytes);

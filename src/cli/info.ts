@@ -5,37 +5,6 @@ import { SenseVoiceError } from "../error.ts";
 import { createCommand } from "./command.ts";
 import { version } from "./version.ts";
 
-/** What `info` tells; with --format json as it stands. */
-interface Info {
-  readonly version: string;
-  readonly node: string;
-  readonly platform: string;
-  readonly adapter: Adapter | null;
-  /** What `--device auto` takes. */
-  readonly auto: "webgpu" | "cpu";
-  /** $SENSEVOICE_HOME, or what stands in for it. */
-  readonly home: string;
-  readonly defaultModel: "small" | "tiny";
-  readonly models: readonly Model[];
-}
-
-interface Adapter {
-  readonly name: string;
-  /** False for one in software, which `auto` does not take. */
-  readonly hardware: boolean;
-  readonly features: readonly string[];
-  /** packed_4x8_integer_dot_product is the one that int8 products want. */
-  readonly wgslFeatures: readonly string[];
-}
-
-export interface Model {
-  readonly name: string | null;
-  readonly weights: string | null;
-  readonly dir: string;
-  /** Why it cannot be used. */
-  readonly problem: string | null;
-}
-
 /** `info`: what there is to compute on and with. */
 export function infoCommand(): Command {
   return createCommand("info")
@@ -47,7 +16,10 @@ export function infoCommand(): Command {
     });
 }
 
-async function collectInfo(): Promise<Info> {
+type Info = Awaited<ReturnType<typeof collectInfo>>;
+
+/** What `info` tells; with --format json as it stands. */
+async function collectInfo() {
   const { defaultModel, home } = await import("../weights/home.ts");
   const adapter = await describeAdapter();
   return {
@@ -55,15 +27,17 @@ async function collectInfo(): Promise<Info> {
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     adapter,
+    /** What `--device auto` takes. */
     auto: adapter?.hardware ? "webgpu" : "cpu",
+    /** $SENSEVOICE_HOME, or what stands in for it. */
     home: home(),
     defaultModel: defaultModel(),
     models: await listModels(),
   };
 }
 
-/** The package's own model and those that were downloaded. Their weights are not read. */
-export async function listModels(): Promise<Model[]> {
+/** The package's own model and those that were downloaded; one with a problem cannot be used. Weights are not read. */
+export async function listModels() {
   const { openModel } = await import("../model/sensevoice/modelFiles.ts");
   const { folderSource } = await import("../weights/folderSource.ts");
   const { home, TINY } = await import("../weights/home.ts");
@@ -83,15 +57,17 @@ export async function listModels(): Promise<Model[]> {
   );
 }
 
-async function describeAdapter(): Promise<Adapter | null> {
+async function describeAdapter() {
   const { adapterName, isSoftware, requestAdapter } = await import("../kernels/webgpu/adapter.ts");
   const adapter = await requestAdapter();
   if (!adapter) return null;
   const gpu: GPU = (await import("webgpu")).create([]);
   return {
     name: adapterName(adapter),
+    /** `auto` takes no other. */
     hardware: !isSoftware(adapter),
     features: [...adapter.features].sort(),
+    /** packed_4x8_integer_dot_product is the one that int8 products want. */
     wgslFeatures: [...gpu.wgslLanguageFeatures].sort(),
   };
 }

@@ -1,12 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import {
-  type ModelConfig,
-  parseModelConfig,
-  TOKENIZER_FILE,
-  WEIGHTS_FILE,
-} from "../model/sensevoice/config.ts";
+import { type ModelConfig, parseModelConfig } from "../model/sensevoice/config.ts";
 import { configText } from "../model/sensevoice/configFile.ts";
 import { checkpointParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../tensor/f16.ts";
@@ -17,6 +12,7 @@ import { expectReplaceable, replaceFolder } from "../weights/replaceFolder.ts";
 import { byteLength, type TensorSpec } from "../weights/safetensors.ts";
 import { writeSafetensors } from "../weights/safetensorsFile.ts";
 import type { FileDigest, Progress } from "../weights/source.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../weights/source.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import type { Cmvn } from "./cmvn.ts";
 import { readFunasrFolder } from "./funasrFolder.ts";

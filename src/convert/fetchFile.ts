@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SenseVoiceError } from "../error.ts";
 import { hashFile } from "../weights/file.ts";
+import { isRunning } from "../weights/replaceFolder.ts";
 
 /** A file in a repository of a hub. */
 export interface RemoteFile {
@@ -145,15 +146,6 @@ async function claimPart(target: string): Promise<string> {
       break;
   }
   return mine;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // signal 0 only asks
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }
 
 /** Asks for the bytes from `offset` on: status 200, 206 or 416. A SenseVoiceError where no retry can help. */

@@ -1,12 +1,7 @@
 import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import {
-  type ModelConfig,
-  parseModelConfig,
-  TOKENIZER_FILE,
-  WEIGHTS_FILE,
-} from "../model/sensevoice/config.ts";
+import { type ModelConfig, parseModelConfig } from "../model/sensevoice/config.ts";
 import { configText } from "../model/sensevoice/configFile.ts";
 import { modelParameters } from "../model/sensevoice/parameters.ts";
 import type { HostTensor } from "../tensor/host.ts";
@@ -17,6 +12,7 @@ import { type Quantization, storedParts } from "../weights/quantizedParts.ts";
 import { replaceFolder } from "../weights/replaceFolder.ts";
 import { byteLength, type TensorSpec, tensorFromBytes } from "../weights/safetensors.ts";
 import { writeSafetensors } from "../weights/safetensorsFile.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../weights/source.ts";
 
 /**
  * Writes a model folder of tensors that come one at a time, in floats or in few bits, in any order. The folder appears

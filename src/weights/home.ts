@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SenseVoiceError } from "../error.ts";
+import { recoverFolder } from "./replaceFolder.ts";
 
 /** The model that the package carries. Two folders up is the package's root, from src/ as from dist/. */
 export const TINY = fileURLToPath(new URL("../../weights/tiny", import.meta.url));
@@ -27,10 +27,10 @@ export function findModel(nameOrDir: string): string {
   if (nameOrDir === "tiny") return TINY;
   if (nameOrDir === "small") {
     const dir = modelPath(SMALL_ID);
-    if (existsSync(dir)) return dir;
+    if (recoverFolder(dir)) return dir;
     throw new SenseVoiceError(`[weights] small: not downloaded yet; run: sensevoice download ${SMALL_ID}`);
   }
-  if (existsSync(nameOrDir)) return nameOrDir;
+  if (recoverFolder(nameOrDir)) return nameOrDir;
   throw new SenseVoiceError(
     `[weights] ${nameOrDir}: expected "tiny", "small" or a model folder; there is no such folder`,
   );
@@ -38,5 +38,5 @@ export function findModel(nameOrDir: string): string {
 
 /** The model for whoever names none: the real one once it has been downloaded, else the demonstration. */
 export function defaultModel(): "small" | "tiny" {
-  return existsSync(modelPath(SMALL_ID)) ? "small" : "tiny";
+  return recoverFolder(modelPath(SMALL_ID)) ? "small" : "tiny";
 }

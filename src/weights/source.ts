@@ -1,5 +1,9 @@
 import { SenseVoiceError } from "../error.ts";
 
+/** The files of a model folder, beside `config.json`. */
+export const WEIGHTS_FILE = "model.safetensors";
+export const TOKENIZER_FILE = "tokenizer.model";
+
 /** Where a model's files come from: a folder, HTTP, a browser's storage. */
 export interface ModelSource {
   /** What to call it in messages: a path, an address. */

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { chooseWithin } from "../../src/quant/knapsack.ts";
+import { leastBits, MIXED_SCHEMES } from "../../src/quant/mixed.ts";
 import { expectLayers, mixedPolicy, parsePolicy, schemeOf } from "../../src/quant/policy.ts";
+import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { quantizeWeights } from "../../src/quant/quantizeWeights.ts";
 import { PRESETS, parseScheme } from "../../src/quant/scheme.ts";
+import { storedBits } from "../../src/quant/size.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { dequantize, type Weight } from "../../src/tensor/quantized.ts";
 import { randomizer } from "../support/random.ts";
-import { bellWeights } from "./support.ts";
+import { bellWeights, correlatedInputs, statisticsOf } from "./support.ts";
 
 describe("policies", () => {
   const policy = parsePolicy({
@@ -85,6 +88,19 @@ describe("knapsack", () => {
     );
     expect(chooseWithin(items, 3)).toEqual([0]);
     expect(chooseWithin(items, 1e9)).toEqual([1]);
+  });
+
+  test.each([
+    [3, 1],
+    [5, 33],
+    [2, 128],
+    [7, 171],
+  ])("the smallest choice for [%i, %i] is known before it is quantised", (n, k) => {
+    const statistics = statisticsOf(correlatedInputs(k, 8, k), k);
+    const sizes = MIXED_SCHEMES.map((scheme) =>
+      storedBits(quantizeTensor(bellWeights(n, n, k), [n, k], scheme, { statistics })),
+    );
+    expect(leastBits([n, k])).toBe(Math.min(...sizes));
   });
 
   test("a mixed policy names every layer", () => {

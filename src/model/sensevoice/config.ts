@@ -1,5 +1,6 @@
 import { type Field, fieldOf, integerField, objectField, refuse, textField } from "../../weights/fields.ts";
 import type { Quantization } from "../../weights/quantizedParts.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../../weights/source.ts";
 
 /** Sizes of the SANM encoder, under the names that the FunASR configuration gives them. */
 export interface EncoderConfig {
@@ -49,10 +50,6 @@ export interface ModelConfig {
   /** The folder's other files, each with its size in bytes and its SHA-256 in hexadecimal. */
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
-
-/** The files of a model folder, beside `config.json`. */
-export const WEIGHTS_FILE = "model.safetensors";
-export const TOKENIZER_FILE = "tokenizer.model";
 
 /**
  * Checks what `config.json` held. Throws a SenseVoiceError naming the first field that is not as

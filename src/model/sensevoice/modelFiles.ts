@@ -2,8 +2,8 @@ import { SenseVoiceError } from "../../error.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import { parseJson } from "../../weights/fields.ts";
 import { readTensors } from "../../weights/readTensors.ts";
-import { expectDigest, type ModelSource } from "../../weights/source.ts";
-import { type ModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "./config.ts";
+import { expectDigest, type ModelSource, TOKENIZER_FILE, WEIGHTS_FILE } from "../../weights/source.ts";
+import type { ModelConfig } from "./config.ts";
 import { readConfig } from "./configFile.ts";
 import { modelParameters } from "./parameters.ts";
 
