@@ -1,6 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
 import { expectLive } from "../tensor/arena.ts";
-import type { Batch, CtcHead, LinearOptions, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
+import type { Batch, LinearOptions, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
 import { expectShape } from "../tensor/host.ts";
 import { checkQuantized, type Weight } from "../tensor/quantized.ts";
 
@@ -11,7 +11,7 @@ function expectTensor(where: string, name: string, tensor: Tensor, shape: readon
   expectShape(where, name, tensor.shape, shape);
 }
 
-function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns: number] {
+export function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns: number] {
   expectLive(where, name, x);
   if (x.shape.length !== 2) {
     throw new SenseVoiceError(
@@ -92,13 +92,6 @@ export function checkFsmn(
   if (residual) expectTensor("fsmn", "residual", residual, [rows, d]);
   checkBatch("fsmn", rows, batch);
   return [rows, d, j];
-}
-
-export function checkCtc(
-  x: Tensor,
-  { weight, bias }: CtcHead<Tensor, LinearWeight<Tensor>>,
-): [rows: number, vocab: number, k: number] {
-  return checkLinear(x, weight, { bias });
 }
 
 /** Throws unless x has the rows first … first + rows − 1; returns the number of tokens. */
