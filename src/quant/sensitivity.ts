@@ -1,3 +1,4 @@
+import { logSumExp } from "../kernels/reference/ctc.ts";
 import { SenseVoice } from "../model/sensevoice/network.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
 import type { LinearWeight, Tensor } from "../tensor/backend.ts";
@@ -71,12 +72,4 @@ function divergence(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += Math.exp(a[i] - la) * (a[i] - la - b[i] + lb);
   return sum;
-}
-
-function logSumExp(row: Float32Array): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (const v of row) max = Math.max(max, v);
-  let sum = 0;
-  for (const v of row) sum += Math.exp(v - max);
-  return max + Math.log(sum);
 }

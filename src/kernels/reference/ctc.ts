@@ -1,5 +1,5 @@
 /** log Σ exp(x) of a row, without overflow. */
-function logSumExp(row: Float32Array): number {
+export function logSumExp(row: Float32Array): number {
   const max = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   return max + Math.log(row.reduce((sum, v) => sum + Math.exp(v - max), 0));
 }
