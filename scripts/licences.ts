@@ -1,4 +1,4 @@
-/** Writes THIRD-PARTY-NOTICES.md, the licences of everything that an installed package brings along: `npm run licences`. */
+/** Writes THIRD-PARTY-NOTICES.md, the licences of everything that an installed package brings along: `npx tsx scripts/licences.ts`. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../", import.meta.url));
 const NOTICES = join(root, "THIRD-PARTY-NOTICES.md");
 
-/** What packages have compiled in, as they say in their READMEs, with licences of its own. */
+/** What packages have compiled in that has a licence of its own. */
 const INSIDE: Readonly<Record<string, string>> = {
   "@audio/decode-opus": "[libopus](https://opus-codec.org/license/): BSD-3-Clause",
   "@wasm-audio-decoders/common": "[puff](https://github.com/madler/zlib/tree/master/contrib/puff): Zlib",
@@ -47,7 +47,7 @@ export function notices(): string {
 sensevoice itself is licensed under Apache-2.0 ([LICENSE](LICENSE)). These packages are installed with it, each from
 its own tarball and unchanged. Two are under the LGPL, in part or as a whole: codec-parser, which reads the frames of flac,
 ogg and opus, and mpg123-decoder, which has libmpg123 inside. Either can be replaced by a changed version of the same
-interface in \`node_modules\`. Made by \`npm run licences\`.
+interface in \`node_modules\`. Made by \`npx tsx scripts/licences.ts\`.
 
 | package | version | licence | inside it |
 |---|---|---|---|

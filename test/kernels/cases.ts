@@ -13,10 +13,14 @@ const ROWS = [1, 3, 31, 33, 127, 171];
 export function kernelCases(createBackend: () => Promise<Backend>): void {
   const reference = new ReferenceBackend();
   let backend: Backend;
+  let worst = 0;
   beforeAll(async () => {
     backend = await createBackend();
   });
-  afterAll(() => backend?.close());
+  afterAll(() => {
+    console.info(`kernels on ${backend?.description}: largest error ${worst.toExponential(1)}`);
+    backend?.close();
+  });
 
   /** Does the same on both backends and compares. */
   async function expectSame(
@@ -25,7 +29,9 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
   ): Promise<void> {
     const [got, expected] = await Promise.all([backend, reference].map((b) => b.read(compute(b))));
     expect(expected.some((x) => x !== 0)).toBe(true);
-    expect(relativeError(got, expected, 1)).toBeLessThan(tolerance);
+    const error = relativeError(got, expected, 1);
+    if (tolerance === TOLERANCE.kernel) worst = Math.max(worst, error);
+    expect(error).toBeLessThan(tolerance);
   }
 
   for (const rows of ROWS) {

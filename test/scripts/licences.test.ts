@@ -4,7 +4,7 @@ import { notices } from "../../scripts/licences.ts";
 
 const text = notices();
 
-test("THIRD-PARTY-NOTICES.md is up to date (npm run licences)", () => {
+test("THIRD-PARTY-NOTICES.md is up to date (npx tsx scripts/licences.ts)", () => {
   expect(readFileSync("THIRD-PARTY-NOTICES.md", "utf8")).toBe(text);
 });
 
