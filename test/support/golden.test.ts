@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { randomTensor } from "../../scripts/random-weights.ts";
-import { errorsOf, project } from "./golden.ts";
+import { errorsOf, type Golden, project, readGoldenJson, readGoldenTensors } from "./golden.ts";
 import { TOLERANCE } from "./tolerances.ts";
 
 /** The largest output that a golden has: the logits of the full architecture. */
@@ -33,4 +33,16 @@ test("an error of the whole is estimated: numbers rounded to f16", () => {
   const { whole } = errorsOf({ shape, data: rounded }, summary, corner);
   expect(whole / exact).toBeGreaterThan(1 / 2);
   expect(whole / exact).toBeLessThan(2);
+});
+
+test("the golden files hold what is compared, and nothing else", async () => {
+  const compared = ({ outputs }: Golden) => [
+    ...Object.keys(outputs),
+    ...["top5.ids", "top5.values", "logsumexp"],
+  ];
+  const { clips } = readGoldenJson<{ clips: (Golden & { file: string })[] }>("tiny.json");
+  const tiny = clips.flatMap((clip) => [...compared(clip), "features"].map((name) => `${clip.file}/${name}`));
+  expect([...(await readGoldenTensors("tiny.safetensors")).keys()].sort()).toEqual(tiny.sort());
+  const small = compared(readGoldenJson<Golden>("random-small.json"));
+  expect([...(await readGoldenTensors("random-small.safetensors")).keys()].sort()).toEqual(small.sort());
 });

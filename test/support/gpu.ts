@@ -7,8 +7,11 @@ import type { Backend } from "../../src/tensor/backend.ts";
 const probe = await openGpu();
 probe?.close();
 
+/** Is there an adapter? With REQUIRE_GPU=1 there has to be one. */
+export const hasGpu = probe !== undefined || process.env.REQUIRE_GPU === "1";
+
 /** `describe`, shown as skipped where there is no adapter; with REQUIRE_GPU=1 a missing adapter is a failure. */
-export const describeGpu = describe.skipIf(!probe && process.env.REQUIRE_GPU !== "1");
+export const describeGpu = describe.skipIf(!hasGpu);
 
 /** A fresh device. */
 export async function testGpu(): Promise<Gpu> {
