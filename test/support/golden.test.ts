@@ -23,7 +23,7 @@ test.each([100, 25054, 300_000, 601_319])("one wrong number of 601 320 is notice
   wrong[at] += summary.rms / 10;
   const { numbers, whole } = errorsOf({ shape, data: wrong }, summary, corner);
   expect(numbers).toBeLessThan(TOLERANCE.layer); // none of those that are kept
-  expect(whole).toBeGreaterThan(TOLERANCE.layer);
+  expect(whole).toBeGreaterThan(TOLERANCE.layerWebgpu);
 });
 
 test("an error of the whole is estimated: numbers rounded to f16", () => {

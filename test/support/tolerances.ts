@@ -9,11 +9,14 @@ export const TOLERANCE = {
   layerNormFarFromZero: 1e-3,
   /**
    * A layer's output, and the logits, against FunASR's, both in f32: of numbers kept as they are max |a − b| / max |b|,
-   * of whole outputs ‖a − b‖ / ‖b‖. Ten times what is measured on three backends.
+   * of whole outputs ‖a − b‖ / ‖b‖. Twice what is measured; 1e-6 in place of 1e-5 under the root of the layer norms
+   * makes 8e-6. On WebGPU ten times what SwiftShader shows, since WGSL lets hardware be less exact in exp and division.
    */
-  layer: 2e-5,
-  /** A logit or a log-probability against FunASR's, in nats; a margin in deviations. Ten times what is measured. */
-  logProb: 3e-4,
+  layer: 5e-6,
+  layerWebgpu: 2e-5,
+  /** A logit or a log-probability against FunASR's, in nats; a margin in deviations. Three to four times what is measured. */
+  logProb: 1e-4,
+  logProbWebgpu: 3e-4,
   /**
    * Features against FunASR's: an error of a logarithm, in nats. FunASR's FFT is in f32. It is off by a share of the
    * frame's largest amplitude: in bins further than `featureDepth` nats of energy below the loudest, the limit grows
