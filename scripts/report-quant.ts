@@ -14,6 +14,7 @@ import { modelSize } from "../src/eval/modelSize.ts";
 import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
 import { converterTo } from "../src/loadEngine.ts";
 import { openModel } from "../src/model/sensevoice/modelFiles.ts";
+import { SenseVoice } from "../src/model/sensevoice/network.ts";
 import type { Prompt } from "../src/model/sensevoice/prompt.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { createEngine, type Device, readAudio } from "../src/node.ts";
@@ -133,9 +134,9 @@ async function divergenceFromF32(model: string): Promise<number> {
   for (const { pcm, itn } of clips.slice(0, KL_CLIPS)) {
     prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
   }
-  const expected = await logitsOf({ backend, config: encoder, weights }, prompts);
+  const expected = await logitsOf(new SenseVoice(backend, encoder, weights), prompts);
   const quantized = await loadWeights(backend, after.config, after.tensors());
-  const got = await logitsOf({ backend, config: encoder, weights: quantized }, prompts);
+  const got = await logitsOf(new SenseVoice(backend, encoder, quantized), prompts);
   backend.close();
   return meanDivergence(expected, got);
 }
