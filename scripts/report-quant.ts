@@ -1,7 +1,8 @@
 /**
  * Measures every scheme on the tiny model and the 200 clips of test/eval, and writes the table and the plot of
- * docs/quantization.md: `npm run report:quant` for all, `npm run report:quant -- lut4 int8` for some. Calibration hears
- * test/calibration alone. Learned tables and mixed policies take minutes each.
+ * docs/quantization.md: `npm run report:quant` for all, `npm run report:quant -- lut4 int8` for some; with --skip-times
+ * times stay as they are, for a machine that has other work. Calibration hears test/calibration alone. Learned tables
+ * and mixed policies take minutes each.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -52,7 +53,8 @@ const total = expected.reduce((sum, { length }) => sum + length, 0);
 
 const MIXED = { "mixed-4.5": 4.5 };
 const NAMES = ["f32", "f16", ...Object.keys(PRESETS), ...Object.keys(MIXED)];
-const asked = process.argv.slice(2);
+const skipTimes = process.argv.includes("--skip-times");
+const asked = process.argv.slice(2).filter((argument) => argument !== "--skip-times");
 for (const name of asked.length > 0 ? asked : NAMES) {
   if (!NAMES.includes(name)) throw new Error(`expected some of ${NAMES.join(", ")}, got ${name}`);
   const model = name === "f32" || name === "f16" ? TINY : await quantised(name);
@@ -109,6 +111,7 @@ async function tokensOf(model: string, weights?: "f32"): Promise<(readonly numbe
 }
 
 async function measure(name: string, model: string, weights?: "f32"): Promise<Row> {
+  const before = savedRows().find((row) => row.name === name);
   const got = await tokensOf(model, weights);
   const changed =
     got.reduce((sum, tokens, i) => sum + editDistance(countEdits(expected[i], tokens)), 0) / total;
@@ -117,8 +120,9 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
   const bits = weights ? 32 : (linearBytes * 8) / linearWeights;
   const bytes = weights ? stored + linearWeights * 2 : stored; // the folder has them in f16
   const times: Record<string, number | null> = {};
-  for (const device of ["cpu", "webgpu", "reference"] as const)
-    times[device] = await timeOf(model, device, weights);
+  for (const device of ["cpu", "webgpu", "reference"] as const) {
+    times[device] = skipTimes ? (before?.times[device] ?? null) : await timeOf(model, device, weights);
+  }
   const kl = await divergenceFromF32(model);
   const row = { name, bits, bytes, changed, kl, times };
   console.log(JSON.stringify(row));
