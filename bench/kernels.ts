@@ -9,18 +9,21 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
 import { randomFeatures, randomModelConfig, randomModelTensors } from "../scripts/random-weights.ts";
-import { ReferenceBackend } from "../src/kernels/reference/backend.ts";
+import { referenceBackend } from "../src/kernels/reference/backend.ts";
 import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
 import { openGpu } from "../src/kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
+import { converterTo } from "../src/loadEngine.ts";
 import { SenseVoice } from "../src/model/sensevoice/network.ts";
+import type { Recognizer } from "../src/model/sensevoice/recognizer.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { quantizeTensor } from "../src/quant/quantize.ts";
 import { PRESETS, type Scheme } from "../src/quant/scheme.ts";
-import { type Backend, type Tensor, uploadSegments } from "../src/tensor/backend.ts";
+import { type Backend, type LinearWeight, type Tensor, uploadBatch } from "../src/tensor/backend.ts";
 import { f32ToF16 } from "../src/tensor/f16.ts";
 import type { HostTensor } from "../src/tensor/host.ts";
 import type { QuantizedTensor, Weight } from "../src/tensor/quantized.ts";
+import { type Runner, runnerOf } from "../test/support/backend.ts";
 import { randomizer } from "../test/support/random.ts";
 import { relativeError } from "../test/support/tolerances.ts";
 import { measurePeak, type Peak } from "./peak/measure.ts";
@@ -56,10 +59,11 @@ interface Result {
 }
 
 const random = randomizer(1);
-const reference: Backend = new ReferenceBackend();
+const reference = runnerOf(referenceBackend());
 const backend = await openBackend();
+const description = backend.use((b) => b.description);
 const peak = options.device === "cpu" ? await measurePeak() : undefined;
-console.log(`${backend.description}; Node ${process.version}, ${cpus()[0].model}`);
+console.log(`${description}; Node ${process.version}, ${cpus()[0].model}`);
 if (peak)
   console.log(`peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s int8`);
 const results: Result[] = [];
@@ -72,7 +76,7 @@ for (const [n, k] of [
 ]) {
   const [x, bias, floats] = [random([ROWS, k]), random([n]), random([n, k], 0.1)];
   for (const [name, weight, bits] of weightsOf(floats, n, k)) {
-    const run = (b: Backend, rows: number) => {
+    const run: Prepare = (b, rows) => {
       const [input, w, options] = [
         b.upload(firstRows(x, rows)),
         b.uploadLinear(weight),
@@ -92,7 +96,7 @@ for (const [name, weight, bytes] of [
   ["f32", vocabulary, 4],
   ["int8", quantizeTensor(vocabulary.data as Float32Array, [VOCAB, D], PRESETS.int8), 1],
 ] as const) {
-  const run = (b: Backend, rows: number) => {
+  const run: Prepare = (b, rows) => {
     const head = { weight: b.uploadLinear(weight), bias: b.upload(vocabularyBias) };
     const input = b.upload(firstRows(x, rows));
     return () => b.ctcGreedy(input, head);
@@ -101,12 +105,12 @@ for (const [name, weight, bytes] of [
   await time(`CTC head ${name}`, 2 * ROWS * VOCAB * D, VOCAB * D * bytes, run, arithmetic);
 }
 await time("attention", 4 * ROWS * ROWS * D, ROWS * D * 16, (b) => {
-  const [input, segments] = [b.upload(qkv), uploadSegments(b, [ROWS])];
-  return () => b.attention(input, 4, segments);
+  const [input, batch] = [b.upload(qkv), uploadBatch(b, [ROWS])];
+  return () => b.attention(input, 4, batch);
 });
 await time("FSMN", 2 * ROWS * D * 11, ROWS * D * 8, (b) => {
-  const [input, weights, segments] = [b.upload(qkv), b.upload(taps), uploadSegments(b, [ROWS])];
-  return () => b.fsmn(input, weights, segments);
+  const [input, weights, batch] = [b.upload(qkv), b.upload(taps), uploadBatch(b, [ROWS])];
+  return () => b.fsmn(input, weights, batch);
 });
 await time("layer norm", 8 * ROWS * D, ROWS * D * 8, (b, rows) => {
   const norm = { gamma: b.upload(vector), beta: b.upload(vector) };
@@ -118,9 +122,9 @@ const models: { weights: string; loadMs: number; ms: number; rtf: number }[] = [
 if (!options["skip-model"]) for (const type of ["f32", "f16", "int8", "int4"] as const) await timeModel(type);
 backend.close();
 
-const adapter = backend.description.replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "");
+const adapter = description.replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "");
 const report = {
-  adapter: backend.description,
+  adapter: description,
   device: options.device,
   node: process.version,
   cpu: cpus()[0].model,
@@ -136,14 +140,13 @@ const file = new URL(
 );
 writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
 
-async function openBackend(): Promise<Backend> {
+async function openBackend(): Promise<Runner> {
   if (options.device === "cpu") {
-    return createWasmBackend({
-      threads: options.threads === undefined ? undefined : Number(options.threads),
-    });
+    const threads = options.threads === undefined ? undefined : Number(options.threads);
+    return runnerOf(await createWasmBackend({ threads }));
   }
   const gpu = await openGpu();
-  if (gpu) return webgpuBackend(gpu);
+  if (gpu) return runnerOf(webgpuBackend(gpu));
   console.error("error: no WebGPU adapter");
   process.exit(1);
 }
@@ -175,23 +178,29 @@ function firstRows(x: HostTensor, rows: number): HostTensor {
   };
 }
 
+/** Uploads what a kernel needs, for so many rows, and gives back what runs it. */
+type Prepare = <T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>, rows: number) => () => T;
+
 /** Compares a few rows with the reference, then times all of them. */
 async function time(
   kernel: string,
   flop: number,
   bytes: number,
-  prepare: (backend: Backend, rows: number) => () => Tensor,
+  prepare: Prepare,
   arithmetic: keyof Peak = "f32",
 ): Promise<void> {
-  const got = await backend.read(prepare(backend, CHECKED_ROWS)());
-  const error = relativeError(got, await reference.read(prepare(reference, CHECKED_ROWS)()), 1);
+  const [got, expected] = await Promise.all(
+    [backend, reference].map(({ run }) => run((b) => prepare(b, CHECKED_ROWS)())),
+  );
+  const error = relativeError(got, expected, 1);
   if (!(error < TOLERANCE)) throw new Error(`${kernel}: relative error ${error}`);
-  const run = prepare(backend, ROWS);
-  const end = backend.upload({ dtype: "f32", shape: [1], data: new Float32Array(1) });
   const bench = new Bench({ time: Number(options.seconds) * 1000, warmupIterations: 1, iterations: 3 });
-  bench.add(kernel, async () => {
-    for (let i = 0; i < TOGETHER; i++) backend.release(run());
-    await backend.read(end);
+  backend.use((b) => {
+    const run = prepare(b, ROWS);
+    bench.add(kernel, async () => {
+      for (let i = 0; i < TOGETHER; i++) b.release(run());
+      await b.flush();
+    });
   });
   await bench.run();
   const { result } = bench.tasks[0];
@@ -210,7 +219,7 @@ async function time(
 }
 
 function shareOfPeak(gflops: number, arithmetic: keyof Peak): number | undefined {
-  const threads = Number(/(\d+) thread/.exec(backend.description)?.[1]);
+  const threads = Number(/(\d+) thread/.exec(description)?.[1]);
   return peak && gflops / (peak[arithmetic] * threads);
 }
 
@@ -218,19 +227,19 @@ function shareOfPeak(gflops: number, arithmetic: keyof Peak): number | undefined
 async function timeModel(weights: "f32" | "f16" | "int8" | "int4"): Promise<void> {
   const device = await openBackend();
   const config = randomModelConfig("small");
+  const convert = await converterTo(weights);
   const start = performance.now();
-  const loaded = await loadWeights(device, config.encoder, randomModelTensors(config), weights);
+  const model = await device.use(async (b): Promise<Recognizer> => {
+    const loaded = await loadWeights(b, config, randomModelTensors(config), convert);
+    return new SenseVoice(b, config.encoder, loaded);
+  });
   const loadMs = performance.now() - start;
-  const model = new SenseVoice(device, config.encoder, loaded);
   const rows = ROWS - 4;
   const features = { rows, data: randomFeatures(rows, config.encoder.inputSize).data };
   const times: number[] = [];
   for (let i = 0; i < 6; i++) {
     const begin = performance.now();
-    const { x, segments } = model.encode([{ language: "auto", itn: false, features }]);
-    const best = device.ctcGreedy(x, model.head);
-    await device.read(best);
-    for (const tensor of [best, x, segments.offsets]) device.release(tensor);
+    (await model.recognize([{ language: "auto", itn: false, features }])).release();
     times.push(performance.now() - begin);
   }
   device.close();

@@ -4,13 +4,15 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { SenseVoiceError } from "../src/error.ts";
-import { type ModelConfig, TOKENIZER_FILE, WEIGHTS_FILE } from "../src/model/sensevoice/config.ts";
+import type { ModelConfig } from "../src/model/sensevoice/config.ts";
+import { configText } from "../src/model/sensevoice/configFile.ts";
 import { modelParameters } from "../src/model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../src/tensor/f16.ts";
 import { elementCount, type HostTensor } from "../src/tensor/host.ts";
-import { digestBytes, readSmallFile } from "../src/weights/file.ts";
+import { digestBytes, readSmallFile, sha256 } from "../src/weights/file.ts";
 import type { TensorSpec } from "../src/weights/safetensors.ts";
 import { writeSafetensors } from "../src/weights/safetensorsFile.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../src/weights/source.ts";
 
 export type RandomTensor = HostTensor & { readonly data: Float32Array<ArrayBuffer> };
 
@@ -91,7 +93,7 @@ export function randomModelConfig(size: "small" | "tiny"): ModelConfig {
       : { outputSize: 256, attentionHeads: 2, linearUnits: 1024, numBlocks: 6, tpBlocks: 2 };
   return {
     format: "sensevoice",
-    formatVersion: 1,
+    formatVersion: 2,
     name: `random-${size}`,
     weights: "f32",
     encoder: { inputSize: 560, ...sizes, kernelSize: 11 },
@@ -110,7 +112,7 @@ export async function writeRandomModel(
   const pieces = await readSmallFile(tokenizer, 2 ** 24);
   await mkdir(dir, { recursive: true });
   const specs = modelParameters(config).map(
-    ({ name, shape, matrix }): TensorSpec => ({ name, shape, dtype: matrix ? dtype : "f32" }),
+    ({ name, shape, kind }): TensorSpec => ({ name, shape, dtype: kind === "other" ? "f32" : dtype }),
   );
   const weights = await writeSafetensors(join(dir, WEIGHTS_FILE), specs, async (spec) => {
     const { data, ...tensor } = randomTensor(spec.name, spec.shape, range(spec.name, spec.shape));
@@ -118,7 +120,7 @@ export async function writeRandomModel(
   });
   await writeFile(join(dir, TOKENIZER_FILE), pieces);
   const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(pieces) };
-  await writeFile(join(dir, "config.json"), `${JSON.stringify({ ...config, files }, null, 2)}\n`);
+  await writeFile(join(dir, "config.json"), configText({ ...config, files }, sha256));
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -12,14 +12,16 @@ import { countEdits, editDistance } from "../src/eval/align.ts";
 import { readDataset } from "../src/eval/dataset.ts";
 import { modelSize } from "../src/eval/modelSize.ts";
 import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
-import type { Query } from "../src/model/sensevoice/prompt.ts";
+import { converterTo } from "../src/loadEngine.ts";
+import { openModel } from "../src/model/sensevoice/modelFiles.ts";
+import type { Prompt } from "../src/model/sensevoice/prompt.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { createEngine, type Device, readAudio } from "../src/node.ts";
 import { quantizeFolder } from "../src/quant/quantizeFolder.ts";
 import { PRESETS, type PresetName } from "../src/quant/scheme.ts";
-import { measureDivergence } from "../src/quant/sensitivity.ts";
+import { logitsOf, meanDivergence } from "../src/quant/sensitivity.ts";
+import { folderSource } from "../src/weights/folderSource.ts";
 import { findModel } from "../src/weights/home.ts";
-import { openModelFolder } from "../src/weights/modelFolder.ts";
 import { plotErrorAgainstBits } from "./plot.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -109,7 +111,7 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
   const got = await tokensOf(model, weights);
   const changed =
     got.reduce((sum, tokens, i) => sum + editDistance(countEdits(expected[i], tokens)), 0) / total;
-  const { config } = await openModelFolder(model);
+  const { config } = await openModel(folderSource(model));
   const { bytes: stored, linearBytes, linearWeights } = await modelSize(model, config);
   const bits = weights ? 32 : (linearBytes * 8) / linearWeights;
   const bytes = weights ? stored + linearWeights * 2 : stored; // the folder has them in f16
@@ -124,19 +126,18 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
 
 async function divergenceFromF32(model: string): Promise<number> {
   const backend = await createWasmBackend();
-  const [before, after] = [await openModelFolder(TINY), await openModelFolder(model)];
+  const [before, after] = [await openModel(folderSource(TINY)), await openModel(folderSource(model))];
   const { encoder, frontend } = before.config;
-  const weights = [
-    await loadWeights(backend, encoder, before.tensors(), "f32"),
-    await loadWeights(backend, encoder, after.tensors()),
-  ] as const;
-  const queries: Query[] = [];
+  const weights = await loadWeights(backend, before.config, before.tensors(), await converterTo("f32"));
+  const prompts: Prompt[] = [];
   for (const { pcm, itn } of clips.slice(0, KL_CLIPS)) {
-    queries.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights[0].cmvn) });
+    prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
   }
-  const kl = await measureDivergence(backend, encoder, weights, queries);
+  const expected = await logitsOf({ backend, config: encoder, weights }, prompts);
+  const quantized = await loadWeights(backend, after.config, after.tensors());
+  const got = await logitsOf({ backend, config: encoder, weights: quantized }, prompts);
   backend.close();
-  return kl;
+  return meanDivergence(expected, got);
 }
 
 /** Milliseconds a second of sound; null where there is no such device. */

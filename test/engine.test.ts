@@ -4,13 +4,14 @@ import { Engine } from "../src/engine.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
 import type { Gpu } from "../src/kernels/webgpu/gpu.ts";
 import type { ModelConfig } from "../src/model/sensevoice/config.ts";
+import { SenseVoice } from "../src/model/sensevoice/network.ts";
 import { createTokenizer } from "../src/model/sensevoice/tokenizer.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
-import { createEngine, readAudio, SenseVoiceError, type Transcript } from "../src/node.ts";
+import { createEngine, type Progress, readAudio, SenseVoiceError, type Transcript } from "../src/node.ts";
 import { findModel } from "../src/weights/home.ts";
-import { openModelFolder } from "../src/weights/modelFolder.ts";
 import { watchEventLoop } from "./support/eventLoop.ts";
 import { describeGpu, testGpu } from "./support/gpu.ts";
+import { openModelFolder } from "./support/model.ts";
 
 const sample = (name: string) => readAudio(new URL(`../samples/${name}`, import.meta.url).pathname);
 const withoutTimings = ({ timings, ...rest }: Transcript) => rest;
@@ -56,12 +57,28 @@ describe("engine", () => {
     expect(await engine.runBatch([])).toEqual([]);
   });
 
-  test("the caller's event loop goes on while a minute of sound is heard", { retry: 5 }, async () => {
+  test("the caller's event loop goes on, from the first run on, with word times", async () => {
     const pcm = new Float32Array(60 * 16000).map((_, i) => happy[i % happy.length]);
-    await engine.run(pcm); // compiled by now
-    const { longest, total } = await watchEventLoop(() => engine.run(pcm));
-    // On a busy machine this process may wait for a core longer than the 10 ms that are meant.
-    expect(longest).toBeLessThan(Math.max(10, total / 8));
+    await using fresh = await createEngine({ model: "tiny", device: "cpu" });
+    const longest: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      longest.push((await watchEventLoop(() => fresh.run(pcm, { timestamps: true }))).longest);
+    }
+    expect(longest[0]).toBeLessThan(40); // V8 still interprets and compiles
+    expect(Math.min(...longest.slice(1))).toBeLessThan(12);
+  });
+
+  test("samples are taken when the call is made: what happens to the array later changes nothing", async () => {
+    const expected = withoutTimings(await engine.run(happy));
+    const clip = happy.slice();
+    const filled = engine.run(clip);
+    clip.fill(0);
+    expect(withoutTimings(await filled)).toEqual(expected);
+    const moved = happy.slice();
+    const running = engine.run(moved);
+    structuredClone(moved, { transfer: [moved.buffer] });
+    expect(withoutTimings(await running)).toEqual(expected);
+    await expect(engine.run(moved)).rejects.toThrow("expected sound, got 0 samples");
   });
 
   test("ITN is asked for; the unknown emotion can be banned", async () => {
@@ -92,6 +109,19 @@ describe("engine", () => {
       [() => createEngine({ device: "tpu" as "cpu" }), "[engine] device: expected one of auto, webgpu, cpu"],
       [() => createEngine({ weights: "int3" as "f32" }), "[engine] weights: expected one of f32, f16"],
       [() => createEngine({ model: "nowhere" }), "there is no such folder"],
+      [() => engine.run(happy, null as unknown as object), "[engine] options: expected an object, got null"],
+      [
+        () => engine.run(happy, { signal: {} as AbortSignal }),
+        "[engine] signal: expected an AbortSignal, got Object",
+      ],
+      [() => engine.runBatch(happy as unknown as Float32Array[]), "[engine] clips: expected an array"],
+      [() => createEngine(null as unknown as object), "[engine] options: expected an object, got null"],
+      [() => createEngine({ model: 3 as unknown as string }), "[engine] model: expected a text, got 3"],
+      [
+        () => createEngine({ model: "tiny", device: "cpu", threads: "2" as unknown as number }),
+        '[cpu] threads: expected a whole number from 1 to 64, got "2"',
+      ],
+      [() => engine.run(new Float32Array(16000 * 1800 + 8)), "expected at most 1800 seconds, got 1800.001"],
     ];
     for (const [call, message] of wrong) {
       const error: unknown = await call().catch((e: unknown) => e);
@@ -101,13 +131,59 @@ describe("engine", () => {
     }
   });
 
-  test("a run can be aborted", async () => {
-    const controller = new AbortController();
-    const running = engine.run(happy, { signal: controller.signal });
-    controller.abort(new Error("enough"));
-    await expect(running).rejects.toThrow("enough");
+  test("a run can be aborted at any moment, and takes effect at once", async () => {
+    const pcm = new Float32Array(120 * 16000).map((_, i) => happy[i % happy.length]);
+    const start = performance.now();
+    await engine.run(pcm, { timestamps: true });
+    const total = performance.now() - start;
+    for (const share of [0, 0.05, 0.2, 0.5, 0.8, 0.95]) {
+      const controller = new AbortController();
+      const running = engine.run(pcm, { timestamps: true, signal: controller.signal });
+      running.catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, total * share));
+      const aborted = performance.now();
+      controller.abort(new Error("enough"));
+      await expect(running).rejects.toThrow("enough");
+      expect(performance.now() - aborted).toBeLessThan(50);
+    }
     await expect(engine.run(happy, { signal: AbortSignal.abort() })).rejects.toThrow(/aborted/);
+    // The device is free soon after, and as good as new.
+    const after = performance.now();
     expect((await engine.run(happy)).text).toBe("祝你生日快乐😊");
+    expect(performance.now() - after).toBeLessThan(total / 2 + 500);
+  });
+
+  test("loading reports its progress and can be aborted", async () => {
+    const seen: Progress[] = [];
+    const loaded = await createEngine({ model: "tiny", device: "cpu", onProgress: (p) => seen.push(p) });
+    await loaded.close();
+    expect(new Set(seen.map(({ task, total }) => `${task} ${total}`))).toEqual(
+      new Set([`model.safetensors ${seen.at(-1)?.done}`]),
+    );
+    expect(seen.every(({ done }, i) => done > (seen[i - 1]?.done ?? 0))).toBe(true);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const loading = createEngine({
+      model: "tiny",
+      device: "cpu",
+      signal,
+      onProgress: () => controller.abort(new Error("enough")),
+    });
+    await expect(loading).rejects.toThrow("enough");
+    await expect(createEngine({ model: "tiny", signal })).rejects.toThrow("enough");
+  });
+
+  test("weights are turned into what was asked for", async () => {
+    const bytes: Record<string, number> = {};
+    for (const weights of ["f32", "f16", "int8", "int4"] as const) {
+      await using loaded = await createEngine({ model: "tiny", device: "cpu", weights });
+      expect(loaded.weights).toBe(weights);
+      bytes[weights] = loaded.memory;
+    }
+    // 6.6 million linear weights; the rest, 0.2 million, is f32 in all.
+    expect(bytes.f32 - bytes.f16).toBeCloseTo(13.3e6, -6);
+    expect(bytes.f16 - bytes.int8).toBeCloseTo(6.6e6, -6);
+    expect(bytes.int8 - bytes.int4).toBeGreaterThan(2e6);
   });
 
   test("a closed engine says so", async () => {
@@ -133,11 +209,19 @@ const SMALL: ModelConfig["encoder"] = {
 };
 
 async function smallEngine(gpu: Gpu): Promise<Engine> {
-  const folder = await openModelFolder(findModel("tiny"));
-  const config = { ...folder.config, encoder: SMALL };
+  const { config: tiny, tokenizer } = await openModelFolder(findModel("tiny"));
+  const config = { ...tiny, encoder: SMALL };
   const backend = webgpuBackend(gpu);
-  const weights = await loadWeights(backend, SMALL, randomModelTensors(config));
-  return new Engine(backend, config, createTokenizer(folder.tokenizer), weights, "f32");
+  const weights = await loadWeights(backend, config, randomModelTensors(config));
+  const model = new SenseVoice(backend, SMALL, weights);
+  await model.prepare();
+  return new Engine({
+    model,
+    config,
+    tokenizer: createTokenizer(tokenizer),
+    cmvn: weights.cmvn,
+    weights: "f32",
+  });
 }
 
 describeGpu("engine on WebGPU", () => {
@@ -194,11 +278,17 @@ describeGpu("engine on WebGPU", () => {
     gpu.close();
   });
 
-  test("a shader that is not valid is complained of, not computed", async () => {
+  test("a shader that does not compile is an error that shows its line", async () => {
     const gpu = await testGpu();
     const y = gpu.createTensor([4]);
-    gpu.dispatch({ wgsl: "fn main() { nonsense }", params: [], reads: [], writes: [y], workgroups: [1] });
-    await expect(gpu.read(y)).rejects.toThrow(/^\[webgpu\] /);
+    const wgsl = "@compute @workgroup_size(1)\nfn main() {\n  let a = nonsense;\n}";
+    const dispatch = { name: "mine", wgsl, params: [], reads: [], writes: [y], workgroups: [1] } as const;
+    const shown = /^\[webgpu\] kernel mine, line 3: .*nonsense.* in "let a = nonsense;"$/;
+    gpu.dispatch(dispatch);
+    await expect(gpu.read(y)).rejects.toThrow(shown);
+    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(
+      shown,
+    );
     gpu.close();
   });
 });

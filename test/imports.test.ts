@@ -8,52 +8,75 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 /** Rooms from the bottom up; a file may import from its own room and those in its list. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
+  debug: [],
   pause: [],
+  options: ["error"],
   tensor: ["error"],
   audio: ["error", "pause", "tensor", "model"],
-  weights: ["error", "pause", "tensor", "model"],
-  kernels: ["error", "tensor"],
-  model: ["error", "pause", "tensor", "weights", "quant"],
-  engine: ["error", "tensor", "kernels", "model", "audio", "weights", "quant"],
-  quant: ["error", "tensor", "kernels", "model", "audio", "weights", "convert"],
-  convert: ["error", "tensor", "model", "weights"],
-  node: ["error", "engine", "model", "audio", "weights"],
-  eval: ["error", "node", "model", "weights"],
+  weights: ["error", "pause", "tensor"],
+  kernels: ["error", "debug", "pause", "tensor"],
+  model: ["error", "pause", "tensor", "weights"],
+  engine: ["error", "options", "pause", "model", "audio"],
+  loadEngine: [
+    "error",
+    "options",
+    "debug",
+    "pause",
+    "tensor",
+    "kernels",
+    "weights",
+    "model",
+    "engine",
+    "quant",
+  ],
+  convert: ["error", "tensor", "weights", "model"],
+  quant: ["error", "tensor", "kernels", "audio", "weights", "model", "convert"],
+  node: ["error", "options", "model", "audio", "weights", "engine", "loadEngine"],
+  browser: ["error", "options", "model", "audio", "weights", "engine", "loadEngine"],
+  tensorEntry: ["error", "tensor", "kernels"],
+  eval: ["error", "model", "weights", "node"],
   cli: [
     "error",
-    "eval",
-    "node",
-    "engine",
-    "model",
-    "audio",
+    "tensor",
+    "kernels",
     "weights",
+    "model",
+    "options",
     "convert",
     "quant",
-    "kernels",
-    "tensor",
+    "node",
+    "eval",
+    "audio",
   ],
 };
+
+/** The only files that may import Node's modules; the rest runs anywhere. */
+const NODE_FILES: readonly RegExp[] = [
+  /^(cli|convert|eval)\//,
+  /^audio\/(read|ffmpeg)\.ts$/,
+  /^weights\/(file|folderSource|home|place|replaceFolder|safetensorsFile)\.ts$/,
+];
 
 interface Import {
   readonly from: string;
   readonly to: string;
   readonly typeOnly: boolean;
+  readonly dynamic: boolean;
 }
 
-const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) =>
-  name.endsWith(".ts"),
-);
-const imports: Import[] = files
-  .filter((file) => !file.includes("assembly")) // AssemblyScript, a language of its own
-  .flatMap((file) => {
-    const text = readFileSync(join(source, file), "utf8");
-    const pattern = /(?:import|export)\s+(type\s)?[^"';]*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/g;
-    return [...text.matchAll(pattern)].map((match) => ({
-      from: file,
-      to: relative(source, join(source, dirname(file), match[2] ?? match[3])),
-      typeOnly: match[1] !== undefined,
-    }));
-  });
+const files = readdirSync(source, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .filter((file) => !file.includes("assembly")); // AssemblyScript, a language of its own
+const textOf = (file: string) => readFileSync(join(source, file), "utf8");
+const imports: Import[] = files.flatMap((file) => {
+  const pattern = /(?:import|export)\s+(type\s)?[^"';]*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/g;
+  return [...textOf(file).matchAll(pattern)].map((match) => ({
+    from: file,
+    to: relative(source, join(source, dirname(file), match[2] ?? match[3])),
+    typeOnly: match[1] !== undefined,
+    dynamic: match[3] !== undefined,
+  }));
+});
 
 const room = (file: string) => file.split("/")[0].replace(/\.ts$/, "");
 
@@ -73,6 +96,27 @@ describe("imports point one way", () => {
       return room(from) === "audio" && room(to) === "model" && !typeOnly;
     });
     expect(wrong).toEqual([]);
+  });
+
+  test("a program that only runs a model does not load what quantises", () => {
+    const loaded = new Set<string>();
+    const load = (file: string): void => {
+      if (loaded.has(file)) return;
+      loaded.add(file);
+      for (const { from, to, dynamic, typeOnly } of imports)
+        if (from === file && !dynamic && !typeOnly) load(to);
+    };
+    load("node.ts");
+    expect(loaded.size).toBeGreaterThan(50);
+    expect([...loaded].filter((file) => ["quant", "convert", "cli", "eval"].includes(room(file)))).toEqual(
+      [],
+    );
+  });
+
+  test("Node's modules are imported in few files, named here", () => {
+    const importers = files.filter((file) => /from "node:|import\("node:/.test(textOf(file)));
+    expect(importers.length).toBeGreaterThan(NODE_FILES.length);
+    expect(importers.filter((file) => !NODE_FILES.some((allowed) => allowed.test(file)))).toEqual([]);
   });
 
   test("no cycle between files", () => {

@@ -34,18 +34,16 @@ async function ours(): Promise<() => Promise<number[]>> {
   const { createWasmBackend } = await import("../../src/kernels/wasm/backend.ts");
   const { SenseVoice } = await import("../../src/model/sensevoice/network.ts");
   const { loadWeights } = await import("../../src/model/sensevoice/weights.ts");
-  const { openModelFolder } = await import("../../src/weights/modelFolder.ts");
-  const folder = await openModelFolder(model);
+  const { openModel } = await import("../../src/model/sensevoice/modelFiles.ts");
+  const { folderSource } = await import("../../src/weights/folderSource.ts");
+  const { config, tensors } = await openModel(folderSource(model));
   const backend = await createWasmBackend({ threads });
-  const { encoder } = folder.config;
-  const network = new SenseVoice(backend, encoder, await loadWeights(backend, encoder, folder.tensors()));
-  const query = { language: "auto", itn: false, features: { rows: ROWS, data: features } } as const;
+  const network = new SenseVoice(backend, config.encoder, await loadWeights(backend, config, tensors()));
+  const prompt = { language: "auto", itn: false, features: { rows: ROWS, data: features } } as const;
   return async () => {
-    const { x, segments } = network.encode([query]);
-    const best = backend.ctcGreedy(x, network.head);
-    const answer = await backend.read(best);
-    for (const tensor of [best, x, segments.offsets]) backend.release(tensor);
-    return Array.from(answer.filter((_, i) => i % 2 === 0));
+    const { ids, release } = await network.recognize([prompt]);
+    release();
+    return Array.from(ids[0]);
   };
 }
 

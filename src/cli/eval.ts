@@ -1,5 +1,3 @@
-import { appendFile } from "node:fs/promises";
-import { SenseVoiceError } from "../error.ts";
 import { compareTokens, parseBaseline } from "../eval/baseline.ts";
 import { readDataset } from "../eval/dataset.ts";
 import { evaluate } from "../eval/evaluate.ts";
@@ -7,21 +5,16 @@ import { modelSize } from "../eval/modelSize.ts";
 import { NORMALISATION } from "../eval/normalise.ts";
 import { formatReport, type ReportFormat } from "../eval/report.ts";
 import { summarise } from "../eval/summary.ts";
-import { readText } from "../eval/text.ts";
-import { type AskedLanguage, type Device, readAudio, type WeightType } from "../node.ts";
-import { findModel } from "../weights/home.ts";
-import { defaultModel } from "./defaultModel.ts";
+import { readText, textsRead } from "../eval/text.ts";
+import { type AskedLanguage, type EngineOptions, readAudio } from "../node.ts";
+import { defaultModel, findModel } from "../weights/home.ts";
 import { printError } from "./messages.ts";
-import { writeOutput } from "./output.ts";
+import { expectApart, modelPaths, writeOutput } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { openEngine } from "./transcribe.ts";
 
 /** As the command line gives them. */
-export interface EvalOptions {
-  readonly model?: string;
-  readonly device: Device;
-  readonly weights?: WeightType;
-  readonly threads?: number;
+export interface EvalOptions extends EngineOptions {
   readonly language: AskedLanguage;
   readonly askLanguage?: boolean;
   readonly limit?: number;
@@ -37,12 +30,17 @@ export interface EvalOptions {
  */
 export async function evalData(dataset: string, options: EvalOptions): Promise<void> {
   const { limit, normalise, output, model = defaultModel() } = options;
-  const clips = (await readDataset(dataset)).slice(0, limit);
+  const all = await readDataset(dataset);
+  const clips = all.slice(0, limit);
   const answers =
     options.baseline === undefined
       ? undefined
       : parseBaseline(await readText(options.baseline), options.baseline);
-  if (output !== undefined) await expectWritable(output);
+  const dir = findModel(model);
+  if (output !== undefined) {
+    const sounds = all.map(({ source }) => source);
+    expectApart([...sounds, ...textsRead, ...modelPaths(dir)], [["--output", output]]);
+  }
   const language = options.askLanguage ? "manifest" : options.language;
 
   const start = performance.now();
@@ -51,6 +49,7 @@ export async function evalData(dataset: string, options: EvalOptions): Promise<v
   const bar = createBar("{bar} {value}/{total} clips  {eta_formatted} left");
   bar.start(clips.length, 0);
   try {
+    if (output !== undefined) await writeOutput(output);
     const { results, failures } = await evaluate(engine, clips, {
       read: readAudio,
       language,
@@ -75,7 +74,7 @@ export async function evalData(dataset: string, options: EvalOptions): Promise<v
         deviceDescription: engine.deviceDescription,
         language,
         normalisation: normalise ? NORMALISATION : null,
-        size: await modelSize(findModel(model), engine.config),
+        size: await modelSize(dir, engine.config),
         loading,
         memory: { peakRss: process.resourceUsage().maxRSS * 1024, device: engine.memory },
         summary: summarise(results),
@@ -91,11 +90,4 @@ export async function evalData(dataset: string, options: EvalOptions): Promise<v
     bar.stop();
     await engine.close();
   }
-}
-
-/** To learn it after the evaluation would be too late. */
-async function expectWritable(path: string): Promise<void> {
-  await appendFile(path, "").catch((error: NodeJS.ErrnoException) => {
-    throw new SenseVoiceError(`${path} cannot be written (${error.code ?? error.message})`);
-  });
 }

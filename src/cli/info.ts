@@ -1,37 +1,9 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { SenseVoiceError } from "../error.ts";
 import { createCommand } from "./command.ts";
 import { version } from "./version.ts";
-
-/** What `info` tells; with --format json as it stands. */
-interface Info {
-  readonly version: string;
-  readonly node: string;
-  readonly platform: string;
-  readonly adapter: Adapter | null;
-  /** What `--device auto` takes. */
-  readonly auto: "webgpu" | "cpu";
-  /** $SENSEVOICE_HOME, or what stands in for it. */
-  readonly home: string;
-  readonly defaultModel: "small" | "tiny";
-  readonly models: readonly Model[];
-}
-
-interface Adapter {
-  readonly name: string;
-  /** False for one in software, which `auto` does not take. */
-  readonly hardware: boolean;
-  readonly features: readonly string[];
-  /** packed_4x8_integer_dot_product is the one that int8 products want. */
-  readonly wgslFeatures: readonly string[];
-}
-
-interface Model {
-  readonly name: string | null;
-  readonly weights: string | null;
-  readonly dir: string;
-  /** Why it cannot be used. */
-  readonly problem: string | null;
-}
 
 /** `info`: what there is to compute on and with. */
 export function infoCommand(): Command {
@@ -44,33 +16,58 @@ export function infoCommand(): Command {
     });
 }
 
-async function collectInfo(): Promise<Info> {
-  const { defaultModel } = await import("./defaultModel.ts");
-  const { home, listModels } = await import("../weights/home.ts");
+type Info = Awaited<ReturnType<typeof collectInfo>>;
+
+/** What `info` tells; with --format json as it stands. */
+async function collectInfo() {
+  const { defaultModel, home } = await import("../weights/home.ts");
   const adapter = await describeAdapter();
   return {
     version: version(),
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     adapter,
+    /** What `--device auto` takes. */
     auto: adapter?.hardware ? "webgpu" : "cpu",
+    /** $SENSEVOICE_HOME, or what stands in for it. */
     home: home(),
     defaultModel: defaultModel(),
-    models: (await listModels()).map(({ dir, config, problem }) => {
-      return { name: config?.name ?? null, weights: config?.weights ?? null, dir, problem: problem ?? null };
-    }),
+    models: await listModels(),
   };
 }
 
-async function describeAdapter(): Promise<Adapter | null> {
+/** The package's own model and those that were downloaded; one with a problem cannot be used. Weights are not read. */
+export async function listModels() {
+  const { openModel } = await import("../model/sensevoice/modelFiles.ts");
+  const { folderSource } = await import("../weights/folderSource.ts");
+  const { home, TINY } = await import("../weights/home.ts");
+  const models = join(home(), "models");
+  const names = await readdir(models).catch(() => []);
+  const dirs = names.filter((name) => !name.startsWith(".")).map((name) => join(models, name));
+  return Promise.all(
+    [TINY, ...dirs].map(async (dir) => {
+      try {
+        const { name, weights } = (await openModel(folderSource(dir))).config;
+        return { name, weights, dir, problem: null };
+      } catch (error) {
+        if (!(error instanceof SenseVoiceError)) throw error;
+        return { name: null, weights: null, dir, problem: error.message };
+      }
+    }),
+  );
+}
+
+async function describeAdapter() {
   const { adapterName, isSoftware, requestAdapter } = await import("../kernels/webgpu/adapter.ts");
   const adapter = await requestAdapter();
   if (!adapter) return null;
   const gpu: GPU = (await import("webgpu")).create([]);
   return {
     name: adapterName(adapter),
+    /** `auto` takes no other. */
     hardware: !isSoftware(adapter),
     features: [...adapter.features].sort(),
+    /** packed_4x8_integer_dot_product is the one that int8 products want. */
     wgslFeatures: [...gpu.wgslLanguageFeatures].sort(),
   };
 }

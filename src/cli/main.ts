@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 import { Help } from "commander";
 import { createCommand, run } from "./command.ts";
-import { convertCommand } from "./convert.ts";
-import { downloadCommand } from "./download.ts";
-import { evalCommand } from "./evalCommand.ts";
+import {
+  convertCommand,
+  downloadCommand,
+  evalCommand,
+  quantizeCommand,
+  transcribeCommand,
+} from "./commands.ts";
 import { infoCommand } from "./info.ts";
-import { quantizeCommand } from "./quantizeCommand.ts";
-import { transcribeCommand } from "./transcribeCommand.ts";
 import { version } from "./version.ts";
 
-// Start-up time counts: the commands import their engines, decoders and drivers when they are run.
 const transcribe = transcribeCommand();
 const program = createCommand("sensevoice")
   .usage("[options] FILE...\n       sensevoice COMMAND ...")

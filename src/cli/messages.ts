@@ -1,4 +1,6 @@
-import { SenseVoiceError } from "../error.ts";
+import { oneLine, quote, SenseVoiceError } from "../error.ts";
+
+export { oneLine };
 
 /** A line on stderr for what is good to know and no error. */
 export function printNote(text: string): void {
@@ -12,15 +14,12 @@ export function printNote(text: string): void {
  * @param subject what the error is about, a file say, where the message does not begin with it
  */
 export function printError(error: unknown, subject?: string): void {
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const where = subject === undefined || message.startsWith(`${subject}: `) ? "" : `${subject}: `;
+  const thrown = error instanceof Error ? error : new Error(typeof error === "string" ? error : quote(error));
+  const message = oneLine(thrown.message);
+  const named = subject === undefined || message.startsWith(`${oneLine(subject)}: `);
   const bug = error instanceof SenseVoiceError ? "" : ` (${REPORT})`;
-  process.stderr.write(`error: ${oneLine(where + message + bug)}\n`);
-  if (process.env.SENSEVOICE_DEBUG) process.stderr.write(`${stack}\n`);
+  process.stderr.write(`error: ${oneLine(`${named ? "" : `${subject}: `}${message}${bug}`)}\n`);
+  if (process.env.SENSEVOICE_DEBUG) process.stderr.write(`${thrown.stack}\n`);
 }
 
 const REPORT = "a bug in sensevoice: please report it with what SENSEVOICE_DEBUG=1 prints";
-
-export function oneLine(text: string): string {
-  return text.trim().replace(/\s*[\r\n]\s*/g, " ");
-}

@@ -1,5 +1,5 @@
 import { SingleBar } from "cli-progress";
-import type { Progress } from "../convert/convert.ts";
+import type { Progress } from "../weights/source.ts";
 
 /** A bar on stderr that vanishes when it stops. Shows only on a terminal. */
 export function createBar(format: string): SingleBar {

@@ -1,20 +1,13 @@
-import { type AskedLanguage, createEngine, type Device, type Engine, type WeightType } from "../node.ts";
-import { defaultModel, SMALL_ID } from "./defaultModel.ts";
+import { createEngine, type Engine, type EngineOptions, type RunOptions } from "../node.ts";
+import { defaultModel, findModel, SMALL_ID } from "../weights/home.ts";
 import { jsonLine, textLines } from "./format.ts";
 import { printError, printNote } from "./messages.ts";
-import { outputPaths, writeOutput } from "./output.ts";
+import { expectApart, makeResultFolder, modelPaths, resultPath, writeOutput } from "./output.ts";
 import { createBar } from "./progress.ts";
-import { readInput } from "./readInput.ts";
+import { readInput, STDIN } from "./readInput.ts";
 
 /** As the command line gives them. */
-export interface TranscribeOptions {
-  readonly model?: string;
-  readonly device: Device;
-  readonly weights?: WeightType;
-  readonly threads?: number;
-  readonly language: AskedLanguage;
-  readonly itn?: boolean;
-  readonly timestamps?: boolean;
+export interface TranscribeOptions extends EngineOptions, RunOptions {
   readonly banEmoUnk?: boolean;
   readonly format: "text" | "json";
   readonly output?: string;
@@ -25,14 +18,18 @@ export interface TranscribeOptions {
  * the others are still done. Throws a SenseVoiceError if there is no engine or no place for the output.
  */
 export async function transcribe(files: readonly string[], options: TranscribeOptions): Promise<void> {
-  const targets =
-    options.output === undefined ? undefined : await outputPaths(files, options.output, options.format);
+  const { model = defaultModel(), format, output } = options;
+  const sounds = files.filter((file) => file !== STDIN);
+  const targets = output === undefined ? undefined : files.map((file) => resultPath(file, output, format));
+  const results = (targets ?? []).map((target, i) => [files[i], target] as const);
+  if (targets) expectApart([...sounds, ...modelPaths(findModel(model))], results);
   const engine = await openEngine(options);
   // Where the results themselves show on the terminal there is no need of a bar.
   const quiet = files.length === 1 || (!targets && process.stdout.isTTY);
   const bar = quiet ? undefined : createBar("{bar} {value}/{total} files  {eta_formatted} left");
   bar?.start(files.length, 0);
   try {
+    if (output !== undefined) makeResultFolder(output);
     for (const [i, file] of files.entries()) {
       try {
         const result = await transcribeFile(engine, file, options, files.length > 1 && !targets);
@@ -53,9 +50,7 @@ export async function transcribe(files: readonly string[], options: TranscribeOp
 }
 
 /** The engine for a command's options, with notes on stderr about what was not asked for by name. */
-export async function openEngine(
-  options: Pick<TranscribeOptions, "model" | "device" | "weights" | "threads">,
-): Promise<Engine> {
+export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { device, weights, threads, model = defaultModel() } = options;
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);

@@ -1,9 +1,9 @@
 import type { FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { type Entry, fromFdPromise, type ZipFile } from "yauzl";
-import { SenseVoiceError } from "../error.ts";
+import { quote, reasonOf, SenseVoiceError } from "../error.ts";
 import { bf16ToF32, f16ToF32 } from "../tensor/f16.ts";
-import { elementCount, type HostTensor } from "../tensor/host.ts";
+import { BYTES_PER_ELEMENT, elementCount, type HostTensor } from "../tensor/host.ts";
 import { openFile, readExactly } from "../weights/file.ts";
 import { isRef, type Pickled, readPickle, type StorageDType, type TensorRef } from "./pickle.ts";
 
@@ -20,10 +20,7 @@ export interface Checkpoint {
 const MAX_PICKLE_BYTES = 2 ** 21;
 const MAX_ENTRIES = 2 ** 16;
 
-const BYTES: Readonly<Record<StorageDType, number>> = {
-  ...{ f64: 8, f32: 4, f16: 2, bf16: 2 },
-  ...{ i64: 8, i32: 4, i16: 2, i8: 1, u8: 1, bool: 1 },
-};
+const BYTES: Readonly<Record<StorageDType, number>> = { ...BYTES_PER_ELEMENT, i64: 8, i16: 2, bool: 1 };
 
 /**
  * Opens what `torch.save(state_dict)` writes since PyTorch 1.6: a zip of stored entries, `<name>/data.pkl`
@@ -50,7 +47,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
         [...tensors].map(([name, { shape, storage }]) => [name, { shape, dtype: storage.dtype }]),
       ),
       async read(name) {
-        const tensor = tensors.get(name) ?? fail(path, `there is no tensor "${name}"`);
+        const tensor = tensors.get(name) ?? fail(path, `there is no tensor ${quote(name)}`);
         return { dtype: "f32", shape: tensor.shape, data: await readTensor(archive, root, name, tensor) };
       },
       close: () => file.close(),
@@ -88,28 +85,28 @@ async function listEntries(
     const zip = await fromFdPromise(file.fd, { autoClose: false, lazyEntries: true });
     for await (const entry of zip.eachEntry()) {
       const { fileName: name } = entry;
-      if (entries.has(name)) fail(path, `the archive has the entry "${name}" twice`);
+      if (entries.has(name)) fail(path, `the archive has the entry ${quote(name)} twice`);
       if (entries.size === MAX_ENTRIES) fail(path, `the archive has more than ${MAX_ENTRIES} entries`);
       if (entry.compressionMethod !== 0 || entry.isEncrypted()) {
-        fail(path, `entry "${name}" is compressed or encrypted: torch.save only stores`);
+        fail(path, `entry ${quote(name)} is compressed or encrypted: torch.save only stores`);
       }
       entries.set(name, entry);
     }
     return { zip, entries };
   } catch (error) {
     if (error instanceof SenseVoiceError) throw error;
-    return fail(path, `the archive is damaged or truncated: ${firstLine(error)}`);
+    return fail(path, `the archive is damaged or truncated: ${reasonOf(error)}`);
   }
 }
 
 /** Where the bytes of a stored entry begin; their CRC-32 is checked when they are first asked for. */
 async function locate(archive: Archive, name: string): Promise<{ start: number; bytes: number }> {
   const { file, path, zip, entries, checked } = archive;
-  const entry = entries.get(name) ?? fail(path, `the archive has no entry "${name}"`);
+  const entry = entries.get(name) ?? fail(path, `the archive has no entry ${quote(name)}`);
   // yauzl checks that a stored entry has one size and lies within the file.
   const { fileDataStart: start } = await zip
     .readLocalFileHeaderPromise(entry, { minimal: true })
-    .catch((error: unknown) => fail(path, `entry "${name}": ${firstLine(error)}`));
+    .catch((error: unknown) => fail(path, `entry ${quote(name)}: ${reasonOf(error)}`));
   const bytes = entry.uncompressedSize;
   // torch can be told not to compute checksums; it then writes 0.
   if (entry.crc32 !== 0 && !checked.has(name)) {
@@ -120,7 +117,8 @@ async function locate(archive: Archive, name: string): Promise<{ start: number; 
       await readExactly(file, path, part, start + done);
       crc = crc32(part, crc);
     }
-    if (crc !== entry.crc32) fail(path, `entry "${name}" does not match its checksum; the file is damaged`);
+    if (crc !== entry.crc32)
+      fail(path, `entry ${quote(name)} does not match its checksum; the file is damaged`);
     checked.add(name);
   }
   return { start, bytes };
@@ -128,7 +126,8 @@ async function locate(archive: Archive, name: string): Promise<{ start: number; 
 
 async function readEntry(archive: Archive, name: string, limit: number): Promise<Uint8Array> {
   const { start, bytes } = await locate(archive, name);
-  if (bytes > limit) fail(archive.path, `entry "${name}": expected at most ${limit} bytes, got ${bytes}`);
+  if (bytes > limit)
+    fail(archive.path, `entry ${quote(name)}: expected at most ${limit} bytes, got ${bytes}`);
   const data = new Uint8Array(bytes);
   await readExactly(archive.file, archive.path, data, start);
   return data;
@@ -144,13 +143,10 @@ function stateDict(path: string, root: Pickled): Map<string, TensorRef> {
   const tensors = new Map<string, TensorRef>();
   for (const [key, value] of dict) {
     if (typeof key !== "string" || !isRef(value, "tensor")) {
-      return fail(
-        path,
-        `expected a state_dict of tensors, got another value at ${JSON.stringify(String(key))}`,
-      );
+      return fail(path, `expected a state_dict of tensors, got another value at ${quote(key)}`);
     }
     const name = key.replace(/^module\./, "");
-    if (tensors.has(name)) fail(path, `the state_dict has the name "${name}" twice`);
+    if (tensors.has(name)) fail(path, `the state_dict has the name ${quote(name)} twice`);
     tensors.set(name, value);
   }
   return tensors;
@@ -167,12 +163,15 @@ async function readTensor(
   const count = elementCount(shape);
   const { start, bytes } = await locate(archive, `${root}data/${storage.key}`);
   if (bytes !== storage.elements * size) {
-    fail(archive.path, `"${name}": expected a storage of ${storage.elements * size} bytes, got ${bytes}`);
+    fail(
+      archive.path,
+      `${quote(name)}: expected a storage of ${storage.elements * size} bytes, got ${bytes}`,
+    );
   }
   // Elements from the view's first to its last; an expanded view (stride 0) would have more than there are.
   const span = count === 0 ? 0 : shape.reduce((last, n, axis) => last + (n - 1) * stride[axis], 1);
   if (count > span || !(offset + span <= storage.elements)) {
-    fail(archive.path, `"${name}": shape [${shape}] with strides [${stride}] does not fit its storage`);
+    fail(archive.path, `${quote(name)}: shape [${shape}] with strides [${stride}] does not fit its storage`);
   }
   const data = new Uint8Array(span * size);
   await readExactly(archive.file, archive.path, data, start + offset * size);
@@ -185,7 +184,7 @@ function toF32(path: string, name: string, dtype: StorageDType, buffer: ArrayBuf
   if (dtype === "f32") return new Float32Array(buffer);
   if (dtype === "f16") return f16ToF32(new Uint16Array(buffer));
   if (dtype === "bf16") return bf16ToF32(new Uint16Array(buffer));
-  return fail(path, `"${name}": expected a float tensor, got ${dtype}`);
+  return fail(path, `${quote(name)}: expected a float tensor, got ${dtype}`);
 }
 
 function isContiguous(shape: readonly number[], stride: readonly number[]): boolean {
@@ -212,10 +211,6 @@ function gather(values: Float32Array, shape: readonly number[], stride: readonly
     }
   }
   return out;
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0];
 }
 
 function fail(path: string, message: string): never {

@@ -1,29 +1,21 @@
 import { writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import {
-  type ModelConfig,
-  parseModelConfig,
-  TOKENIZER_FILE,
-  WEIGHTS_FILE,
-} from "../model/sensevoice/config.ts";
-import { checkpointParameters, expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
+import { type ModelConfig, parseModelConfig } from "../model/sensevoice/config.ts";
+import { configText } from "../model/sensevoice/configFile.ts";
+import { checkpointParameters, modelParameters } from "../model/sensevoice/parameters.ts";
 import { f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
-import { digestBytes, type FileDigest } from "../weights/file.ts";
+import { digestBytes, sha256 } from "../weights/file.ts";
+import { expectParameters } from "../weights/parameters.ts";
 import { expectReplaceable, replaceFolder } from "../weights/replaceFolder.ts";
 import { byteLength, type TensorSpec } from "../weights/safetensors.ts";
 import { writeSafetensors } from "../weights/safetensorsFile.ts";
+import type { FileDigest, Progress } from "../weights/source.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../weights/source.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import type { Cmvn } from "./cmvn.ts";
 import { readFunasrFolder } from "./funasrFolder.ts";
-
-/** How far a long job is, in bytes. `task` is what it works on: "model.pt" while that is fetched, … */
-export interface Progress {
-  readonly task: string;
-  readonly done: number;
-  readonly total: number;
-}
 
 export interface ConvertOptions {
   /** Element type of the matrices. All else (norms, biases, FSMN taps, CMVN: 1 % of the model) stays f32. */
@@ -56,7 +48,7 @@ export async function convertModel(source: string, target: string, options: Conv
     const none = { bytes: 0, sha256: "0".repeat(64) };
     const config = parseModelConfig({
       format: "sensevoice",
-      formatVersion: 1,
+      formatVersion: 2,
       name: options.name ?? basename(resolve(source)),
       weights: options.dtype,
       encoder: folder.encoder,
@@ -71,7 +63,7 @@ export async function convertModel(source: string, target: string, options: Conv
       const weights = await writeWeights(path, config, checkpoint, folder.cmvn, options.onProgress);
       await writeFile(join(dir, TOKENIZER_FILE), folder.tokenizer);
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(folder.tokenizer) };
-      await writeFile(join(dir, "config.json"), `${JSON.stringify({ ...config, files }, null, 2)}\n`);
+      await writeFile(join(dir, "config.json"), configText({ ...config, files }, sha256));
     });
   } finally {
     await checkpoint.close();
@@ -85,8 +77,8 @@ function writeWeights(
   cmvn: Cmvn,
   onProgress: ConvertOptions["onProgress"],
 ): Promise<FileDigest> {
-  const specs = modelParameters(config).map(({ name, shape, matrix }): TensorSpec => {
-    return { name, shape, dtype: matrix && config.weights === "f16" ? "f16" : "f32" };
+  const specs = modelParameters(config).map(({ name, shape, kind }): TensorSpec => {
+    return { name, shape, dtype: kind !== "other" && config.weights === "f16" ? "f16" : "f32" };
   });
   const total = specs.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0);
   let done = 0;

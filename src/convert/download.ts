@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
 import { fileError } from "../weights/file.ts";
 import { home, modelPath } from "../weights/home.ts";
-import { convertModel, type Progress } from "./convert.ts";
+import type { Progress } from "../weights/source.ts";
+import { convertModel } from "./convert.ts";
 import { fetchFile, type RemoteFile } from "./fetchFile.ts";
 import { type Hub, listRepository } from "./hub.ts";
 

@@ -2,13 +2,15 @@ import { randomUUID } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SenseVoiceError } from "../error.ts";
+import { reasonOf, SenseVoiceError } from "../error.ts";
 import { hashFile } from "../weights/file.ts";
+import { isRunning } from "../weights/replaceFolder.ts";
 
 /** A file in a repository of a hub. */
 export interface RemoteFile {
   readonly name: string;
-  readonly url: string;
+  /** Addresses of the file; the next is tried when one fails. */
+  readonly urls: readonly string[];
   readonly bytes: number;
   /** SHA-256 of the file, or git's SHA-1 of `blob <bytes>\0` and the file, as the hub states it. */
   readonly checksum?: { readonly kind: "sha256" | "git"; readonly hex: string };
@@ -25,7 +27,7 @@ const MAX_TEXT_BYTES = 2 ** 24;
 
 /** A small text, with the same retries as a file. */
 export async function fetchText(url: string): Promise<string> {
-  return retry(url, async () => {
+  return retry([url], async () => {
     const parts: Uint8Array[] = [];
     let bytes = 0;
     for await (const chunk of body(await request(url, 0))) {
@@ -42,8 +44,9 @@ export async function fetchText(url: string): Promise<string> {
 /**
  * Fetches a file to `target`, which appears whole, its size and checksum right, or not at all. What has
  * come is kept beside it as `.part`, and a later call goes on from there. Several processes may fetch the
- * same file: each writes a part of its own. Throws a SenseVoiceError after five failures in a row, at once
- * when the server says that there is no such file, and when the bytes are wrong twice.
+ * same file: each writes a part of its own. An address is given up after five failures in a row, at once
+ * when the server says that there is no such file, and when the bytes are wrong twice. Throws a SenseVoiceError
+ * with what happened at each address when none is left.
  */
 export async function fetchFile(
   remote: RemoteFile,
@@ -53,15 +56,7 @@ export async function fetchFile(
   if ((await mismatch(remote, target)) === undefined) return onBytes(remote.bytes);
   const part = await claimPart(target);
   try {
-    for (let wrong = 0; ; ) {
-      await fetchPart(remote, part, onBytes);
-      const problem = await mismatch(remote, part);
-      if (problem === undefined) break;
-      await rm(part);
-      if (++wrong === 2) {
-        throw new SenseVoiceError(`[download] ${remote.url}: ${problem}; try again later or another hub`);
-      }
-    }
+    await fetchPart(remote, part, onBytes);
     await rename(part, target);
   } catch (error) {
     // Without an owner in its name, the part is there for whoever comes next.
@@ -70,37 +65,44 @@ export async function fetchFile(
   }
 }
 
-/** Fills the part up to the file's size, going on where it ends. */
+/** Makes the part the whole file, going on where it ends. */
 async function fetchPart(remote: RemoteFile, part: string, onBytes: (done: number) => void): Promise<void> {
-  const size = () =>
-    stat(part).then(
-      ({ size }) => size,
-      () => 0,
-    );
+  const size = async () => (await sizeOf(part)) ?? 0;
   let before = await size();
+  let wrongFrom = "";
   await retry(
-    remote.url,
-    async () => {
+    remote.urls,
+    async (url) => {
       let done = await size();
-      if (done >= remote.bytes && remote.bytes > 0) return;
-      const response = await request(remote.url, done);
-      if (response.status === 416) {
-        await rm(part); // it is of another file than the server has now
-        throw new Error(`the server has no bytes from ${done} on`);
-      }
-      if (response.status === 200) done = 0; // the server sends everything
-      const file = await open(part, done ? "r+" : "w");
-      try {
-        for await (const chunk of body(response)) {
-          await file.write(chunk, 0, chunk.length, done);
-          done += chunk.length;
-          onBytes(done);
-          if (done > remote.bytes) return;
+      if (done < remote.bytes || remote.bytes === 0) {
+        const response = await request(url, done);
+        if (response.status === 416) {
+          await rm(part); // it is of another file than the server has now
+          throw new Error(`the server has no bytes from ${done} on`);
         }
-      } finally {
-        await file.close();
+        if (response.status === 200) done = 0; // the server sends everything
+        const file = await open(part, done ? "r+" : "w");
+        try {
+          for await (const chunk of body(response)) {
+            await file.write(chunk, 0, chunk.length, done);
+            done += chunk.length;
+            onBytes(done);
+            if (done > remote.bytes) break;
+          }
+        } finally {
+          await file.close();
+        }
+        if (done < remote.bytes)
+          throw new Error(`the connection ended after ${done} of ${remote.bytes} bytes`);
       }
-      if (done < remote.bytes) throw new Error(`the connection ended after ${done} of ${remote.bytes} bytes`);
+      const problem = await mismatch(remote, part);
+      if (problem === undefined) return;
+      await rm(part);
+      if (wrongFrom !== url) {
+        wrongFrom = url;
+        throw new Error(problem); // once more
+      }
+      throw new SenseVoiceError(`[download] ${url}: ${problem}; try again later or another hub`);
     },
     async () => {
       const now = await size();
@@ -111,12 +113,11 @@ async function fetchPart(remote: RemoteFile, part: string, onBytes: (done: numbe
   );
 }
 
+const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;
+
 /** What is wrong with a file, or undefined. */
 async function mismatch({ bytes, checksum }: RemoteFile, path: string): Promise<string | undefined> {
-  const size = await stat(path).then(
-    ({ size }) => size,
-    () => undefined,
-  );
+  const size = await sizeOf(path);
   if (size !== bytes) return `expected ${bytes} bytes, got ${size ?? "none"}`;
   if (!checksum) return undefined;
   const git = checksum.kind === "git";
@@ -145,15 +146,6 @@ async function claimPart(target: string): Promise<string> {
       break;
   }
   return mine;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // signal 0 only asks
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }
 
 /** Asks for the bytes from `offset` on: status 200, 206 or 416. A SenseVoiceError where no retry can help. */
@@ -200,28 +192,35 @@ async function* body(response: Response): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Calls until it succeeds, with growing waits; gives up after ATTEMPTS failures without progress. */
+/**
+ * Calls until it succeeds, with growing waits. After ATTEMPTS failures without progress, or a SenseVoiceError, the next
+ * address is tried. Throws with what happened at each when none is left.
+ */
 async function retry<T>(
-  url: string,
-  attempt: () => Promise<T>,
+  urls: readonly string[],
+  attempt: (url: string) => Promise<T>,
   progressed: () => Promise<boolean> = async () => false,
 ): Promise<T> {
-  for (let failures = 0; ; ) {
+  const problems: string[] = [];
+  for (let failures = 0; problems.length < urls.length; ) {
+    const url = urls[problems.length];
     try {
-      return await attempt();
+      return await attempt(url);
     } catch (error) {
-      if (error instanceof SenseVoiceError) throw error;
       failures = (await progressed()) ? 1 : failures + 1;
-      if (failures === ATTEMPTS) {
-        throw new SenseVoiceError(`[download] ${url}: ${reason(error)}; gave up after ${ATTEMPTS} attempts`);
+      if (!(error instanceof SenseVoiceError) && failures < ATTEMPTS) {
+        await sleep(FIRST_WAIT_MS * 2 ** (failures - 1));
+        continue;
       }
-      await sleep(FIRST_WAIT_MS * 2 ** (failures - 1));
+      const gaveUp = `[download] ${url}: ${reasonOf(causeOf(error))}; gave up after ${ATTEMPTS} attempts`;
+      problems.push(error instanceof SenseVoiceError ? error.message : gaveUp);
+      failures = 0;
     }
   }
+  throw new SenseVoiceError(problems.join("; then "));
 }
 
 /** fetch says only "fetch failed"; what happened is in its cause. */
-function reason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }

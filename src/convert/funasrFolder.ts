@@ -1,8 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
-import { SenseVoiceError } from "../error.ts";
-import type { EncoderConfig, FrontendConfig } from "../model/sensevoice/config.ts";
+import { quote, reasonOf, SenseVoiceError } from "../error.ts";
+import { type EncoderConfig, expectSizes, type FrontendConfig } from "../model/sensevoice/config.ts";
+import { type Field, fieldsOf, refuse } from "../weights/fields.ts";
 import { fileError, readJsonFile, readSmallFile } from "../weights/file.ts";
 import { type Cmvn, parseCmvn } from "./cmvn.ts";
 
@@ -17,8 +18,6 @@ export interface FunasrFolder {
   /** Number of entries of `tokens.json`, where there is one. */
   readonly tokenCount: number | undefined;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const MAX_TEXT_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 2 ** 26;
@@ -43,6 +42,16 @@ const SUPPORTED: readonly { key: string; value: unknown; required: boolean }[] =
   { key: "frontend_conf.upsacle_samples", value: true, required: false },
 ];
 
+/** Where config.yaml has the sizes. The width of a feature row is mels × lfrM. */
+const ENCODER: Readonly<Record<Exclude<keyof EncoderConfig, "inputSize">, string>> = {
+  ...{ outputSize: "output_size", attentionHeads: "attention_heads", linearUnits: "linear_units" },
+  ...{ numBlocks: "num_blocks", tpBlocks: "tp_blocks", kernelSize: "kernel_size" },
+};
+const FRONTEND: Readonly<Record<keyof FrontendConfig, string>> = {
+  ...{ sampleRate: "fs", mels: "n_mels", frameLengthMs: "frame_length" },
+  ...{ frameShiftMs: "frame_shift", lfrM: "lfr_m", lfrN: "lfr_n" },
+};
+
 /** Reads `config.yaml`, `configuration.json`, `am.mvn`, the tokenizer and `tokens.json` of a FunASR folder. */
 export async function readFunasrFolder(dir: string): Promise<FunasrFolder> {
   const names = await readdir(dir).catch((error: unknown) => {
@@ -55,15 +64,12 @@ export async function readFunasrFolder(dir: string): Promise<FunasrFolder> {
   }
   const config = await readYaml(join(dir, "config.yaml"));
   expectSupported(config);
-  const encoder = encoderConfig(config);
-  const frontend = frontendConfig(config);
+  const { encoder, frontend } = sizesOf(config);
   const metas = fieldAt(await readJsonFile(join(dir, "configuration.json")), "file_path_metas");
   const fileName = (key: string, fallback: () => string): string => {
     const name = fieldAt(metas, key) ?? fallback();
     if (typeof name === "string" && name === basename(name) && name !== "..") return name;
-    throw new SenseVoiceError(
-      `[weights] configuration.json: ${key}: expected a file name, got ${show(name)}`,
-    );
+    return refuse({ where: `configuration.json: ${key}`, value: name }, "a file name");
   };
   const cmvn = fileName("frontend_conf.cmvn_file", () => "am.mvn");
   const tokenizer = fileName("tokenizer_conf.bpemodel", () => onlyTokenizer(dir, names));
@@ -102,7 +108,8 @@ async function readYaml(path: string): Promise<unknown> {
   try {
     return parse(text, { logLevel: "error" });
   } catch (error) {
-    throw fileError(path, error);
+    const reason = reasonOf(error).replace("Maximum call stack size exceeded", "nested too deeply");
+    throw new SenseVoiceError(`[weights] ${path}: ${reason.replace(/:$/, "")}`);
   }
 }
 
@@ -111,48 +118,31 @@ function expectSupported(config: unknown): void {
     const got = fieldAt(config, key);
     if (got === value || (got === undefined && !required)) continue;
     throw new SenseVoiceError(
-      `[weights] config.yaml: ${key}: only ${show(value)} is supported, got ${show(got)}`,
+      `[weights] config.yaml: ${key}: only ${quote(value)} is supported, got ${quote(got)}`,
     );
   }
 }
 
-function encoderConfig(config: unknown): EncoderConfig {
-  return {
-    inputSize: count(config, "frontend_conf.n_mels") * count(config, "frontend_conf.lfr_m"),
-    outputSize: count(config, "encoder_conf.output_size"),
-    attentionHeads: count(config, "encoder_conf.attention_heads"),
-    linearUnits: count(config, "encoder_conf.linear_units"),
-    numBlocks: count(config, "encoder_conf.num_blocks"),
-    tpBlocks: count(config, "encoder_conf.tp_blocks"),
-    kernelSize: count(config, "encoder_conf.kernel_size"),
-  };
-}
-
-function frontendConfig(config: unknown): FrontendConfig {
-  return {
-    sampleRate: count(config, "frontend_conf.fs"),
-    mels: count(config, "frontend_conf.n_mels"),
-    frameLengthMs: count(config, "frontend_conf.frame_length"),
-    frameShiftMs: count(config, "frontend_conf.frame_shift"),
-    lfrM: count(config, "frontend_conf.lfr_m"),
-    lfrN: count(config, "frontend_conf.lfr_n"),
-  };
-}
-
-function count(config: unknown, key: string): number {
-  const value = fieldAt(config, key);
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new SenseVoiceError(`[weights] config.yaml: ${key}: expected a whole number, got ${show(value)}`);
+function sizesOf(config: unknown): { encoder: EncoderConfig; frontend: FrontendConfig } {
+  const at = (key: string): Field => ({ where: `config.yaml: ${key}`, value: fieldAt(config, key) });
+  const frontend = (key: keyof FrontendConfig) => at(`frontend_conf.${FRONTEND[key]}`);
+  // Asked for once mels and lfrM were found to be numbers.
+  const width = (): Field => ({
+    where: "config.yaml: frontend_conf: n_mels × lfr_m",
+    value: Number(frontend("mels").value) * Number(frontend("lfrM").value),
+  });
+  return expectSizes({
+    encoder: (key) => (key === "inputSize" ? width() : at(`encoder_conf.${ENCODER[key]}`)),
+    frontend,
+  });
 }
 
 /** The field at a dotted path; null counts as absent, as it does in FunASR's configurations. */
 function fieldAt(root: unknown, path: string): unknown {
   let value = root;
   for (const key of path.split(".")) {
-    const fields = typeof value === "object" && value !== null ? (value as Fields) : {};
+    const fields = fieldsOf(value);
     value = Object.hasOwn(fields, key) ? (fields[key] ?? undefined) : undefined;
   }
   return value;
 }
-
-const show = (value: unknown): string => String(JSON.stringify(value)).slice(0, 60);

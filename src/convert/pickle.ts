@@ -1,4 +1,5 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
+import { isCount, isCounts, isObject } from "../weights/fields.ts";
 
 /** Element types of torch's typed storages. Weights are floats; the rest occur in optimiser states. */
 export type StorageDType = "f64" | "f32" | "f16" | "bf16" | "i64" | "i32" | "i16" | "i8" | "u8" | "bool";
@@ -265,22 +266,7 @@ export function isRef<K extends "storage" | "tensor" | "global">(
   value: Pickled | undefined,
   kind: K,
 ): value is Extract<StorageRef | TensorRef | GlobalRef, { kind: K }> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Map) &&
-    value.kind === kind
-  );
-}
-
-const isCount = (value: Pickled | undefined): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0;
-const isCounts = (value: Pickled | undefined): value is number[] =>
-  Array.isArray(value) && value.length <= 8 && value.every(isCount);
-
-function quote(value: Pickled): string {
-  return JSON.stringify(String(value).slice(0, 100));
+  return isObject(value) && value.kind === kind;
 }
 
 function fail(message: string): never {

@@ -1,6 +1,7 @@
 import { SenseVoiceError } from "../error.ts";
+import { isObject } from "../weights/fields.ts";
 import { countEdits, editDistance } from "./align.ts";
-import { isObject, parseJsonLines } from "./jsonLines.ts";
+import { parseJsonLines } from "./jsonLines.ts";
 
 /** What a clip was asked, and the tokens of the answer. */
 export interface Answer {

@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
+import { isObject, parseJson } from "../weights/fields.ts";
 
 /** One object of a JSON Lines file. */
 export interface JsonLine {
@@ -22,18 +23,9 @@ export function parseJsonLines(text: string, file: string): JsonLine[] {
 }
 
 function parseObject(line: string, where: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw new SenseVoiceError(`${where}: expected a JSON object, got ${shorten(line)}`);
-  }
+  const value = parseJson(line);
   if (isObject(value)) return value;
   throw new SenseVoiceError(`${where}: expected a JSON object, got ${shorten(line)}`);
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The beginning of what was found, in one line of printable characters. */

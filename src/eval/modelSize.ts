@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { type ModelConfig, WEIGHTS_FILE } from "../model/sensevoice/config.ts";
+import type { ModelConfig } from "../model/sensevoice/config.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import { openSafetensors } from "../weights/safetensorsFile.ts";
+import { WEIGHTS_FILE } from "../weights/source.ts";
 
 /** What a model takes on disk. */
 export interface ModelSize {

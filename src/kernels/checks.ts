@@ -1,11 +1,18 @@
 import { SenseVoiceError } from "../error.ts";
-import type { LinearOptions, LinearWeight, Norm, Segments, Tensor } from "../tensor/backend.ts";
+import { expectLive } from "../tensor/arena.ts";
+import type { Batch, LinearOptions, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
 import { expectShape } from "../tensor/host.ts";
 import { checkQuantized, type Weight } from "../tensor/quantized.ts";
 
-/** The shapes every backend demands, in one place: each check returns the sizes that its operation works with. */
+/** What every backend demands, in one place: each check returns the sizes that its operation works with. */
 
-function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns: number] {
+function expectTensor(where: string, name: string, tensor: Tensor, shape: readonly number[]): void {
+  expectLive(where, name, tensor);
+  expectShape(where, name, tensor.shape, shape);
+}
+
+export function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns: number] {
+  expectLive(where, name, x);
   if (x.shape.length !== 2) {
     throw new SenseVoiceError(
       `[${where}] ${name}: expected two dimensions [rows, width], got [${x.shape.join(", ")}]`,
@@ -14,10 +21,10 @@ function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns:
   return [x.shape[0], x.shape[1]];
 }
 
-export function checkLayerNorm(x: Tensor, { gamma, beta }: Norm): [rows: number, d: number] {
+export function checkLayerNorm(x: Tensor, { gamma, beta }: Norm<Tensor>): [rows: number, d: number] {
   const [rows, d] = rowsOf("layerNorm", "x", x);
-  expectShape("layerNorm", "gamma", gamma.shape, [d]);
-  expectShape("layerNorm", "beta", beta.shape, [d]);
+  expectTensor("layerNorm", "gamma", gamma, [d]);
+  expectTensor("layerNorm", "beta", beta, [d]);
   return [rows, d];
 }
 
@@ -35,30 +42,31 @@ export function checkLinearWeight(weight: Weight): [n: number, k: number] {
 
 export function checkLinear(
   x: Tensor,
-  weight: LinearWeight,
-  options: LinearOptions,
+  weight: LinearWeight<Tensor>,
+  { norm, bias, residual }: LinearOptions<Tensor>,
 ): [rows: number, n: number, k: number] {
   const [rows] = rowsOf("linear", "x", x);
   const [n, k] = weight.shape;
   expectShape("linear", "x", x.shape, [rows, k]);
-  if (options.norm) checkLayerNorm(x, options.norm);
-  if (options.bias) expectShape("linear", "bias", options.bias.shape, [n]);
-  if (options.residual) expectShape("linear", "residual", options.residual.shape, [rows, n]);
+  for (const tensor of weight.tensors) expectLive("linear", "weight", tensor);
+  if (norm) checkLayerNorm(x, norm);
+  if (bias) expectTensor("linear", "bias", bias, [n]);
+  if (residual) expectTensor("linear", "residual", residual, [rows, n]);
   return [rows, n, k];
 }
 
-function checkSegments(where: string, rows: number, segments: Segments): void {
-  expectShape(where, "segments", segments.offsets.shape, [segments.lengths.length + 1]);
-  const total = segments.lengths.reduce((sum, length) => sum + length, 0);
+function checkBatch(where: string, rows: number, { offsets, lengths }: Batch<Tensor>): void {
+  expectTensor(where, "batch", offsets, [lengths.length + 1]);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
   if (total !== rows) {
-    throw new SenseVoiceError(`[${where}] segments: expected ${rows} rows in all, got ${total}`);
+    throw new SenseVoiceError(`[${where}] batch: expected ${rows} rows in all, got ${total}`);
   }
 }
 
 export function checkAttention(
   qkv: Tensor,
   heads: number,
-  segments: Segments,
+  batch: Batch<Tensor>,
 ): [rows: number, d: number, width: number] {
   const [rows, columns] = rowsOf("attention", "qkv", qkv);
   const width = columns / 3 / heads;
@@ -67,28 +75,33 @@ export function checkAttention(
       `[attention] qkv: expected 3 × ${heads} heads of a multiple of 4, got ${columns} columns`,
     );
   }
-  checkSegments("attention", rows, segments);
+  checkBatch("attention", rows, batch);
   return [rows, columns / 3, width];
 }
 
 export function checkFsmn(
   qkv: Tensor,
   taps: Tensor,
-  segments: Segments,
+  batch: Batch<Tensor>,
   residual?: Tensor,
 ): [rows: number, d: number, j: number] {
   const [rows] = rowsOf("fsmn", "qkv", qkv);
   const [d, j] = rowsOf("fsmn", "taps", taps);
   if (j % 2 !== 1) throw new SenseVoiceError(`[fsmn] taps: expected an odd number, got ${j}`);
   expectShape("fsmn", "qkv", qkv.shape, [rows, 3 * d]);
-  if (residual) expectShape("fsmn", "residual", residual.shape, [rows, d]);
-  checkSegments("fsmn", rows, segments);
+  if (residual) expectTensor("fsmn", "residual", residual, [rows, d]);
+  checkBatch("fsmn", rows, batch);
   return [rows, d, j];
 }
 
-export function checkTokens(x: Tensor, tokens: Tensor, segments: Segments): [batch: number, columns: number] {
-  const [batch, columns] = rowsOf("ctcLogProbs", "tokens", tokens);
-  expectShape("ctcLogProbs", "tokens", tokens.shape, [segments.lengths.length, columns]);
-  checkSegments("ctcLogProbs", x.shape[0], segments);
-  return [batch, columns];
+/** Throws unless x has the rows first … first + rows − 1; returns the number of tokens. */
+export function checkTokens(x: Tensor, tokens: Tensor, first: number, rows: number): number {
+  const [total] = rowsOf("ctcLogProbs", "x", x);
+  expectTensor("ctcLogProbs", "tokens", tokens, [tokens.shape[0]]);
+  if (!(first >= 0 && rows >= 1 && first + rows <= total)) {
+    throw new SenseVoiceError(
+      `[ctcLogProbs] rows: expected some of ${total}, got ${rows} from row ${first} on`,
+    );
+  }
+  return tokens.shape[0];
 }

@@ -1,10 +1,16 @@
 import type { EncoderConfig } from "../model/sensevoice/config.ts";
 import { SenseVoice } from "../model/sensevoice/network.ts";
-import type { Query } from "../model/sensevoice/prompt.ts";
+import type { Prompt } from "../model/sensevoice/prompt.ts";
 import type { ModelWeights } from "../model/sensevoice/weights.ts";
 import type { Backend, LinearWeight, Tensor } from "../tensor/backend.ts";
-import { linearWeights, withLinear } from "./linears.ts";
 import { accumulate, createStatistics, type Statistics } from "./statistics.ts";
+
+/** A model on a device, to try things on. */
+export interface LoadedModel<T extends Tensor, W extends LinearWeight<T>> {
+  readonly backend: Backend<T, W>;
+  readonly config: EncoderConfig;
+  readonly weights: ModelWeights<T, W>;
+}
 
 /**
  * Runs the model on calibration sound and gathers what each linear layer sees, by the name of its weight.
@@ -12,43 +18,37 @@ import { accumulate, createStatistics, type Statistics } from "./statistics.ts";
  * @param clips one forward each
  * @param wanted which layers; their statistics take 8·K² bytes each, so a large model may need more than one run
  */
-export async function calibrate(
-  backend: Backend,
-  config: EncoderConfig,
-  weights: ModelWeights,
-  clips: Iterable<Query>,
+export async function calibrate<T extends Tensor, W extends LinearWeight<T>>(
+  { backend, config, weights }: LoadedModel<T, W>,
+  clips: Iterable<Prompt>,
   wanted: (name: string) => boolean = () => true,
 ): Promise<Map<string, Statistics>> {
   const statistics = new Map<string, Statistics>();
-  const names = new Map<LinearWeight, string>();
-  for (const [name, weight] of linearWeights(weights)) {
+  const ofWeight = new Map<W, Statistics>();
+  for (const [name, weight] of weights.linears) {
     if (!wanted(name)) continue;
-    names.set(weight, name);
-    statistics.set(name, createStatistics(weight.shape[1]));
+    const stats = createStatistics(weight.shape[1]);
+    statistics.set(name, stats);
+    ofWeight.set(weight, stats);
   }
   let reads: Promise<void>[] = [];
-  const see = (x: Tensor, weight: LinearWeight) => {
-    const stats = statistics.get(names.get(weight) ?? "");
+  const see = (x: T, weight: W) => {
+    const stats = ofWeight.get(weight);
     const [rows, k] = x.shape;
     if (stats) reads.push(backend.read(x).then((values) => accumulate(stats, values, rows, k)));
   };
-  const model = new SenseVoice(watched(backend, see), config, weights);
-  for (const clip of clips) {
-    const { x, segments } = model.encode([clip]);
-    see(x, weights.head.weight);
-    await Promise.all(reads);
-    reads = [];
-    backend.release(x);
-    backend.release(segments.offsets);
-  }
-  return statistics;
-}
-
-/** The backend, with a look at the inputs of every linear layer: layer norms in front come first. */
-function watched(backend: Backend, see: (x: Tensor, weight: LinearWeight) => void): Backend {
-  return withLinear(backend, (x, weight, { norm, ...options } = {}) => {
+  /** Layer norms in front come first, so that the linear layer's own input can be seen. */
+  const linear: typeof backend.linear = (x, weight, { norm, ...options } = {}) => {
     const input = norm ? backend.layerNorm(x, norm) : x;
     see(input, weight);
     return backend.linear(input, weight, options);
-  });
+  };
+  const model = new SenseVoice({ ...backend, linear }, config, weights);
+  for (const clip of clips) {
+    const { x, batch } = await model.encode([clip]);
+    see(x, weights.head.weight);
+    await Promise.all(reads).finally(() => [x, batch.offsets].forEach(backend.release));
+    reads = [];
+  }
+  return statistics;
 }

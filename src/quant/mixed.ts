@@ -1,9 +1,9 @@
-import { dequantize, type QuantizedTensor } from "../tensor/quantized.ts";
+import { dequantize, type QuantizedTensor, wordsOfRow } from "../tensor/quantized.ts";
 import { outputError } from "./learn.ts";
 import type { Candidate } from "./policy.ts";
 import { quantizeTensor } from "./quantize.ts";
 import { PRESETS, type Scheme } from "./scheme.ts";
-import { storedBits } from "./size.ts";
+import { scaleBits, storedBits } from "./size.ts";
 import type { Statistics } from "./statistics.ts";
 
 /** What a mixed policy chooses from, unless told otherwise: 3.25 to 8 bits a weight. */
@@ -17,6 +17,16 @@ export const MIXED_SCHEMES: readonly Scheme[] = [
   PRESETS.lut6,
   PRESETS.int8,
 ];
+
+/** The fewest bits that a weight [n, k] can be stored in by a mixed policy: codes, scales and one table. */
+export function leastBits([n, k]: readonly number[]): number {
+  const sizes = MIXED_SCHEMES.map(({ bits, groupSize = k, values }) => {
+    const scales = n * Math.ceil(k / groupSize);
+    const codes = n * wordsOfRow({ shape: [n, k], bits }) * 32;
+    return codes + scales * scaleBits(scales, n) + (values === "table" ? 2 ** bits * 16 : 0);
+  });
+  return Math.min(...sizes);
+}
 
 /** What layers are probed with: coarse enough for a loss well above rounding, and needs no statistics. */
 export const PROBE: Scheme = { bits: 3, values: "uniform", granularity: "group", groupSize: 32 };

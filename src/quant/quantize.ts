@@ -1,10 +1,11 @@
 import { SenseVoiceError } from "../error.ts";
-import { packCodes, type QuantizedTensor } from "../tensor/quantized.ts";
+import { asF32 } from "../tensor/f16.ts";
+import { dequantize, packCodes, type QuantizedTensor, type Weight } from "../tensor/quantized.ts";
 import { fitGrid, type SharedGrid } from "./fitGrid.ts";
 import { damped, gptq, prepareCompensation } from "./gptq.ts";
 import { entryStore, roundToNearest } from "./grid.ts";
 import { learn } from "./learn.ts";
-import { needsStatistics, type Scheme } from "./scheme.ts";
+import { needsStatistics, PRESETS, type Scheme } from "./scheme.ts";
 import { percentileOf, type Statistics } from "./statistics.ts";
 
 /** Share of inputs that a static activation scale holds without saturating. */
@@ -62,6 +63,13 @@ export function quantizeTensor(
     codes: packCodes(codes, shape, bits),
     ...(activation === undefined ? {} : { activation }),
   };
+}
+
+/** A linear weight, whatever it is, in one of the schemes that need no statistics. */
+export function quantizeWeight(weight: Weight, preset: "int8" | "int4"): QuantizedTensor {
+  const [n, k] = weight.shape;
+  const f32 = weight.dtype === "quantized" ? dequantize(weight) : asF32(weight);
+  return quantizeTensor(f32, [n, k], PRESETS[preset]);
 }
 
 /**

@@ -1,21 +1,23 @@
 import { extractFeatures } from "../audio/features.ts";
-import type { Progress } from "../convert/convert.ts";
+import { writeModelFolder } from "../convert/writeModelFolder.ts";
 import { SenseVoiceError } from "../error.ts";
 import { createWasmBackend } from "../kernels/wasm/backend.ts";
+import type { WasmTensor } from "../kernels/wasm/device.ts";
+import type { WasmWeight } from "../kernels/wasm/weight.ts";
+import { type ModelFiles, openModel } from "../model/sensevoice/modelFiles.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
-import type { Query } from "../model/sensevoice/prompt.ts";
-import { loadWeights, type ModelWeights } from "../model/sensevoice/weights.ts";
-import type { Backend } from "../tensor/backend.ts";
+import type { Prompt } from "../model/sensevoice/prompt.ts";
+import { loadWeights } from "../model/sensevoice/weights.ts";
 import { asF32 } from "../tensor/f16.ts";
 import { elementCount, type HostTensor } from "../tensor/host.ts";
 import type { Weight } from "../tensor/quantized.ts";
-import { type ModelFolder, openModelFolder } from "../weights/modelFolder.ts";
-import { writeModelFolder } from "../weights/writeModelFolder.ts";
-import { calibrate } from "./calibrate.ts";
+import { folderSource } from "../weights/folderSource.ts";
+import type { Progress } from "../weights/source.ts";
+import { calibrate, type LoadedModel } from "./calibrate.ts";
 import { candidateOf, PROBE } from "./mixed.ts";
 import { type Candidate, expectLayers, mixedPolicy, type Policy } from "./policy.ts";
 import { quantizeTensor } from "./quantize.ts";
-import { quantizeModel } from "./quantizeModel.ts";
+import { quantizeWeights } from "./quantizeWeights.ts";
 import { needsStatistics } from "./scheme.ts";
 import { measureLosses } from "./sensitivity.ts";
 
@@ -50,7 +52,7 @@ export async function quantizeFolder(
   target: string,
   { policy: asked, clips = [], onProgress }: QuantizeFolderOptions,
 ): Promise<Policy> {
-  const folder = await openModelFolder(source);
+  const folder = await openModel(folderSource(source));
   if (folder.config.quantization) {
     throw new SenseVoiceError(
       `[quant] ${source}: expected a model in f32 or f16, got one in ${folder.config.weights}`,
@@ -88,7 +90,7 @@ export async function quantizeFolder(
     await writeModelFolder(target, { ...config, weights: policy.name, policy }, folder.tokenizer, quantised);
     return policy;
   } finally {
-    study?.backend.close();
+    study?.model.backend.close();
   }
 }
 
@@ -99,22 +101,26 @@ interface Named {
 
 /** The model on a device, and what it is to hear. */
 interface Study {
-  readonly backend: Backend;
-  readonly weights: ModelWeights;
-  readonly queries: readonly Query[];
+  readonly model: LoadedModel<WasmTensor, WasmWeight>;
+  readonly clips: readonly Prompt[];
 }
 
 type Report = (task: string) => (elements: number) => void;
 
-async function openStudy(folder: ModelFolder, clips: readonly CalibrationClip[]): Promise<Study> {
+async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]): Promise<Study> {
   const { encoder, frontend } = folder.config;
   const backend = await createWasmBackend();
-  const weights = await loadWeights(backend, encoder, folder.tensors());
-  const queries: Query[] = [];
-  for (const { pcm, itn } of clips) {
-    queries.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
+  try {
+    const weights = await loadWeights(backend, folder.config, folder.tensors());
+    const prompts: Prompt[] = [];
+    for (const { pcm, itn } of clips) {
+      prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
+    }
+    return { model: { backend, config: encoder, weights }, clips: prompts };
+  } catch (error) {
+    backend.close();
+    throw error;
   }
-  return { backend, weights, queries };
 }
 
 /** Splits the layers so that the statistics of each part fit in memory. */
@@ -134,27 +140,27 @@ function groupBySize(linears: readonly Named[]): Named[][] {
 }
 
 /** The tensors of a group of layers. */
-async function* only(folder: ModelFolder, group: readonly Named[]): AsyncGenerator<[string, HostTensor]> {
+async function* only(folder: ModelFiles, group: readonly Named[]): AsyncGenerator<[string, HostTensor]> {
   const names = new Set(group.map(({ name }) => name));
   for await (const [name, tensor] of folder.tensors()) {
     if (names.has(name) && tensor.dtype !== "quantized") yield [name, tensor];
   }
 }
 
-function statisticsOf({ backend, weights, queries }: Study, folder: ModelFolder, group: readonly Named[]) {
+function statisticsOf({ model, clips }: Study, group: readonly Named[]) {
   const names = new Set(group.map(({ name }) => name));
-  return calibrate(backend, folder.config.encoder, weights, queries, (name) => names.has(name));
+  return calibrate(model, clips, (name) => names.has(name));
 }
 
 async function findMixed(
-  folder: ModelFolder,
+  folder: ModelFiles,
   study: Study,
   groups: readonly (readonly Named[])[],
   { name: policyName, bitsPerWeight }: { name: string; bitsPerWeight: number },
   total: number,
   report: Report,
 ): Promise<Policy> {
-  const { backend, weights, queries } = study;
+  const { model, clips } = study;
   const probed = report("probe");
   async function* probes(): AsyncGenerator<[string, Weight]> {
     for await (const [name, tensor] of only(folder, groups.flat())) {
@@ -163,12 +169,12 @@ async function findMixed(
       probed(n * k);
     }
   }
-  const few = queries.filter((_, i) => i % Math.ceil(queries.length / PROBE_CLIPS) === 0);
-  const losses = await measureLosses(backend, folder.config.encoder, weights, few, probes());
+  const few = clips.filter((_, i) => i % Math.ceil(clips.length / PROBE_CLIPS) === 0);
+  const losses = await measureLosses(model, few, probes());
   const weighed = report("weigh");
   const candidates: Candidate[] = [];
   for (const group of groups) {
-    const statistics = await statisticsOf(study, folder, group);
+    const statistics = await statisticsOf(study, group);
     for await (const [name, tensor] of only(folder, group)) {
       const [n, k] = tensor.shape;
       const [own, loss] = [statistics.get(name), losses.get(name)];
@@ -182,7 +188,7 @@ async function findMixed(
 
 /** All tensors of the new model: what stays as it is first, then the layers, group by group. */
 async function* quantise(
-  folder: ModelFolder,
+  folder: ModelFiles,
   study: Study | undefined,
   groups: readonly (readonly Named[])[],
   policy: Policy,
@@ -191,8 +197,8 @@ async function* quantise(
   const linear = new Set(groups.flat().map(({ name }) => name));
   for await (const entry of folder.tensors()) if (!linear.has(entry[0])) yield entry;
   for (const group of groups) {
-    const statistics = study && (await statisticsOf(study, folder, group));
-    for await (const [name, tensor] of quantizeModel(() => only(folder, group), policy, statistics)) {
+    const statistics = study && (await statisticsOf(study, group));
+    for await (const [name, tensor] of quantizeWeights(() => only(folder, group), policy, statistics)) {
       yield [name, tensor];
       done(elementCount(tensor.shape));
     }

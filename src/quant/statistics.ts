@@ -6,8 +6,6 @@ export interface Statistics {
   rows: number;
   /** Σ xᵀx, [K, K]: half of GPTQ's Hessian 2·XᵀX; the factor changes nothing. */
   readonly hessian: Float64Array;
-  /** Σ |x|, [K]. */
-  readonly absSum: Float64Array;
   /** The largest |x|. */
   absMax: number;
   /** Counts of |x| by size, in bins of a factor 2^(1/8) from 2^-32 up; 0 and less than that in the first. */
@@ -23,7 +21,6 @@ export function createStatistics(k: number): Statistics {
     k,
     rows: 0,
     hessian: new Float64Array(k * k),
-    absSum: new Float64Array(k),
     absMax: 0,
     histogram: new Float64Array(OCTAVES * BINS_PER_OCTAVE),
   };
@@ -36,14 +33,13 @@ export function accumulate(stats: Statistics, x: Float32Array, rows: number, k: 
       `[calibration] inputs: expected [rows, ${stats.k}], got ${x.length} numbers as [${rows}, ${k}]`,
     );
   }
-  const { hessian, absSum, histogram } = stats;
+  const { hessian, histogram } = stats;
   for (let r = 0; r < rows; r++) {
     for (let i = 0; i < k; i++) {
       const size = Math.abs(x[r * k + i]);
       if (!(size < Number.POSITIVE_INFINITY)) {
         throw new SenseVoiceError(`[calibration] inputs: expected finite numbers, got ${x[r * k + i]}`);
       }
-      absSum[i] += size;
       stats.absMax = Math.max(stats.absMax, size);
       const bin = Math.floor((Math.log2(size) - LOWEST) * BINS_PER_OCTAVE);
       histogram[Math.max(0, Math.min(histogram.length - 1, bin))]++;

@@ -7,108 +7,120 @@ export interface Tensor {
   readonly shape: readonly number[];
 }
 
+/** The weight [N, K] of a linear layer on a device, in a layout of the backend's own. */
+export interface LinearWeight<T extends Tensor> {
+  readonly shape: readonly number[];
+  /** All that it is made of. */
+  readonly tensors: readonly T[];
+}
+
 /**
  * A batch without padding: the rows of all clips stand one after another in one [R, D] tensor, and clip b owns
  * rows offsets[b] … offsets[b+1]−1. Row-wise operations need not know of it; attention and FSMN stay inside a clip.
  */
-export interface Segments {
+export interface Batch<T> {
   /** u32 [B + 1], rising, from 0 to R. */
-  readonly offsets: Tensor;
+  readonly offsets: T;
   /** Rows of each clip. */
   readonly lengths: readonly number[];
 }
 
 /** Scale and shift of a layer norm, f32 [D]. */
-export interface Norm {
-  readonly gamma: Tensor;
-  readonly beta: Tensor;
+export interface Norm<T> {
+  readonly gamma: T;
+  readonly beta: T;
 }
 
-/** The weight [N, K] of a linear layer on a device, in a layout of the backend's own. */
-export interface LinearWeight {
-  readonly shape: readonly number[];
-}
-
-export interface LinearOptions {
+export interface LinearOptions<T> {
   /** Layer norm in front: x becomes layerNorm(x, norm). */
-  readonly norm?: Norm;
+  readonly norm?: Norm<T>;
   /** f32 [N], added to every row. */
-  readonly bias?: Tensor;
+  readonly bias?: T;
   /** max(0, ·) after the bias. */
   readonly relu?: boolean;
   /** f32 [R, N], added last. */
-  readonly residual?: Tensor;
+  readonly residual?: T;
 }
 
 /** The CTC head: logits = x · weightᵀ + bias, weight [vocab, D]. */
-export interface CtcHead {
-  readonly weight: LinearWeight;
-  readonly bias: Tensor;
+export interface CtcHead<T, W> {
+  readonly weight: W;
+  readonly bias: T;
 }
 
 /**
- * What a device must do for SenseVoice: one model, several implementations, the same names and argument order in
- * each. Calls may only record; results exist once `read` resolves. Activations are f32.
+ * What a device must do for our networks: one model, several implementations, the same names and argument order in
+ * each. T is its tensor, W its linear weight. Calls may only record; results exist once `read` resolves. Activations
+ * are f32. Every operation throws a SenseVoiceError for a shape that does not fit or a tensor that was released.
  */
-export interface Backend {
-  readonly name: "reference" | "webgpu" | "wasm";
-  /** What the numbers run on, for people: an adapter's name, say. */
+export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
+  readonly name: "reference" | "webgpu" | "cpu";
+  /** What the numbers run on: an adapter's name, say. */
   readonly description: string;
 
-  /** Copies numbers to the device. */
-  upload(tensor: HostTensor): Tensor;
+  /** Copies numbers to the device: u32 as they are, floats as f32. */
+  readonly upload: (tensor: HostTensor) => T;
 
   /** Copies the weight [N, K] of a linear layer to the device, in the layout that `linear` wants. K % 4 = 0. */
-  uploadLinear(weight: Weight): LinearWeight;
+  readonly uploadLinear: (weight: Weight) => W;
 
   /** y = (x − mean(x)) / √(var(x) + 1e-5) · gamma + beta over each row of x [R, D]. Mean and variance in two passes. */
-  layerNorm(x: Tensor, norm: Norm): Tensor;
+  readonly layerNorm: (x: T, norm: Norm<T>) => T;
 
   /** y = relu?(norm?(x) · weightᵀ + bias) + residual: x [R, K], weight [N, K] → [R, N]. */
-  linear(x: Tensor, weight: LinearWeight, options?: LinearOptions): Tensor;
+  readonly linear: (x: T, weight: W, options?: LinearOptions<T>) => T;
 
   /**
    * Multi-head self-attention inside each clip: qkv [R, 3D] = [q | k | v], head h owns columns h·D/heads … of each;
    * softmax(q·kᵀ / √(D/heads)) · v → [R, D].
    */
-  attention(qkv: Tensor, heads: number, segments: Segments): Tensor;
+  readonly attention: (qkv: T, heads: number, batch: Batch<T>) => T;
 
   /**
    * The FSMN memory of SANM: a depthwise convolution over the time of v = qkv[:, 2D…3D], zero outside the clip,
    * plus v itself, plus the residual: y[t, d] = Σⱼ taps[d, j] · v[t + j − (taps−1)/2, d] + v[t, d] + residual[t, d].
    * taps [D, J], J odd; residual [R, D] → [R, D].
    */
-  fsmn(qkv: Tensor, taps: Tensor, segments: Segments, residual?: Tensor): Tensor;
+  readonly fsmn: (qkv: T, taps: T, batch: Batch<T>, residual?: T) => T;
 
-  /**
-   * For each row of x [R, D] the best token and its probability: f32 [R, 2]. The probability is softmax's over the
-   * whole vocabulary; `banned` is a token that may not win (its share of the softmax stays). Ties go to the lower id.
-   */
-  ctcGreedy(x: Tensor, head: CtcHead, banned?: number): Tensor;
+  /** For each row of x [R, D] the token of the largest logit: f32 [R]. `banned` may not win; ties go to the lower id. */
+  readonly ctcGreedy: (x: T, head: CtcHead<T, W>, banned?: number) => T;
 
-  /** log softmax(logits)[r, tokens[b, l]] for the rows r of clip b: tokens u32 [B, L] → f32 [R, L]. */
-  ctcLogProbs(x: Tensor, head: CtcHead, tokens: Tensor, segments: Segments): Tensor;
+  /** log softmax(logits)[first + r, tokens[l]] of `rows` rows of x from `first` on: tokens u32 [L] → f32 [rows, L]. */
+  readonly ctcLogProbs: (x: T, head: CtcHead<T, W>, tokens: T, first: number, rows: number) => T;
 
   /**
    * Runs `record` and gives back to the device every tensor made in it but the one it returns (inputs and outputs of
    * tensors made outside are untouched). Scopes nest.
    */
-  scope(record: () => Tensor): Tensor;
+  readonly scope: (record: () => T) => T;
 
-  /** Gives a tensor's memory back. */
-  release(tensor: Tensor): void;
+  /** Gives the memory of a tensor or a weight back. */
+  readonly release: (item: T | W) => void;
 
   /** The tensor's numbers. Everything recorded before the call is computed. */
-  read(tensor: Tensor): Promise<Float32Array>;
+  readonly read: (tensor: T) => Promise<Float32Array>;
+
+  /** Starts what is recorded; resolves once it is computed. Long work goes to the device in parts by this. */
+  readonly flush: () => Promise<void>;
+
+  /**
+   * Makes the kernels ready that `record` would run, several at a time. Nothing is computed: it reads zeros. No other
+   * work may go on meanwhile.
+   */
+  readonly prepare: (record: () => Promise<void>) => Promise<void>;
 
   /** Bytes of device memory held, free ones in pools included. */
-  memory(): number;
+  readonly memory: () => number;
 
-  close(): void;
+  readonly close: () => void;
 }
 
-/** Describes a batch of clips to a backend; see Segments. */
-export function uploadSegments(backend: Backend, lengths: readonly number[]): Segments {
+/** Describes a batch of clips to a backend; see Batch. */
+export function uploadBatch<T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+  lengths: readonly number[],
+): Batch<T> {
   const offsets = new Uint32Array(lengths.length + 1);
   lengths.forEach((length, b) => {
     offsets[b + 1] = offsets[b] + length;

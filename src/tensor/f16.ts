@@ -59,6 +59,13 @@ export function bf16ToF32(bits: Uint16Array): Float32Array {
   return new Float32Array(out.buffer);
 }
 
+/** The tensor with its floats as `dtype`; itself if they are. */
+export function castFloats(tensor: HostTensor, dtype: "f32" | "f16"): HostTensor {
+  if (tensor.dtype === dtype) return tensor;
+  const f32 = asF32(tensor);
+  return { dtype, shape: tensor.shape, data: dtype === "f16" ? f32ToF16(f32) : f32 };
+}
+
 /** The numbers of a tensor of any float type kept in up to 32 bits, as f32; those of an f32 tensor are not copied. */
 export function asF32({ dtype, data }: HostTensor): Float32Array {
   if (dtype === "f32") return data as Float32Array;

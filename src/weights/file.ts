@@ -1,20 +1,16 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { basename } from "node:path";
-import { SenseVoiceError } from "../error.ts";
-
-/** A file's size in bytes and its SHA-256 in hexadecimal. */
-export interface FileDigest {
-  readonly bytes: number;
-  readonly sha256: string;
-}
+import { reasonOf, SenseVoiceError } from "../error.ts";
+import { parseJson } from "./fields.ts";
+import type { FileDigest } from "./source.ts";
 
 /** The error of a system call as one line: `[weights] DIR/model.pt: ENOENT: no such file or directory`. */
 export function fileError(path: string, error: unknown): SenseVoiceError {
   if (error instanceof SenseVoiceError) return error;
-  const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-  return new SenseVoiceError(`[weights] ${path}: ${reason.replace(/, \w+( '.*')?$/, "")}`, { cause: error });
+  // The path that follows the system call may have a line break in it, and then ends there.
+  const reason = reasonOf(error).replace(/, \w+( '.*)?$/, "");
+  return new SenseVoiceError(`[weights] ${path}: ${reason}`, { cause: error });
 }
 
 /** Opens a regular file for reading. Close it when done. */
@@ -70,24 +66,25 @@ export async function readSmallFile(path: string, limit: number): Promise<Uint8A
 
 /** A JSON file; `undefined` when there is none. */
 export async function readJsonFile(path: string): Promise<unknown> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readSmallFile(path, 2 ** 24);
-  } catch (error) {
+  const bytes = await readSmallFile(path, 2 ** 24).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
     throw error;
-  }
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new SenseVoiceError(`[weights] ${path}: expected JSON`);
-  }
+  });
+  const value = bytes && parseJson(new TextDecoder().decode(bytes));
+  if (bytes && value === undefined) throw new SenseVoiceError(`[weights] ${path}: expected JSON`);
+  return value;
 }
 
 /** Does this error, or its cause, say that there is no such file? */
 export function isMissing(error: unknown): boolean {
   const cause = error instanceof SenseVoiceError ? error.cause : error;
   return cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR");
+}
+
+/** SHA-256 in hexadecimal, part by part. */
+export function sha256() {
+  const hash = createHash("sha256");
+  return { update: (bytes: Uint8Array) => hash.update(bytes), digest: () => hash.digest("hex") };
 }
 
 export function digestBytes(bytes: Uint8Array): FileDigest {
@@ -99,20 +96,4 @@ export async function hashFile(path: string, algorithm: "sha256" | "sha1", prefi
   const hash = createHash(algorithm).update(prefix);
   for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
   return hash.digest("hex");
-}
-
-/** Throws unless the file is the one that was written down in the folder's config.json. */
-export function expectDigest(path: string, got: FileDigest, expected: FileDigest): void {
-  const damaged = "the file is damaged: convert or download it again";
-  const name = basename(path);
-  if (got.bytes !== expected.bytes) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected ${expected.bytes} bytes, got ${got.bytes}; ${damaged}`,
-    );
-  }
-  if (got.sha256 !== expected.sha256) {
-    throw new SenseVoiceError(
-      `[weights] ${name}: expected sha256 ${expected.sha256}, got ${got.sha256}; ${damaged}`,
-    );
-  }
 }

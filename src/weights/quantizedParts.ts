@@ -1,8 +1,6 @@
-import { SenseVoiceError } from "../error.ts";
-import type { Quantization } from "../model/sensevoice/config.ts";
-import type { Parameter } from "../model/sensevoice/parameters.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
-import type { HostData, HostTensor } from "../tensor/host.ts";
+import type { HostTensor } from "../tensor/host.ts";
 import {
   checkQuantized,
   groupsOf,
@@ -10,11 +8,15 @@ import {
   type Weight,
   wordsOfRow,
 } from "../tensor/quantized.ts";
+import type { Parameter } from "./parameters.ts";
 import type { PlacedTensor } from "./safetensors.ts";
 
 /** What a weight in few bits is in the file: entries `NAME.codes`, …; docs/weights-format.md has the layout. */
 const PARTS = ["codes", "scales", "zeros", "tables"] as const;
 type Part = (typeof PARTS)[number];
+
+/** What `config.json` says of a weight in few bits; scales, zero points and tables are in the weights file. */
+export type Quantization = Pick<QuantizedTensor, "bits" | "groupSize" | "activation">;
 type Quantizations = Readonly<Record<string, Quantization>>;
 
 /** The entries that store a weight, codes first. Throws if f16 does not hold a scale or a table to the bit. */
@@ -51,9 +53,9 @@ export function storedParameters(
   entries: ReadonlyMap<string, PlacedTensor>,
 ): Parameter[] {
   for (const name of Object.keys(quantization)) {
-    if (name !== "embed.weight" && parameters.some((p) => p.matrix && p.name === name)) continue;
+    if (parameters.some((parameter) => parameter.kind === "linear" && parameter.name === name)) continue;
     throw new SenseVoiceError(
-      `[weights] config.json: quantization["${name}"]: there is no such linear weight`,
+      `[weights] config.json: quantization[${quote(name)}]: there is no such linear weight`,
     );
   }
   return parameters.flatMap((parameter) => {
@@ -70,7 +72,7 @@ export function storedParameters(
       ...(found("zeros") && { zeros: [n, groups] }),
       ...(found("tables") && { tables: [tableCount, 2 ** bits] }),
     };
-    return Object.entries(shapes).map(([part, shape]) => ({ name: `${name}.${part}`, shape, matrix: false }));
+    return Object.entries(shapes).map(([part, shape]) => ({ name: `${name}.${part}`, shape, kind: "other" }));
   });
 }
 
@@ -94,7 +96,7 @@ export function createAssembler(
   };
 }
 
-/** A weight from its parts, whose shapes were found right. Throws if a type is wrong, or a number. */
+/** A weight from its parts, whose shapes and types were found right. Throws if a number is wrong. */
 function assemble(
   { name, shape: [n, k] }: Parameter,
   quantization: Quantization,
@@ -105,16 +107,11 @@ function assemble(
     dtype: "quantized",
     shape: [n, k],
     ...quantization,
-    codes: integers(`${name}.codes`, codes, "u32") as Uint32Array,
+    codes: codes?.data as Uint32Array,
     scales: asF32(scales as HostTensor),
-    ...(zeros && { zeros: integers(`${name}.zeros`, zeros, "u8") as Uint8Array }),
+    ...(zeros && { zeros: zeros.data as Uint8Array }),
     ...(tables && { tables: asF32(tables) }),
   };
   checkQuantized(`weights: ${name}`, weight);
   return weight;
-}
-
-function integers(name: string, tensor: HostTensor | undefined, dtype: "u32" | "u8"): HostData | undefined {
-  if (tensor?.dtype === dtype) return tensor.data;
-  throw new SenseVoiceError(`[weights] ${name}: expected ${dtype}, got ${tensor?.dtype}`);
 }

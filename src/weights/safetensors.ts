@@ -1,11 +1,6 @@
-import { SenseVoiceError } from "../error.ts";
-import {
-  BYTES_PER_ELEMENT,
-  type DType,
-  elementCount,
-  type HostData,
-  type HostTensor,
-} from "../tensor/host.ts";
+import { quote, SenseVoiceError } from "../error.ts";
+import { BYTES_PER_ELEMENT, type DType, elementCount, type HostTensor } from "../tensor/host.ts";
+import { fieldsOf, isCounts, isObject, parseJson } from "./fields.ts";
 
 /** What a tensor is, without its numbers. */
 export interface TensorSpec {
@@ -53,7 +48,9 @@ export function parseSafetensorsHeader(header: Uint8Array, fileBytes: number): P
   if (dataStart % 8) fail(`expected the tensors to begin at a multiple of 8, got byte ${dataStart}`);
   const text = new TextDecoder().decode(header);
   const tensors: PlacedTensor[] = [];
-  for (const [name, value] of Object.entries(parseObject(text, "header"))) {
+  const entries = parseJson(text);
+  if (!isObject(entries)) return fail("expected a JSON object as header");
+  for (const [name, value] of Object.entries(entries)) {
     if (name !== "__metadata__") tensors.push(placedTensor(name, value, dataStart));
   }
   // JSON.parse keeps the last of two equal keys in silence; every tensor has one "data_offsets".
@@ -61,7 +58,7 @@ export function parseSafetensorsHeader(header: Uint8Array, fileBytes: number): P
   tensors.sort((a, b) => a.position - b.position || a.bytes - b.bytes);
   let end = dataStart;
   for (const { name, position, bytes } of tensors) {
-    if (position !== end) fail(`"${name}": expected its data at byte ${end}, got ${position}`);
+    if (position !== end) fail(`${quote(name)}: expected its data at byte ${end}, got ${position}`);
     end += bytes;
   }
   if (end !== fileBytes) fail(`expected ${end} bytes, got ${fileBytes}; the file is truncated or not ours`);
@@ -98,49 +95,29 @@ export function byteLength(dtype: DType, shape: readonly number[]): number {
   return elementCount(shape) * BYTES_PER_ELEMENT[dtype];
 }
 
+const ARRAYS = {
+  ...{ f64: Float64Array, f32: Float32Array, f16: Uint16Array, bf16: Uint16Array },
+  ...{ i32: Int32Array, u32: Uint32Array, i8: Int8Array, u8: Uint8Array },
+};
+
 /** A tensor over its stored bytes. They must begin a buffer of their own: nothing is copied. */
 export function tensorFromBytes({ dtype, shape }: TensorSpec, bytes: Uint8Array<ArrayBuffer>): HostTensor {
-  const views: Record<DType, (buffer: ArrayBuffer) => HostData> = {
-    f64: (buffer) => new Float64Array(buffer),
-    f32: (buffer) => new Float32Array(buffer),
-    f16: (buffer) => new Uint16Array(buffer),
-    bf16: (buffer) => new Uint16Array(buffer),
-    i32: (buffer) => new Int32Array(buffer),
-    u32: (buffer) => new Uint32Array(buffer),
-    i8: (buffer) => new Int8Array(buffer),
-    u8: (buffer) => new Uint8Array(buffer),
-  };
-  return { dtype, shape, data: views[dtype](bytes.buffer) };
+  return { dtype, shape, data: new ARRAYS[dtype](bytes.buffer) };
 }
 
 function placedTensor(name: string, value: unknown, dataStart: number): PlacedTensor {
-  const { dtype: type, shape, data_offsets: offsets } = isObject(value) ? value : {};
-  const dtype = NAMES.get(String(type)) ?? fail(`"${name}": dtype ${JSON.stringify(type)} is not supported`);
-  if (!isCounts(shape) || shape.length > 8)
-    return fail(`"${name}": expected a shape of non-negative integers`);
-  if (!isCounts(offsets) || offsets.length !== 2)
-    return fail(`"${name}": expected data_offsets [begin, end]`);
+  const { dtype: type, shape, data_offsets: offsets } = fieldsOf(value);
+  const shown = quote(name);
+  const dtype = typeof type === "string" ? NAMES.get(type) : undefined;
+  if (!dtype) return fail(`${shown}: dtype ${quote(type)} is not supported`);
+  if (!isCounts(shape)) return fail(`${shown}: expected a shape of non-negative integers`);
+  if (!isCounts(offsets) || offsets.length !== 2) return fail(`${shown}: expected data_offsets [begin, end]`);
   const [begin, end] = offsets;
   const bytes = byteLength(dtype, shape);
-  if (end - begin !== bytes) fail(`"${name}": expected ${bytes} bytes, got data_offsets [${begin}, ${end}]`);
-  if (begin % BYTES_PER_ELEMENT[dtype]) fail(`"${name}": begins at byte ${begin}, which is not aligned`);
+  if (end - begin !== bytes) fail(`${shown}: expected ${bytes} bytes, got data_offsets [${begin}, ${end}]`);
+  if (begin % BYTES_PER_ELEMENT[dtype]) fail(`${shown}: begins at byte ${begin}, which is not aligned`);
   return { name, dtype, shape, position: dataStart + begin, bytes };
 }
-
-function parseObject(text: string, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // falls through to the error below
-  }
-  return isObject(value) ? value : fail(`expected a JSON object as ${what}`);
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isCounts = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 
 function fail(message: string): never {
   throw new SenseVoiceError(`[weights] safetensors: ${message}`);

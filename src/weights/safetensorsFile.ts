@@ -2,54 +2,18 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { SenseVoiceError } from "../error.ts";
 import { expectShape, type HostTensor } from "../tensor/host.ts";
-import { type FileDigest, fileError, openFile, readExactly } from "./file.ts";
-import {
-  layoutSafetensors,
-  type PlacedTensor,
-  parseSafetensorsHeader,
-  safetensorsHeaderLength,
-  type TensorSpec,
-  tensorFromBytes,
-} from "./safetensors.ts";
+import { fileError, openFile, readExactly } from "./file.ts";
+import { readSafetensors, type SafetensorsFile } from "./readSafetensors.ts";
+import { layoutSafetensors, type TensorSpec } from "./safetensors.ts";
+import type { FileDigest } from "./source.ts";
 
-/** A safetensors file, open for reading one tensor at a time. */
-export interface SafetensorsFile {
-  /** Names in the order of the file. */
-  readonly names: readonly string[];
-  readonly tensors: ReadonlyMap<string, PlacedTensor>;
-  /** The bytes before the first tensor. With every tensor's bytes, in order, they are the whole file. */
-  readonly head: Uint8Array;
-  read(name: string): Promise<HostTensor>;
-  close(): Promise<void>;
-}
-
-/** Opens a file, reads and checks its header. Close it when done. */
+/** Opens a file on disk. Close it when done. */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   const { file, size } = await openFile(path);
-  try {
-    const first = new Uint8Array(Math.min(8, size));
-    await readExactly(file, path, first, 0);
-    const head = new Uint8Array(8 + safetensorsHeaderLength(first, size));
-    await readExactly(file, path, head, 0);
-    const placed = parseSafetensorsHeader(head.subarray(8), size);
-    const tensors = new Map(placed.map((tensor) => [tensor.name, tensor]));
-    return {
-      names: [...tensors.keys()],
-      tensors,
-      head,
-      async read(name) {
-        const tensor = tensors.get(name);
-        if (!tensor) throw new SenseVoiceError(`[weights] ${path}: there is no tensor "${name}"`);
-        const bytes = new Uint8Array(tensor.bytes);
-        await readExactly(file, path, bytes, tensor.position);
-        return tensorFromBytes(tensor, bytes);
-      },
-      close: () => file.close(),
-    };
-  } catch (error) {
-    await file.close();
+  const read = (target: Uint8Array, position: number) => readExactly(file, path, target, position);
+  return readSafetensors({ size, read, close: () => file.close() }, path).catch((error: unknown) => {
     throw fileError(path, error);
-  }
+  });
 }
 
 /**

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
 import { fixture, temporaryFolder } from "../convert/folder.ts";
 import { hubServer } from "../convert/hubServer.ts";
+import { openModelFolder } from "../support/model.ts";
 import { sensevoice } from "./sensevoice.ts";
 
 const ID = "iic/SenseVoiceSmall";

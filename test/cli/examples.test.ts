@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { hasGpu } from "../support/gpu.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const SOUND = "samples/zh-happy.wav";
@@ -19,6 +20,8 @@ const EXPECTED: Record<string, { args: string[]; output: RegExp }> = {
     args: ["missing.wav", SOUND],
     output: RegExp(`^{"file":"missing.wav","error":"missing.wav: no such file"}\n{.*"text":"${TEXT}".*}\n$`),
   },
+  "own-kernel.ts": { args: [], output: /^1\.7616\n$/ },
+  "own-model.ts": { args: [], output: /^(0 1 1 0\n){2}$/ },
   "timestamps.ts": { args: [SOUND], output: /^(\d\.\d\d–\d\.\d\d s {2}\d+ % {2}[祝你生日快乐]\n){6}$/ },
   "transcribe.ts": { args: [SOUND], output: RegExp(`^${TEXT.slice(0, 6)}.*\n$`) },
 };
@@ -27,8 +30,13 @@ test("every example is run here", () => {
   expect(readdirSync(`${root}examples`).sort()).toEqual(Object.keys(EXPECTED));
 });
 
-test.each(Object.entries(EXPECTED))("examples/%s", async (name, { args, output }) => {
-  const command = ["--import", "tsx", `examples/${name}`, ...args];
-  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
-  expect(stdout).toMatch(output);
-});
+const NEEDS_GPU = ["own-kernel.ts"];
+
+for (const [name, { args, output }] of Object.entries(EXPECTED)) {
+  const run = NEEDS_GPU.includes(name) ? test.skipIf(!hasGpu) : test;
+  run(`examples/${name}`, async () => {
+    const command = ["--import", "tsx", `examples/${name}`, ...args];
+    const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
+    expect(stdout).toMatch(output);
+  });
+}

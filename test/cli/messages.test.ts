@@ -28,6 +28,18 @@ describe("printError", () => {
     expect(printed).toMatch(/^error: x is not a function \(a bug in sensevoice: .*SENSEVOICE_DEBUG=1.*\)\n$/);
   });
 
+  test("a bug whose message holds a file's bytes: still one line, short and without control characters", () => {
+    printError(new RangeError(`no "${"\x1b[2J\n".repeat(200_000)}" here`));
+    expect(printed).toMatch(/^error: no ".* …[^\n]*" here \(a bug in sensevoice: [^\n]*\)\n$/);
+    expect(printed).not.toMatch(/\p{Cc}(?!$)/u);
+    expect(printed.length).toBeLessThan(520);
+  });
+
+  test("a subject with a line break is named once", () => {
+    printError(new SenseVoiceError("a\nb.wav: no such file"), "a\nb.wav");
+    expect(printed).toBe("error: a b.wav: no such file\n");
+  });
+
   test("the stack with SENSEVOICE_DEBUG", () => {
     vi.stubEnv("SENSEVOICE_DEBUG", "1");
     printError(new TypeError("oh"));
@@ -36,7 +48,8 @@ describe("printError", () => {
 
   test("whatever is thrown", () => {
     printError("a text");
-    expect(printed).toMatch(/^error: a text \(/);
+    printError(Object.create(null));
+    expect(printed).toMatch(/^error: a text \(.*\)\nerror: an object \(.*\)\n$/);
   });
 });
 

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const root = new URL("../../", import.meta.url);
+/** By its address, so that the working directory may be any. */
+const tsx = import.meta.resolve("tsx");
 
 /** A sample sound and what FunASR hears in it: samples/expected.jsonl. */
 export const ZH_HAPPY = fileURLToPath(new URL("samples/zh-happy.wav", root));
@@ -18,12 +20,18 @@ export interface Result {
 }
 
 /** Starts the command from its source. Nothing is downloaded yet, unless `env` says where. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  cwd: string | URL = root,
+): ChildProcess {
   const main = fileURLToPath(new URL("src/cli/main.ts", root));
   const home = fileURLToPath(new URL("nothing-here", root));
-  return spawn(process.execPath, ["--import", "tsx", main, ...args], {
-    cwd: root,
+  return spawn(process.execPath, ["--import", tsx, main, ...args], {
+    cwd,
     env: { ...process.env, SENSEVOICE_HOME: home, SENSEVOICE_DEBUG: "", ...env },
+    timeout: 100_000, // what does not end is not left behind
+    killSignal: "SIGKILL",
   });
 }
 
@@ -44,9 +52,9 @@ export async function finish(child: ChildProcess): Promise<Result> {
 /** Runs the command to its end. */
 export async function sensevoice(
   args: readonly string[],
-  { input, env }: { input?: Uint8Array; env?: NodeJS.ProcessEnv } = {},
+  { input, env, cwd }: { input?: Uint8Array; env?: NodeJS.ProcessEnv; cwd?: string } = {},
 ): Promise<Result> {
-  const child = start(args, env);
+  const child = start(args, env, cwd);
   child.stdin?.end(input);
   return finish(child);
 }

@@ -79,7 +79,7 @@ test.each<[what: string, args: string[], message: RegExp]>([
     withModel(at("folder")),
     /expected a model folder, got one without config\.json$/,
   ],
-  ["a FunASR folder", withModel(fixture("funasr")), /convert it first: sensevoice convert \S+ OUT$/],
+  ["a FunASR folder", withModel(fixture("funasr")), /convert it first: sensevoice convert \S+ --out OUT$/],
   [
     "a truncated model",
     withModel(at("cut")),

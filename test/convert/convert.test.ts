@@ -2,11 +2,12 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/convert/checkpoint.ts";
-import { convertModel, type Progress } from "../../src/convert/convert.ts";
+import { convertModel } from "../../src/convert/convert.ts";
 import { SenseVoiceError } from "../../src/error.ts";
 import { checkpointParameters } from "../../src/model/sensevoice/parameters.ts";
 import { f16ToF32 } from "../../src/tensor/f16.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import type { Progress } from "../../src/weights/source.ts";
+import { openModelFolder } from "../support/model.ts";
 import { fixture, floatTensors, temporaryFolder } from "./folder.ts";
 
 const SOURCE = fixture("funasr");
@@ -26,6 +27,8 @@ function replaceIn(file: string, from: string, to: string): (dir: string) => voi
     writeFileSync(join(dir, file), text.replaceAll(from, to), "latin1");
   };
 }
+
+const yaml = (from: string, to: string) => replaceIn("config.yaml", from, to);
 
 /** Overwrites the first number of the checkpoint's parameter k, which is ((31 k) mod 97 - 48) / 64. */
 function replaceFirstValue(k: number, value: number): (dir: string) => void {
@@ -163,41 +166,59 @@ describe("what cannot be converted is one line", () => {
   test.each<[string, (dir: string) => void, RegExp]>([
     [
       "another model",
-      replaceIn("config.yaml", "model: SenseVoiceSmall", "model: Paraformer"),
+      yaml("model: SenseVoiceSmall", "model: Paraformer"),
       /model: only "SenseVoiceSmall" is supported, got "Paraformer"/,
     ],
     [
       "another input layer",
-      replaceIn("config.yaml", "input_layer: pe", "input_layer: conv2d"),
+      yaml("input_layer: pe", "input_layer: conv2d"),
       /encoder_conf\.input_layer: only "pe"/,
     ],
-    [
-      "another attention",
-      replaceIn("config.yaml", "type: sanm", "type: selfattn"),
-      /selfattention_layer_type: only "sanm"/,
-    ],
-    [
-      "a shifted memory",
-      replaceIn("config.yaml", "sanm_shfit: 0", "sanm_shfit: 5"),
-      /sanm_shfit: only 0 is supported, got 5/,
-    ],
-    ["another window", replaceIn("config.yaml", "hamming", "povey"), /window: only "hamming"/],
+    ["another attention", yaml("type: sanm", "type: selfattn"), /selfattention_layer_type: only "sanm"/],
+    ["a shifted memory", yaml("sanm_shfit: 0", "sanm_shfit: 5"), /sanm_shfit: only 0 is supported, got 5/],
+    ["another window", yaml("hamming", "povey"), /window: only "hamming"/],
     [
       "a size left out",
-      replaceIn("config.yaml", "  tp_blocks: 1\n", ""),
-      /tp_blocks: expected a whole number, got undefined/,
+      yaml("  tp_blocks: 1\n", ""),
+      /config\.yaml: encoder_conf\.tp_blocks: expected an integer from 0 to 1024, got undefined/,
     ],
     [
       "10^12 layers",
-      replaceIn("config.yaml", "num_blocks: 2", "num_blocks: 1000000000000"),
-      /numBlocks: expected an integer/,
+      yaml("num_blocks: 2", "num_blocks: 1000000000000"),
+      /config\.yaml: encoder_conf\.num_blocks: expected an integer from 1 to 1024, got 1000000000000$/,
+    ],
+    ["sound at 8 kHz", yaml("fs: 16000", "fs: 8000"), /yaml: frontend_conf\.fs: expected 16000, got 8000$/],
+    [
+      "frames with gaps between them",
+      yaml("frame_shift: 10", "frame_shift: 30"),
+      /config\.yaml: frontend_conf\.frame_shift: expected less than the frames' 25 ms, got 30$/,
+    ],
+    [
+      "rows with gaps between them",
+      yaml("lfr_n: 2", "lfr_n: 4"),
+      /yaml: frontend_conf\.lfr_n: expected 3 or less, the frames of a row, got 4$/,
+    ],
+    [
+      "rows of an odd width",
+      yaml("n_mels: 2", "n_mels: 3"),
+      /yaml: frontend_conf: n_mels × lfr_m: expected an even number, got 9$/,
     ],
     [
       "heads that do not divide",
-      replaceIn("config.yaml", "heads: 2", "heads: 3"),
-      /outputSize: expected a multiple of 3/,
+      yaml("heads: 2", "heads: 3"),
+      /yaml: encoder_conf\.output_size: expected a multiple of 3, got 8$/,
     ],
-    ["no YAML", replaceIn("config.yaml", "model: ", "model: ["), /config\.yaml: /],
+    [
+      "YAML 10 000 deep",
+      (dir) => writeFileSync(join(dir, "config.yaml"), "[".repeat(10_000)),
+      /config\.yaml: nested too deeply at line 1, column \d+$/,
+    ],
+    [
+      "a value with control characters",
+      yaml("window: hamming", 'window: "\\e[2J\\n\\x9b"'),
+      /window: only "hamming" is supported, got "\\u001b\[2J\\n\ufffd"$/,
+    ],
+    ["no YAML", yaml("model: ", "model: ["), /config\.yaml: /],
     [
       "YAML that grows",
       (dir) =>
@@ -209,17 +230,17 @@ describe("what cannot be converted is one line", () => {
     ],
     [
       "fewer layers than the checkpoint",
-      replaceIn("config.yaml", "tp_blocks: 1", "tp_blocks: 0"),
+      yaml("tp_blocks: 1", "tp_blocks: 0"),
       /unexpected parameter "encoder\.tp_encoders\.0\./,
     ],
     [
       "more layers",
-      replaceIn("config.yaml", "num_blocks: 2", "num_blocks: 3"),
+      yaml("num_blocks: 2", "num_blocks: 3"),
       /the parameter "encoder\.encoders\.1\.norm1\.weight" is missing/,
     ],
     [
       "a wider layer",
-      replaceIn("config.yaml", "linear_units: 12", "linear_units: 13"),
+      yaml("linear_units: 12", "linear_units: 13"),
       /w_1\.weight: expected shape \[13,8\], got \[12,8\]/,
     ],
     [

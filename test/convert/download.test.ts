@@ -4,11 +4,12 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Progress } from "../../src/convert/convert.ts";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { downloadModel } from "../../src/convert/download.ts";
+import { SenseVoiceError } from "../../src/error.ts";
 import { findModel, home } from "../../src/weights/home.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import type { Progress } from "../../src/weights/source.ts";
+import { openModelFolder } from "../support/model.ts";
 import { fixture, temporaryFolder } from "./folder.ts";
 import { type Fault, hubServer } from "./hubServer.ts";
 
@@ -16,7 +17,8 @@ const ID = "iic/SenseVoiceSmall";
 const FILES = Object.fromEntries(
   readdirSync(fixture("funasr")).map((name) => [name, readFileSync(join(fixture("funasr"), name))]),
 );
-const MODEL_PT = "/models/iic/SenseVoiceSmall/resolve/master/model.pt";
+const MODEL_PT = "/api/v1/models/iic/SenseVoiceSmall/repo?FilePath=model.pt";
+const MODEL_PT_ON_PAGE = "/models/iic/SenseVoiceSmall/resolve/master/model.pt";
 
 /** Sends so many bytes of what was asked for, then breaks the connection. */
 const cutAfter =
@@ -96,6 +98,39 @@ describe("a download", () => {
   });
 });
 
+describe("ModelScope's two forms of a file's address", () => {
+  const modelRequests = (requests: readonly string[]) => requests.filter((line) => line.includes("model.pt"));
+
+  test("the client's is asked for, and no other", async () => {
+    const hub = await hubServer(ID, FILES, {}, ["client"]);
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(modelRequests(hub.requests)).toEqual([`GET ${MODEL_PT}`]);
+  });
+
+  test("where a server does not know it, that of the web page", async () => {
+    const hub = await hubServer(ID, FILES, {}, ["page"]);
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(modelRequests(hub.requests)).toEqual([`GET ${MODEL_PT}`, `GET ${MODEL_PT_ON_PAGE}`]);
+  });
+
+  test("what has come by one is not fetched again by the other", async () => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [cutAfter(1000), status(404)] });
+    await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
+    expect(modelRequests(hub.requests)).toEqual([
+      `GET ${MODEL_PT}`,
+      `GET ${MODEL_PT} from 1000`,
+      `GET ${MODEL_PT_ON_PAGE} from 1000`,
+    ]);
+  });
+
+  test("neither: the error says what happened at both", async () => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [status(410), status(403)] });
+    await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(
+      /^\[download\] http\S*FilePath=model\.pt: HTTP 410; then \[download\] http\S*master\/model\.pt: HTTP 403: not found or not public$/,
+    );
+  });
+});
+
 describe("a bad line", () => {
   test("goes on where the connection was cut", async () => {
     const hub = await hubServer(ID, FILES, { "model.pt": [cutAfter(1000), cutAfter(2000)] });
@@ -120,10 +155,10 @@ describe("a bad line", () => {
   });
 
   test("gives up after five failures; the next call goes on with what has come", async () => {
-    const faults = { "model.pt": [cutAfter(1000), ...Array.from({ length: 4 }, () => status(503))] };
+    const faults = { "model.pt": [cutAfter(1000), ...Array.from({ length: 9 }, () => status(503))] };
     const hub = await hubServer(ID, FILES, faults);
     await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(
-      /^\[download\] http.*\/model\.pt: HTTP 503; gave up after 5 attempts$/,
+      /^\[download\] http\S*FilePath=model\.pt: HTTP 503; gave up after 5 attempts; then \[download\] http\S*\/model\.pt: HTTP 503; gave up after 5 attempts$/,
     );
     expect(downloads("modelscope", ID)).toContain("model.pt.part");
     hub.requests.length = 0;
@@ -144,8 +179,8 @@ describe("a bad line", () => {
       whole((file) => Buffer.concat([file, file])),
       /model\.pt: expected 23921 bytes, got \d+; try/,
     ],
-  ])("%s twice: an error, and nothing is kept", async (_, fault, message) => {
-    const hub = await hubServer(ID, FILES, { "model.pt": [fault, fault] });
+  ])("%s twice at both addresses: an error, and nothing is kept", async (_, fault, message) => {
+    const hub = await hubServer(ID, FILES, { "model.pt": [fault, fault, fault, fault] });
     await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(message);
     expect(downloads("modelscope", ID).filter((name) => name.startsWith("model.pt"))).toEqual([]);
   });
@@ -178,6 +213,30 @@ describe("a bad line", () => {
     for (const dir of await Promise.all(all)) await expectSound(dir);
     expect(downloads("modelscope", ID)).toEqual(Object.keys(FILES).toSorted());
     expect(readdirSync(join(home(), "models"))).toEqual(["SenseVoiceSmall"]);
+  });
+});
+
+describe("what a hub answers", () => {
+  /** A hub whose list of files is this. */
+  const downloadOf = async (list: string) => {
+    const server = createServer((_, response) => response.end(list)).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    return downloadModel(ID, { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  };
+  const entry = (name: string) => ({ Path: name, Type: "blob", Size: 1 });
+
+  test.each<[string, string, RegExp]>([
+    ["no JSON", `<html>\x1b[31m\n${"x".repeat(1e6)}`, /got "<html>\\u001b\[31m\\nx{40,}…"$/],
+    ["lists 100 000 deep", `{"Data":1,"Message":${"[".repeat(1e5)}${"]".repeat(1e5)}}`, /got a list of 1$/],
+    [
+      "names that have no place in an address or on a disk",
+      JSON.stringify({ Data: { Files: ["\ud800.model", "\x1b.model", "../x.model"].map(entry) } }),
+      /expected a FunASR SenseVoiceSmall, got no model\.pt$/,
+    ],
+  ])("%s: one line", async (_, list, message) => {
+    await expect(downloadOf(list)).rejects.toThrow(message);
+    await expect(downloadOf(list)).rejects.toThrow(SenseVoiceError);
   });
 });
 

@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 
 export interface HubServer {
   readonly endpoint: string;
-  /** "GET path" or "GET path from <offset>" of each request, in order. */
+  /** "GET path" or "GET path from <offset>" of each request, in order; of a query only FilePath is shown. */
   readonly requests: string[];
 }
 
@@ -14,24 +14,33 @@ export type Fault = (response: ServerResponse, file: Uint8Array, offset: number)
 
 /**
  * A hub on 127.0.0.1 that answers as ModelScope and Hugging Face do, with Range support. `faults` holds for
- * each file name the answers to its first requests.
+ * each file name the answers to its first requests. `serves` says which of ModelScope's two forms of address
+ * it knows: that of the client, that of the web page, or both.
  */
 export async function hubServer(
   id: string,
   files: Readonly<Record<string, Uint8Array>>,
   faults: Record<string, Fault[]> = {},
+  serves: readonly ("client" | "page")[] = ["client", "page"],
 ): Promise<HubServer> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://hub");
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://hub");
+    const filePath = searchParams.get("FilePath");
     const offset = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    requests.push(`GET ${pathname}${offset ? ` from ${offset}` : ""}`);
+    const query = filePath === null ? "" : `?FilePath=${filePath}`;
+    requests.push(`GET ${pathname}${query}${offset ? ` from ${offset}` : ""}`);
     if (pathname === `/api/v1/models/${id}/repo/files`) return json(response, modelScopeList(files));
     if (pathname === `/api/models/${id}/tree/main`) return json(response, huggingFaceList(files));
-    const name = [`/models/${id}/resolve/master/`, `/${id}/resolve/main/`]
-      .filter((prefix) => pathname.startsWith(prefix))
-      .map((prefix) => decodeURIComponent(pathname.slice(prefix.length)))[0];
-    const file = files[name ?? ""];
+    const after = (prefix: string) =>
+      pathname.startsWith(prefix) ? decodeURIComponent(pathname.slice(prefix.length)) : undefined;
+    const isClient = pathname === `/api/v1/models/${id}/repo` && searchParams.get("Revision") === "master";
+    const name =
+      after(`/${id}/resolve/main/`) ??
+      (serves.includes("page") ? after(`/models/${id}/resolve/master/`) : undefined) ??
+      (serves.includes("client") && isClient ? filePath : undefined) ??
+      "";
+    const file = files[name];
     if (!file) return void response.writeHead(404).end("no such file");
     if (faults[name]?.shift()?.(response, file, offset)) return;
     sendFile(request, response, file, offset);

@@ -72,6 +72,12 @@ describe("values", () => {
   });
 });
 
+/** Instructions that push a tuple 60 deep, each of which holds the one below twice: 2^60 lists if written out. */
+const shared = ["]", ...Array.from({ length: 60 }, (_, i) => ["q", i, "h", i, 0x86]).flat()];
+const deep = ["]", "\x85".repeat(100_000)];
+const text = `\x1b[2J\n${"x".repeat(900_000)}`;
+const long = ["X", String.fromCharCode(...new Uint8Array(Uint32Array.of(text.length).buffer)), text];
+
 describe("what is not a state_dict is refused in one line", () => {
   test.each<[string, Uint8Array, RegExp]>([
     [
@@ -108,7 +114,7 @@ describe("what is not a state_dict is refused in one line", () => {
     ["items of a list", pickle("]K", 1, "K", 2, "s."), /not a dict/],
     ["an odd number of items", pickle("}(K", 1, "u."), /not a dict/],
     ["attributes of a list", pickle("]}b."), /not a dict/],
-    ["a key twice", pickle("}(K", 1, "NK", 1, "Nu."), /the key "1" twice/],
+    ["a key twice", pickle("}(K", 1, "NK", 1, "Nu."), /the key 1 twice/],
     ["protocol 6", pickle(0x80, 6, "N."), /protocol 6/],
     ["a huge integer", pickle(0x8a, 255, "\xff".repeat(254), "\x7f."), /integer of 255 bytes/],
     ["a length over the end", pickle("X\xff\xff\xff\xffabc."), /ends in the middle/],
@@ -117,6 +123,17 @@ describe("what is not a state_dict is refused in one line", () => {
   ])("%s", (_, bytes, message) => {
     expect(() => readPickle(bytes)).toThrow(message);
     expect(() => readPickle(bytes)).toThrow(/^\[weights\] data\.pkl: [^\n]+$/);
+  });
+
+  test.each([
+    ["shared 60 deep", shared, "a list of 2"],
+    ["100 000 deep", deep, "a list of 1"],
+    ["of 900 KB with control bytes", long, `"\\u001b[2J\\n${"x".repeat(55)}…"`],
+  ])("a key %s, twice: one line at once", (_, key, shown) => {
+    const bytes = pickle("}", ...key, "q", 99, "Nsh", 99, "Ns.");
+    expect(() => readPickle(bytes)).toThrow(
+      new SenseVoiceError(`[weights] data.pkl: the pickle has the key ${shown} twice`),
+    );
   });
 
   test("a pickle cut at any byte", () => {

@@ -9,6 +9,7 @@ export function makeZip(entries: readonly (readonly [name: string, data: Uint8Ar
     // version, flags, method, time, date | crc32, compressed size, size | name and extra lengths
     const common = Buffer.alloc(26);
     common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(0x800, 2); // names are UTF-8
     common.writeUInt32LE(crc32(data), 10);
     common.writeUInt32LE(data.length, 14);
     common.writeUInt32LE(data.length, 18);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
-import { type Backend, type Tensor, uploadSegments } from "../../src/tensor/backend.ts";
+import { referenceBackend } from "../../src/kernels/reference/backend.ts";
+import { type Backend, type LinearWeight, type Tensor, uploadBatch } from "../../src/tensor/backend.ts";
 import { f32ToF16 } from "../../src/tensor/f16.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
+import { type Computation, type Runner, runnerOf } from "../support/backend.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
@@ -10,22 +11,21 @@ import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 const ROWS = [1, 3, 31, 33, 127, 171];
 
 /** Every operation of a backend against the reference, at awkward shapes. Call it inside a `describe`. */
-export function kernelCases(createBackend: () => Promise<Backend>): void {
-  const reference = new ReferenceBackend();
-  let backend: Backend;
+export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
+  createBackend: () => Promise<Backend<T, W>>,
+): void {
+  const reference = runnerOf(referenceBackend());
+  let backend: Runner;
   beforeAll(async () => {
-    backend = await createBackend();
+    backend = runnerOf(await createBackend());
   });
   afterAll(() => backend?.close());
 
   /** Does the same on both backends and compares. */
-  async function expectSame(
-    compute: (backend: Backend) => Tensor,
-    tolerance = TOLERANCE.kernel,
-  ): Promise<void> {
-    const [got, expected] = await Promise.all([backend, reference].map((b) => b.read(compute(b))));
+  async function expectSame(compute: Computation, tolerance = TOLERANCE.kernel): Promise<void> {
+    const [got, expected] = await Promise.all([backend, reference].map(({ run }) => run(compute)));
     expect(expected.some((x) => x !== 0)).toBe(true);
-    expect(relativeError(got, expected, 1)).toBeLessThan(tolerance);
+    expect(relativeError(got, expected, 1)).toBeLessThanOrEqual(tolerance);
   }
 
   for (const rows of ROWS) {
@@ -57,7 +57,7 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
         [1, 12],
       ]) {
         const qkv = random([rows, 3 * heads * width], 3);
-        await expectSame((b) => b.attention(b.upload(qkv), heads, uploadSegments(b, [rows])));
+        await expectSame((b) => b.attention(b.upload(qkv), heads, uploadBatch(b, [rows])));
       }
     });
 
@@ -69,9 +69,9 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
         [5, 1],
       ]) {
         const [qkv, taps, residual] = [random([rows, 3 * d]), random([d, j]), random([rows, d])];
-        await expectSame((b) => b.fsmn(b.upload(qkv), b.upload(taps), uploadSegments(b, [rows])));
+        await expectSame((b) => b.fsmn(b.upload(qkv), b.upload(taps), uploadBatch(b, [rows])));
         await expectSame((b) => {
-          return b.fsmn(b.upload(qkv), b.upload(taps), uploadSegments(b, [rows]), b.upload(residual));
+          return b.fsmn(b.upload(qkv), b.upload(taps), uploadBatch(b, [rows]), b.upload(residual));
         });
       }
     });
@@ -80,13 +80,16 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
       const random = randomizer(rows);
       for (const vocab of [5, 64, 995]) {
         const [x, weight, bias] = [random([rows, 32]), random([vocab, 32]), random([vocab])];
-        const head = (b: Backend) => ({ weight: b.uploadLinear(weight), bias: b.upload(bias) });
-        await expectSame((b) => b.ctcGreedy(b.upload(x), head(b)));
-        await expectSame((b) => b.ctcGreedy(b.upload(x), head(b), 2));
-        const tokens = { dtype: "u32", shape: [1, 3], data: Uint32Array.of(4, 0, 2) } satisfies HostTensor;
-        await expectSame((b) => {
-          return b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), uploadSegments(b, [rows]));
-        });
+        const head = <T extends Tensor, W extends LinearWeight<T>>(b: Backend<T, W>) => {
+          return { weight: b.uploadLinear(weight), bias: b.upload(bias) };
+        };
+        await expectSame((b) => b.ctcGreedy(b.upload(x), head(b)), 0);
+        await expectSame((b) => b.ctcGreedy(b.upload(x), head(b), 2), 0);
+        const tokens = { dtype: "u32", shape: [3], data: Uint32Array.of(4, 0, 2) } satisfies HostTensor;
+        const first = Math.floor(rows / 3);
+        for (const part of [[0, rows] as const, [first, rows - 2 * first] as const]) {
+          await expectSame((b) => b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), ...part));
+        }
       }
     });
   }
@@ -131,35 +134,33 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
     const x = random([5, 512]);
     const data = (x.data as Float32Array).map((v) => 46_000 + v * 10);
     const [gamma, beta] = [random([512]), random([512])];
-    const norm = (b: Backend) => ({ gamma: b.upload(gamma), beta: b.upload(beta) });
     // The numbers themselves are rounded to 2^-8 here, a part in 2 000 of their spread.
-    await expectSame((b) => b.layerNorm(b.upload({ ...x, data }), norm(b)), 1e-3);
+    await expectSame(
+      (b) => b.layerNorm(b.upload({ ...x, data }), { gamma: b.upload(gamma), beta: b.upload(beta) }),
+      1e-3,
+    );
   });
 
   test("clips of a batch do not see one another", async () => {
     const random = randomizer(3);
     const lengths = [1, 31, 4, 70, 65];
-    const [qkv, taps, x] = [random([171, 768], 2), random([256, 11]), random([171, 32])];
-    const [weight, bias] = [random([64, 32]), random([64])];
-    const tokens: HostTensor = {
-      dtype: "u32",
-      shape: [5, 3],
-      data: Uint32Array.from({ length: 15 }, (_, i) => i),
-    };
-    await expectSame((b) => b.attention(b.upload(qkv), 2, uploadSegments(b, lengths)));
-    await expectSame((b) => b.fsmn(b.upload(qkv), b.upload(taps), uploadSegments(b, lengths)));
-    await expectSame((b) => {
-      const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
-      return b.ctcLogProbs(b.upload(x), head, b.upload(tokens), uploadSegments(b, lengths));
-    });
+    const [qkv, taps] = [random([171, 768], 2), random([256, 11])];
+    await expectSame((b) => b.attention(b.upload(qkv), 2, uploadBatch(b, lengths)));
+    await expectSame((b) => b.fsmn(b.upload(qkv), b.upload(taps), uploadBatch(b, lengths)));
   });
 
   test("CTC of more rows than one chunk of logits", async () => {
     const random = randomizer(5);
     const [x, weight, bias] = [random([1100, 32]), random([40, 32]), random([40])];
-    await expectSame((b) =>
-      b.ctcGreedy(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }),
+    await expectSame(
+      (b) => b.ctcGreedy(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }),
+      0,
     );
+    const tokens: HostTensor = { dtype: "u32", shape: [4], data: Uint32Array.of(39, 0, 7, 7) };
+    await expectSame((b) => {
+      const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
+      return b.ctcLogProbs(b.upload(x), head, b.upload(tokens), 10, 1090);
+    });
   });
 
   test("ties go to the lower id", async () => {
@@ -169,19 +170,23 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
     data.set([1, 1], 150);
     data[77] = 1;
     const bias: HostTensor = { dtype: "f32", shape: [200], data };
-    for (const b of [backend, reference]) {
-      const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
-      expect((await b.read(b.ctcGreedy(b.upload(x), head)))[0]).toBe(77);
-      expect((await b.read(b.ctcGreedy(b.upload(x), head, 77)))[0]).toBe(150);
+    for (const { run } of [backend, reference]) {
+      const greedy = (banned?: number): Promise<Float32Array> =>
+        run((b) => {
+          const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
+          return b.ctcGreedy(b.upload(x), head, banned);
+        });
+      expect(await greedy()).toEqual(Float32Array.of(77));
+      expect(await greedy(77)).toEqual(Float32Array.of(150));
     }
   });
 
   test("wrong shapes are refused, in the same words on every backend", () => {
     const random = randomizer(1);
-    for (const b of [backend, reference]) {
+    const refuse: <T extends Tensor, W extends LinearWeight<T>>(b: Backend<T, W>) => void = (b) => {
       const x = b.upload(random([3, 8]));
       const vector = b.upload(random([8]));
-      const segments = uploadSegments(b, [2]);
+      const batch = uploadBatch(b, [2]);
       expect(() => b.layerNorm(x, { gamma: b.upload(random([7])), beta: vector })).toThrow(
         "[layerNorm] gamma: expected shape [8], got [7]",
       );
@@ -194,13 +199,69 @@ export function kernelCases(createBackend: () => Promise<Backend>): void {
       expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { bias: vector })).toThrow(
         "[linear] bias: expected shape [5], got [8]",
       );
-      expect(() => b.attention(b.upload(random([2, 14])), 1, segments)).toThrow("[attention] qkv");
-      expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 2])), segments)).toThrow(
+      expect(() => b.attention(b.upload(random([2, 14])), 1, batch)).toThrow("[attention] qkv");
+      expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 2])), batch)).toThrow(
         "[fsmn] taps: expected an odd number, got 2",
       );
-      expect(() => b.fsmn(b.upload(random([3, 24])), b.upload(random([8, 3])), segments)).toThrow(
-        "[fsmn] segments: expected 3 rows in all, got 2",
+      expect(() => b.fsmn(b.upload(random([3, 24])), b.upload(random([8, 3])), batch)).toThrow(
+        "[fsmn] batch: expected 3 rows in all, got 2",
       );
-    }
+      const head = { weight: b.uploadLinear(random([5, 8])), bias: b.upload(random([5])) };
+      const tokens = b.upload({ dtype: "u32", shape: [1], data: Uint32Array.of(4) });
+      expect(() => b.ctcLogProbs(x, head, tokens, 2, 2)).toThrow(
+        "[ctcLogProbs] rows: expected some of 3, got 2 from row 2 on",
+      );
+    };
+    for (const { use } of [backend, reference]) use(refuse);
+  });
+
+  test("a tensor or weight used or released after its release is an error that names it", async () => {
+    const random = randomizer(2);
+    const refuse: <T extends Tensor, W extends LinearWeight<T>>(b: Backend<T, W>) => void = (b) => {
+      const x = b.upload(random([3, 8]));
+      const norm = { gamma: b.upload(random([8])), beta: b.upload(random([8])) };
+      const released = (where: string, name: string, shape: string) =>
+        `[${where}] ${name}: expected a tensor in use, got f32 [${shape}], which was released`;
+      b.release(norm.beta);
+      expect(() => b.layerNorm(x, norm)).toThrow(released("layerNorm", "beta", "8"));
+      // Released inside a scope that is not its own: the scopes around must not release it again.
+      const kept = b.scope(() => {
+        const inner = b.upload(random([2, 2]));
+        b.scope(() => {
+          b.release(inner);
+          return b.upload(random([2, 2]));
+        });
+        return b.upload(random([2, 2]));
+      });
+      b.release(kept);
+      expect(() => b.release(kept)).toThrow(released("release", "tensor", "2, 2"));
+      b.release(x);
+      expect(() => b.linear(x, b.uploadLinear(random([5, 8])))).toThrow(released("linear", "x", "3, 8"));
+    };
+    for (const { use } of [backend, reference]) use(refuse);
+    const gone = backend.use(async (b) => {
+      const x = b.upload(random([3, 8]));
+      b.release(x);
+      return b.read(x);
+    });
+    await expect(gone).rejects.toThrow("[read] tensor: expected a tensor in use");
+  });
+
+  test("a weight's memory comes back", async () => {
+    const random = randomizer(4);
+    await backend.use(async (b) => {
+      const x = b.upload(random([3, 64]));
+      const upload = async () => {
+        const weight = b.uploadLinear(random([256, 64]));
+        const y = b.linear(x, weight);
+        await b.read(y);
+        for (const item of [weight, y]) b.release(item);
+        expect(() => b.linear(x, weight)).toThrow(/^\[linear\] weight: expected a tensor/);
+      };
+      for (let i = 0; i < 3; i++) await upload();
+      const before = b.memory();
+      for (let i = 0; i < 20; i++) await upload();
+      expect(b.memory()).toBe(before);
+    });
   });
 }

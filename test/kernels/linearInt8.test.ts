@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { referenceBackend } from "../../src/kernels/reference/backend.ts";
 import { quantizeRows } from "../../src/kernels/reference/linearInt8.ts";
 import { dequantize, packCodes } from "../../src/tensor/quantized.ts";
 import { INT8_SCHEMES, randomQuantized } from "../support/quantized.ts";
@@ -21,7 +21,7 @@ test("dynamic: the largest of a row is ±127; rows of zeros, and of next to noth
 });
 
 test("two groups by hand: sums, scales, the row's scale, bias, ReLU, residual", () => {
-  const backend = new ReferenceBackend();
+  const backend = referenceBackend();
   const f32 = (shape: number[], ...data: number[]) => {
     return backend.upload({ dtype: "f32", shape, data: Float32Array.from(data) });
   };
@@ -48,7 +48,7 @@ test("two groups by hand: sums, scales, the row's scale, bias, ReLU, residual", 
 
 for (const scheme of INT8_SCHEMES) {
   test(`the product is that of the floats that codes stand for, but for the rounding of x: ${JSON.stringify(scheme)}`, () => {
-    const backend = new ReferenceBackend();
+    const backend = referenceBackend();
     const [n, k, rows] = [9, 560, 5];
     const weight = randomQuantized(1, [n, k], scheme);
     const x = randomizer(2)([rows, k]);

@@ -2,15 +2,16 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
+import type { WasmTensor } from "../../src/kernels/wasm/device.ts";
 import { Heap } from "../../src/kernels/wasm/memory.ts";
-import type { Backend, Tensor } from "../../src/tensor/backend.ts";
 import { watchEventLoop } from "../support/eventLoop.ts";
 import { randomizer } from "../support/random.ts";
 
 const random = randomizer(1);
-const open: Backend[] = [];
+type WasmBackend = Awaited<ReturnType<typeof createWasmBackend>>;
+const open: WasmBackend[] = [];
 
-async function backendOf(threads: number): Promise<Backend> {
+async function backendOf(threads: number): Promise<WasmBackend> {
   const backend = await createWasmBackend({ threads });
   open.push(backend);
   return backend;
@@ -22,13 +23,13 @@ afterEach(() => {
 });
 
 /** A layer norm of memory that does not exist: it traps. */
-function trap(backend: Backend): Tensor {
+function trap(backend: WasmBackend): WasmTensor {
   const x = { ...backend.upload(random([64, 64])), pointer: 0xf0000000 };
   const vector = backend.upload(random([64]));
   return backend.layerNorm(x, { gamma: vector, beta: vector });
 }
 
-test("while the threads compute, the caller's event loop goes on", { retry: 5 }, async () => {
+test("while the threads compute, the caller's event loop goes on", async () => {
   const backend = await backendOf(1);
   const weight = backend.uploadLinear(random([1024, 512], 0.01));
   const x = backend.upload(random([512, 512]));
@@ -38,9 +39,8 @@ test("while the threads compute, the caller's event loop goes on", { retry: 5 },
     for (let i = 0; i < 20; i++) backend.linear(x, weight);
     return backend.linear(x, weight);
   });
-  const { longest, total } = await watchEventLoop(() => backend.read(y));
-  // On a busy machine this process may wait for a core longer than the 10 ms that are meant.
-  expect(longest).toBeLessThan(Math.max(10, total / 4));
+  const { longest } = await watchEventLoop(() => backend.read(y));
+  expect(longest).toBeLessThan(10);
 });
 
 test("a thread that dies is an error, loses what was under way and nothing else", async () => {
@@ -52,7 +52,7 @@ test("a thread that dies is an error, loses what was under way and nothing else"
 
     const lost = backend.linear(x, weight);
     const died =
-      /^\[wasm\] a worker thread died \(.+\): what was under way is lost, the next run starts new ones$/;
+      /^\[cpu\] a worker thread died \(.+\): what was under way is lost, the next run starts new ones$/;
     const trapped = backend.read(trap(backend));
     const behind = backend.read(backend.linear(x, weight));
     await expect(trapped).rejects.toThrow(died);
@@ -65,13 +65,47 @@ test("a thread that dies is an error, loses what was under way and nothing else"
   }
 });
 
+test("a tensor released while it is read is read as it was", async () => {
+  const backend = await backendOf(2);
+  const vector = (value: number) =>
+    backend.upload({ dtype: "f32", shape: [512], data: new Float32Array(512).fill(value) });
+  const [gamma, beta] = [vector(0), vector(7)];
+  const x = backend.upload(random([4000, 512]));
+  const sevens = { gamma, beta };
+  const eights = { gamma, beta: vector(8) };
+  for (let i = 0; i < 10; i++) {
+    const y = backend.layerNorm(x, sevens);
+    const reading = backend.read(y);
+    backend.release(y);
+    const z = backend.layerNorm(x, eights); // in the same memory
+    const next = backend.read(z);
+    expect((await reading).every((v) => v === 7)).toBe(true);
+    expect((await next).every((v) => v === 8)).toBe(true);
+    backend.release(z);
+  }
+});
+
+test("after a thread has died no answer to an earlier read is taken for a later one", async () => {
+  const backend = await backendOf(2);
+  const tensor = (value: number) =>
+    backend.upload({ dtype: "f32", shape: [1], data: Float32Array.of(value) });
+  for (let i = 0; i < 20; i++) {
+    const before = backend.read(tensor(-1)).catch(() => undefined);
+    const trapped = backend.read(trap(backend)).catch((error: Error) => error.message);
+    const behind = backend.read(tensor(-2)).catch(() => undefined);
+    expect(await trapped).toMatch(/^\[cpu\] a worker thread died/);
+    expect(await backend.read(tensor(i))).toEqual(Float32Array.of(i));
+    await Promise.all([before, behind]);
+  }
+});
+
 test("closing rejects what is under way, and all that follows", async () => {
   const backend = await backendOf(2);
   const x = backend.upload(random([300, 512]));
   const weight = backend.uploadLinear(random([2048, 512]));
   const pending = backend.read(backend.linear(x, weight));
   backend.close();
-  const closed = "[wasm] the engine is closed: create a new one";
+  const closed = "[cpu] the engine is closed: create a new one";
   await expect(pending).rejects.toThrow(closed);
   await expect(backend.read(x)).rejects.toThrow(closed);
   expect(() => backend.linear(x, weight)).toThrow(closed);
@@ -121,7 +155,7 @@ test("what does not fit is an error that says what to do, and the backend lives 
   const x = backend.upload(random([150_000, 4]));
   const weight = backend.uploadLinear(random([8192, 4]));
   expect(() => backend.linear(x, weight)).toThrow(
-    /^\[wasm\] out of memory: \d+ MiB are needed: use shorter clips, fewer at a time, or lighter weights$/,
+    /^\[cpu\] out of memory: \d+ MiB are needed: use shorter clips, fewer at a time, or lighter weights$/,
   );
   expect(await backend.read(x)).toHaveLength(600_000);
 });
@@ -132,7 +166,7 @@ test("where memory cannot be shared one thread computes in its own", async () =>
   vi.stubGlobal("SharedArrayBuffer", undefined);
   const alone = await backendOf(2);
   expect(alone.description).toMatch(/, 1 thread$/);
-  const run = (b: Backend) => b.read(b.linear(b.upload(x), b.uploadLinear(weight)));
+  const run = (b: WasmBackend) => b.read(b.linear(b.upload(x), b.uploadLinear(weight)));
   expect(await run(alone)).toEqual(await run(shared));
 
   const lost = "the model is lost, create a new engine";
@@ -143,7 +177,7 @@ test("where memory cannot be shared one thread computes in its own", async () =>
 test("threads are a number from 1 to 64", async () => {
   for (const threads of [0, 1.5, 65, Number.NaN]) {
     await expect(createWasmBackend({ threads })).rejects.toThrow(
-      `[wasm] threads: expected 1 to 64, got ${threads}`,
+      `[cpu] threads: expected a whole number from 1 to 64, got ${threads}`,
     );
   }
 });

@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { referenceBackend } from "../../src/kernels/reference/backend.ts";
 import type { EncoderConfig } from "../../src/model/sensevoice/config.ts";
 import { modelParameters } from "../../src/model/sensevoice/parameters.ts";
-import type { Query } from "../../src/model/sensevoice/prompt.ts";
+import type { Prompt } from "../../src/model/sensevoice/prompt.ts";
 import { loadWeights } from "../../src/model/sensevoice/weights.ts";
 import { calibrate } from "../../src/quant/calibrate.ts";
-import { linearWeights } from "../../src/quant/linears.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { measureLosses } from "../../src/quant/sensitivity.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
@@ -26,7 +25,7 @@ const tensors = modelParameters({ encoder, vocabSize: 12 }).map(({ name, shape }
   name,
   random(shape as number[], 0.3),
 ]);
-const clips = [5, 9].map((rows): Query => {
+const clips = [5, 9].map((rows): Prompt => {
   return {
     features: { rows, data: random([rows, 28]).data as Float32Array },
     language: "auto",
@@ -34,12 +33,14 @@ const clips = [5, 9].map((rows): Query => {
   };
 });
 const rowsInAll = 5 + 9 + 2 * 4;
-const backend = new ReferenceBackend();
-const weights = await loadWeights(backend, encoder, tensors);
+const backend = referenceBackend();
+const config = { encoder, vocabSize: 12 };
+const weights = await loadWeights(backend, config, tensors);
+const model = { backend, config: encoder, weights };
 
 describe("calibrate", () => {
   test("every linear layer sees every row, and the names are those of the weights", async () => {
-    const statistics = await calibrate(backend, encoder, weights, clips);
+    const statistics = await calibrate(model, clips);
     const matrices = tensors.filter(([name, { shape }]) => shape.length === 2 && !/embed|fsmn/.test(name));
     expect([...statistics.keys()].sort()).toEqual(matrices.map(([name]) => name).sort());
     for (const [name, { shape }] of matrices) {
@@ -53,9 +54,9 @@ describe("calibrate", () => {
       if (!key.startsWith("encoder.encoders0.0.norm1")) return [key, tensor];
       return [key, { ...tensor, data: new Float32Array(28).fill(key.endsWith("weight") ? 1 : 0) }];
     });
-    const normed = await loadWeights(backend, encoder, plain);
+    const normed = await loadWeights(backend, config, plain);
     const wanted = (layer: string) => layer === name;
-    const statistics = await calibrate(backend, encoder, normed, clips, wanted);
+    const statistics = await calibrate({ ...model, weights: normed }, clips, wanted);
     expect([...statistics.keys()]).toEqual([name]);
     // Rows of mean 0 and variance 1: the diagonal sums to K a row.
     const hessian = statistics.get(name)?.hessian ?? [];
@@ -68,7 +69,7 @@ describe("calibrate", () => {
 describe("measureLosses", () => {
   test("nothing is lost by the same weight, more by two bits than by six, in every layer", async () => {
     async function* probes(bits?: number): AsyncGenerator<[string, Weight]> {
-      for (const name of linearWeights(weights).keys()) {
+      for (const name of weights.linears.keys()) {
         const tensor = tensors.find(([key]) => key === name)?.[1];
         if (!tensor) throw new Error(name);
         const scheme = { bits: bits ?? 8, values: "uniform", granularity: "channel" } as const;
@@ -76,9 +77,9 @@ describe("measureLosses", () => {
         yield [name, bits ? quantizeTensor(tensor.data as Float32Array, [n, k], scheme) : tensor];
       }
     }
-    const same = await measureLosses(backend, encoder, weights, clips, probes());
-    const fine = await measureLosses(backend, encoder, weights, clips, probes(6));
-    const coarse = await measureLosses(backend, encoder, weights, clips, probes(2));
+    const same = await measureLosses(model, clips, probes());
+    const fine = await measureLosses(model, clips, probes(6));
+    const coarse = await measureLosses(model, clips, probes(2));
     expect(same.size).toBe(13);
     for (const [name, loss] of same) {
       expect(loss, name).toBeCloseTo(0, 12);

@@ -13,7 +13,7 @@ import {
 } from "../../scripts/random-weights.ts";
 import { f32ToF16 } from "../../src/tensor/f16.ts";
 import { elementCount, type HostData } from "../../src/tensor/host.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import { openModelFolder } from "../support/model.ts";
 
 interface Golden {
   seed: number;

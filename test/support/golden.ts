@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { collapse } from "../../src/model/sensevoice/ctc.ts";
 import type { SenseVoice } from "../../src/model/sensevoice/network.ts";
-import type { Query } from "../../src/model/sensevoice/prompt.ts";
+import type { Prompt } from "../../src/model/sensevoice/prompt.ts";
+import type { LinearWeight, Tensor } from "../../src/tensor/backend.ts";
 import { openSafetensors } from "../../src/weights/safetensorsFile.ts";
 import { relativeError, TOLERANCE } from "./tolerances.ts";
 
@@ -34,23 +35,23 @@ export async function readGoldenTensors(name: string): Promise<Map<string, Float
  * number, the whole by its root mean square and largest magnitude; then the tokens.
  * @returns the largest relative error of a layer
  */
-export async function expectGolden(
-  model: SenseVoice,
-  query: Query,
+export async function expectGolden<T extends Tensor, W extends LinearWeight<T>>(
+  model: SenseVoice<T, W>,
+  prompt: Prompt,
   golden: Golden,
   slice: (name: string) => Float32Array | undefined,
 ): Promise<number> {
-  const outputs: [name: string, shape: readonly number[], data: Promise<Float32Array>][] = [];
-  const { x, segments } = model.encode([query], (name, output) => {
-    outputs.push([name, output.shape, model.backend.read(output)]);
-  });
-  const greedy = await model.backend.read(model.backend.ctcGreedy(x, model.head));
+  const outputs: [name: string, shape: readonly number[], data: Float32Array][] = [];
+  const tap = async (name: string, output: T) => {
+    outputs.push([name, output.shape, await model.backend.read(output)]);
+  };
+  const { x, batch } = await model.encode([prompt], { tap });
+  [x, batch.offsets].forEach(model.backend.release);
 
   const layers = Object.keys(golden.outputs).filter((name) => name !== "logits");
   expect(outputs.map(([name]) => name)).toEqual(layers);
   let worst = 0;
-  for (const [name, shape, pending] of outputs) {
-    const data = await pending;
+  for (const [name, shape, data] of outputs) {
     const expected = golden.outputs[name];
     expect(shape, name).toEqual(expected.shape);
     const [rows, columns] = shape;
@@ -69,9 +70,8 @@ export async function expectGolden(
     for (const error of errors) expect(error, name).toBeLessThan(TOLERANCE.layer);
     worst = Math.max(worst, ...errors);
   }
-  const ids = greedy.filter((_, i) => i % 2 === 0);
-  expect(collapse(ids)).toEqual(golden.tokens);
-  model.backend.release(x);
-  model.backend.release(segments.offsets);
+  const heard = await model.recognize([prompt]);
+  expect(collapse(heard.ids[0])).toEqual(golden.tokens);
+  heard.release();
   return worst;
 }

@@ -2,13 +2,15 @@ import { describe } from "vitest";
 import { openGpu } from "../../src/kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "../../src/kernels/webgpu/backend.ts";
 import type { Gpu } from "../../src/kernels/webgpu/gpu.ts";
-import type { Backend } from "../../src/tensor/backend.ts";
 
 const probe = await openGpu();
 probe?.close();
 
+/** Whether to run what needs a GPU. */
+export const hasGpu = probe !== undefined || process.env.REQUIRE_GPU === "1";
+
 /** `describe`, shown as skipped where there is no adapter; with REQUIRE_GPU=1 a missing adapter is a failure. */
-export const describeGpu = describe.skipIf(!probe && process.env.REQUIRE_GPU !== "1");
+export const describeGpu = describe.skipIf(!hasGpu);
 
 /** A fresh device. */
 export async function testGpu(): Promise<Gpu> {
@@ -17,6 +19,6 @@ export async function testGpu(): Promise<Gpu> {
   return gpu;
 }
 
-export async function testWebgpuBackend(): Promise<Backend> {
+export async function testWebgpuBackend() {
   return webgpuBackend(await testGpu());
 }

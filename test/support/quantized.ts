@@ -1,6 +1,6 @@
-import type { Backend, Tensor } from "../../src/tensor/backend.ts";
 import { f16ToF32, f32ToF16 } from "../../src/tensor/f16.ts";
 import { BLOCK, packCodes, type QuantizedTensor } from "../../src/tensor/quantized.ts";
+import type { Computation } from "./backend.ts";
 import { randomizer } from "./random.ts";
 
 export interface RandomScheme {
@@ -81,7 +81,7 @@ export const WIDTHS = [32, 96, 256, 560];
 export const COLUMNS = [31, 256, 995];
 
 /** `linear` with a weight of the scheme at every width; the rows and columns that it leaves out its neighbours take. */
-export function linearsOf(scheme: RandomScheme, seed: number): ((backend: Backend) => Tensor)[] {
+export function linearsOf(scheme: RandomScheme, seed: number): Computation[] {
   return WIDTHS.map((k, i) => {
     const rows = ROWS[(seed + i) % ROWS.length];
     const n = COLUMNS[(seed + i) % COLUMNS.length];

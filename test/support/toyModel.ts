@@ -8,7 +8,7 @@ import { randomizer } from "./random.ts";
 /** A model of three layers with sizes that are no multiples of 32 where they can help it. */
 export const TOY: Omit<ModelConfig, "quantization" | "files"> = {
   format: "sensevoice",
-  formatVersion: 1,
+  formatVersion: 2,
   name: "toy",
   weights: "mixed",
   encoder: {
@@ -29,9 +29,9 @@ export function toyTensors(schemes: readonly (RandomScheme | undefined)[]): Map<
   const random = randomizer(1);
   let next = 0;
   return new Map(
-    modelParameters(TOY).map(({ name, shape, matrix }, i): [string, Weight] => {
+    modelParameters(TOY).map(({ name, shape, kind }, i): [string, Weight] => {
       const scheme = schemes[next % schemes.length];
-      if (!matrix || name === "embed.weight" || name.includes("fsmn")) return [name, random([...shape], 0.5)];
+      if (kind !== "linear") return [name, random([...shape], 0.5)];
       next++;
       if (scheme) return [name, randomQuantized(i, [shape[0], shape[1]], scheme)];
       const half: HostTensor = {

@@ -3,11 +3,12 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { listModels } from "../../src/cli/info.ts";
 import { convertModel } from "../../src/convert/convert.ts";
 import { f16ToF32 } from "../../src/tensor/f16.ts";
-import { findModel, home, listModels, modelPath } from "../../src/weights/home.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import { findModel, home, modelPath } from "../../src/weights/home.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
+import { openModelFolder } from "../support/model.ts";
 
 beforeEach(() => vi.stubEnv("SENSEVOICE_HOME", temporaryFolder()));
 afterEach(() => vi.unstubAllEnvs());
@@ -40,7 +41,7 @@ test("listModels: tiny, what is in home, and what is wrong with it", async () =>
   await convertModel(fixture("funasr"), modelPath("me/.half-done"), { dtype: "f16" });
   const models = await listModels();
   expect(models.map(({ dir }) => basename(dir))).toEqual(["tiny", "Mine"]);
-  expect(models.map(({ config }) => config?.name)).toEqual(["tiny", "funasr"]);
+  expect(models.map(({ name }) => name)).toEqual(["tiny", "funasr"]);
   vi.stubEnv("SENSEVOICE_HOME", join(fixture(".")));
   expect((await listModels()).length).toBe(1);
 });

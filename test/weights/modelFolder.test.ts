@@ -1,10 +1,14 @@
+import { createHash } from "node:crypto";
 import { appendFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { convertModel } from "../../src/convert/convert.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { type ModelFolder, openModelFolder } from "../../src/weights/modelFolder.ts";
+import { configText } from "../../src/model/sensevoice/configFile.ts";
+import type { ModelFiles } from "../../src/model/sensevoice/modelFiles.ts";
+import { sha256 } from "../../src/weights/file.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
+import { openModelFolder } from "../support/model.ts";
 
 async function converted(): Promise<string> {
   const dir = join(temporaryFolder(), "model");
@@ -12,7 +16,7 @@ async function converted(): Promise<string> {
   return dir;
 }
 
-async function names(folder: ModelFolder): Promise<string[]> {
+async function names(folder: ModelFiles): Promise<string[]> {
   const all: string[] = [];
   for await (const [name] of folder.tensors()) all.push(name);
   return all;
@@ -31,6 +35,57 @@ describe("a sound folder", () => {
     const buffers = new Set<ArrayBufferLike>();
     for await (const [, { data }] of floatTensors(folder)) buffers.add(data.buffer);
     expect(buffers.size).toBe((await names(folder)).length);
+  });
+});
+
+describe("config.json", () => {
+  const read = (dir: string) => readFileSync(join(dir, "config.json"), "utf8");
+  const edit = (dir: string, text: string) => writeFileSync(join(dir, "config.json"), text);
+
+  test("has the digest of itself: SHA-256 of its JSON without white space, but for the digest", async () => {
+    const { digest, ...rest } = JSON.parse(read(await converted()));
+    expect(digest).toBe(createHash("sha256").update(JSON.stringify(rest)).digest("hex"));
+  });
+
+  test("white space is free", async () => {
+    const dir = await converted();
+    edit(dir, JSON.stringify(JSON.parse(read(dir))));
+    await names(await openModelFolder(dir));
+  });
+
+  test("any number, text or field that was edited is refused", async () => {
+    const dir = await converted();
+    const text = read(dir);
+    const edits = [...text.matchAll(/-?\d+|"[^"]+"/g)].map(([token], i, all) => {
+      const other = token.startsWith('"') ? `"x${token.slice(1)}` : String(Number(token) + 2);
+      return text.slice(0, all[i].index) + other + text.slice(all[i].index + token.length);
+    });
+    edits.push(text.replace("{", '{"x": 1,'), text.replace(/,\s*"digest": ".*"/, ""));
+    expect(edits.length).toBeGreaterThan(40);
+    for (const edited of edits) {
+      edit(dir, edited);
+      await expect(openModelFolder(dir), edited).rejects.toThrow(/^\[weights\] config\.json: \S/);
+      await expect(openModelFolder(dir), edited).rejects.toThrow(SenseVoiceError);
+    }
+  });
+
+  test.each([
+    ["heads", '"attentionHeads": 2', '"attentionHeads": 4'],
+    ["frames", '"frameShiftMs": 10', '"frameShiftMs": 12'],
+    ["low frame rate", '"lfrN": 2', '"lfrN": 3'],
+  ])("sizes that also fit, %s: the digest tells", async (_, from, to) => {
+    const dir = await converted();
+    expect(read(dir)).toContain(from);
+    edit(dir, read(dir).replace(from, to));
+    await expect(openModelFolder(dir)).rejects.toThrow(
+      /^\[weights\] config\.json: digest: expected the file's own: it was changed; convert or download the model again, got "[0-9a-f]{60}…"$/,
+    );
+  });
+
+  test("nested 100 000 deep", async () => {
+    const dir = await converted();
+    edit(dir, read(dir).replace("{", `{"policy": ${"[".repeat(1e5)}${"]".repeat(1e5)},`));
+    await expect(openModelFolder(dir)).rejects.toThrow(/^\[weights\] config\.json: digest: /);
   });
 });
 
@@ -57,8 +112,8 @@ describe("a damaged folder is refused in one line", () => {
     ["no JSON", (dir) => truncateSync(join(dir, "config.json"), 20), /config\.json: expected JSON/],
     [
       "an unknown version",
-      (dir) => writeFileSync(join(dir, "config.json"), '{"format":"sensevoice","formatVersion":2}'),
-      /formatVersion: expected 1 .*, got 2/,
+      (dir) => writeFileSync(join(dir, "config.json"), '{"format":"sensevoice","formatVersion":3}'),
+      /formatVersion: expected 2 .*, got 3/,
     ],
     [
       "no config.json",
@@ -78,7 +133,7 @@ describe("a damaged folder is refused in one line", () => {
     const dir = join(temporaryFolder(), "SenseVoiceSmall");
     cpSync(fixture("funasr"), dir, { recursive: true });
     await expect(openModelFolder(dir)).rejects.toThrow(
-      /convert it first: sensevoice convert .*SenseVoiceSmall OUT/,
+      /convert it first: sensevoice convert .*SenseVoiceSmall --out OUT/,
     );
   });
 
@@ -104,8 +159,9 @@ describe("a damaged folder is refused in one line", () => {
 
   test("a configuration of another model than the weights", async () => {
     const dir = await converted();
-    const path = join(dir, "config.json");
-    writeFileSync(path, readFileSync(path, "utf8").replace('"tpBlocks": 1', '"tpBlocks": 2'));
+    const { config } = await openModelFolder(dir);
+    const other = { ...config, encoder: { ...config.encoder, tpBlocks: 2 } };
+    writeFileSync(join(dir, "config.json"), configText(other, sha256));
     await expect(names(await openModelFolder(dir))).rejects.toThrow(
       /"encoder\.tp_encoders\.1\..*" is missing/,
     );

@@ -1,19 +1,24 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { randomModelConfig } from "../../scripts/random-weights.ts";
-import { ReferenceBackend } from "../../src/kernels/reference/backend.ts";
+import { writeModelFolder } from "../../src/convert/writeModelFolder.ts";
+import { referenceBackend } from "../../src/kernels/reference/backend.ts";
+import { converterTo } from "../../src/loadEngine.ts";
+import { type ModelConfig, parseModelConfig } from "../../src/model/sensevoice/config.ts";
+import { configText } from "../../src/model/sensevoice/configFile.ts";
 import { SenseVoice } from "../../src/model/sensevoice/network.ts";
 import { modelParameters } from "../../src/model/sensevoice/parameters.ts";
-import { loadWeights, type WeightType } from "../../src/model/sensevoice/weights.ts";
-import { elementCount } from "../../src/tensor/host.ts";
+import { loadWeights } from "../../src/model/sensevoice/weights.ts";
+import type { WeightType } from "../../src/options.ts";
+import { elementCount, type HostTensor } from "../../src/tensor/host.ts";
 import { packCodes, type QuantizedTensor, type Weight } from "../../src/tensor/quantized.ts";
-import { hashFile } from "../../src/weights/file.ts";
-import { openModelFolder } from "../../src/weights/modelFolder.ts";
+import { hashFile, sha256 } from "../../src/weights/file.ts";
 import { storedParts } from "../../src/weights/quantizedParts.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
-import { writeModelFolder } from "../../src/weights/writeModelFolder.ts";
+import { WEIGHTS_FILE } from "../../src/weights/source.ts";
 import { temporaryFolder } from "../convert/folder.ts";
+import { openModelFolder } from "../support/model.ts";
 import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
@@ -79,8 +84,8 @@ describe("round trip", () => {
 test("a folder in few bits is as small as they promise, and 3 % at most", async () => {
   const config = { ...randomModelConfig("tiny"), weights: "int4" };
   let promised = 0;
-  const tensors = modelParameters(config).map(({ name, shape, matrix }): [string, Weight] => {
-    const linear = matrix && name !== "embed.weight" && !name.includes("fsmn");
+  const tensors = modelParameters(config).map(({ name, shape, kind }): [string, Weight] => {
+    const linear = kind === "linear";
     promised += elementCount(shape) * (linear ? (4 + 16 / 32) / 8 : 4);
     if (!linear) return [name, { dtype: "f32", shape, data: new Float32Array(elementCount(shape)) }];
     const [n, k] = shape;
@@ -123,13 +128,13 @@ test("loadWeights: as stored, or as the f32 that the codes stand for", async () 
   const outputs: Float32Array[] = [];
   for (const type of [undefined, "f32"] satisfies (WeightType | undefined)[]) {
     const folder = await openModelFolder(dir);
-    const backend = new ReferenceBackend();
-    const weights = await loadWeights(backend, TOY.encoder, folder.tensors(), type);
+    const backend = referenceBackend();
+    const weights = await loadWeights(backend, TOY, folder.tensors(), await converterTo(type));
     const features = { rows: 9, data: randomizer(2)([9, 56]).data as Float32Array };
-    const { x } = new SenseVoice(backend, TOY.encoder, weights).encode([
+    const { x } = await new SenseVoice(backend, TOY.encoder, weights).encode([
       { language: "auto", itn: false, features },
     ]);
-    outputs.push(await backend.read(x as Parameters<typeof backend.read>[0]));
+    outputs.push(await backend.read(x));
   }
   expect(outputs[0].every(Number.isFinite)).toBe(true);
   expect(outputs[0]).toEqual(outputs[1]);
@@ -174,40 +179,41 @@ describe("what does not fit together is refused in one line", () => {
     );
   });
 
-  /** Writes the folder's weights anew, as `change` would have them, with a right checksum. */
-  async function tamper(change: (name: string, data: Uint8Array) => [name: string, shape?: number[]]) {
-    const dir = await write([{ bits: 4, scale: 32, zeros: true }]);
-    const path = join(dir, "model.safetensors");
+  /** Writes the folder's weights anew, as `change` would have them, with right digests. */
+  async function tamper(
+    change: (name: string, tensor: HostTensor) => [name: string, tensor?: Partial<HostTensor>],
+  ) {
+    const dir = await write([{ bits: 4, scale: 32, zeros: true }, undefined]);
+    const path = join(dir, WEIGHTS_FILE);
     const file = await openSafetensors(path);
-    const entries = new Map<string, Awaited<ReturnType<typeof file.read>>>();
+    const entries = new Map<string, HostTensor>();
     for (const name of file.names) {
       const tensor = await file.read(name);
-      const { data } = tensor;
-      const [newName, shape = tensor.shape] = change(name, new Uint8Array(data.buffer));
-      entries.set(newName, { ...tensor, shape });
+      const [newName, changed] = change(name, tensor);
+      entries.set(newName, { ...tensor, ...changed });
     }
     await file.close();
     const specs = [...entries].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-    const digest = await writeSafetensors(`${path}.new`, specs, async ({ name }) => entries.get(name)!);
-    writeFileSync(path, readFileSync(`${path}.new`));
-    const config = JSON.parse(readFileSync(join(dir, "config.json"), "utf8"));
-    config.files["model.safetensors"] = digest;
-    writeFileSync(join(dir, "config.json"), JSON.stringify(config));
+    rmSync(path);
+    const weights = await writeSafetensors(path, specs, async ({ name }) => entries.get(name)!);
+    const config = parseModelConfig(JSON.parse(readFileSync(join(dir, "config.json"), "utf8")));
+    const files = { ...config.files, [WEIGHTS_FILE]: weights };
+    writeFileSync(join(dir, "config.json"), configText({ ...config, files }, sha256));
     return dir;
   }
 
   test.each<[string, Parameters<typeof tamper>[0], RegExp]>([
     [
       "an infinite scale",
-      (name, data) => {
-        if (name === `${QKV}.scales`) new Uint16Array(data.buffer)[3] = 0x7c00;
+      (name, { data }) => {
+        if (name === `${QKV}.scales`) data[3] = 0x7c00;
         return [name];
       },
-      /^\[weights: .*v\.weight\] scales: expected finite numbers, got Infinity$/,
+      /^\[weights\] enc.*v\.weight\.scales: expected finite numbers, got Infinity at 3$/,
     ],
     [
       "a zero point that is no code",
-      (name, data) => {
+      (name, { data }) => {
         if (name === `${QKV}.zeros`) data[0] = 16;
         return [name];
       },
@@ -215,21 +221,64 @@ describe("what does not fit together is refused in one line", () => {
     ],
     [
       "codes of another shape",
-      (name) => (name === `${QKV}.codes` ? [name, [8, 96]] : [name]),
+      (name) => [name, name === `${QKV}.codes` ? { shape: [8, 96] } : {}],
       /codes: expected shape \[96,8\], got \[8,96\]$/,
     ],
     ["no codes", (name) => [name === `${QKV}.codes` ? "other" : name], /the parameter ".*codes" is missing$/],
+    [
+      "codes that are floats",
+      (name) => [name, name === `${QKV}.codes` ? { dtype: "f32" } : {}],
+      /^\[weights\] .*v\.weight\.codes: expected u32, got f32$/,
+    ],
+    [
+      "zero points that are i8",
+      (name) => [name, name === `${QKV}.zeros` ? { dtype: "i8" } : {}],
+      /^\[weights\] .*v\.weight\.zeros: expected u8, got i8$/,
+    ],
   ])("reading %s", async (_, change, message) => {
     const dir = await tamper(change);
     await expect(read(dir)).rejects.toThrow(message);
   });
 
+  const EACH_KIND = [
+    "frontend.cmvn.shift",
+    "frontend.cmvn.scale",
+    "embed.weight",
+    "encoder.encoders0.0.norm1.weight",
+    "encoder.after_norm.bias",
+    "encoder.encoders.0.self_attn.fsmn_block.weight",
+    "encoder.tp_encoders.0.feed_forward.w_1.bias",
+    "encoder.encoders0.0.self_attn.linear_out.weight", // in f16
+    "ctc.ctc_lo.bias", // 31 elements
+  ];
+
+  test.each(EACH_KIND)("reading %s: NaN, ∞, and integers in the place of floats", async (changed) => {
+    const last = ({ data }: HostTensor) => data.length - 1;
+    for (const [value, half] of [
+      [Number.NaN, 0x7e00],
+      [-Infinity, 0xfc00],
+    ]) {
+      const dir = await tamper((name, tensor) => {
+        if (name === changed) tensor.data[last(tensor)] = tensor.dtype === "f16" ? half : value;
+        return [name];
+      });
+      await expect(read(dir)).rejects.toThrow(
+        new RegExp(`^\\[weights\\] ${changed}: expected finite numbers, got ${value} at \\d+$`),
+      );
+    }
+    const integers = await tamper((name, tensor) =>
+      name === changed
+        ? [name, { dtype: "u32", data: Uint32Array.from(tensor.data, () => 0x3f800000) }]
+        : [name],
+    );
+    await expect(read(integers)).rejects.toThrow(`[weights] ${changed}: expected f32, f16 or bf16, got u32`);
+  });
+
   test("reading a configuration of other weights", async () => {
     const dir = await write([SCHEMES[0]]);
-    const path = join(dir, "config.json");
-    const config = JSON.parse(readFileSync(path, "utf8"));
-    const readWith = (quantization: unknown) => {
-      writeFileSync(path, JSON.stringify({ ...config, quantization }));
+    const { config } = await openModelFolder(dir);
+    const readWith = async (quantization: ModelConfig["quantization"]) => {
+      writeFileSync(join(dir, "config.json"), configText({ ...config, quantization }, sha256));
       return read(dir);
     };
     const entry = { bits: 4, groupSize: 32 };
@@ -238,8 +287,7 @@ describe("what does not fit together is refused in one line", () => {
       /quantization\["embed\.weight"\]: there is no such linear weight/,
     );
     await expect(readWith({ ...config.quantization, [QKV]: entry })).rejects.toThrow(/codes: expected shape/);
-    const int8 = { ...config.quantization[QKV], activation: -1 };
-    await expect(readWith({ ...config.quantization, [QKV]: int8 })).rejects.toThrow(
+    await expect(readWith({ ...config.quantization, [QKV]: { ...entry, activation: -1 } })).rejects.toThrow(
       /\.activation: expected "dynamic" or a positive number, got -1$/,
     );
   });

@@ -1,7 +1,9 @@
-import type { Backend, CtcHead, LinearOptions, Norm, Segments } from "../../tensor/backend.ts";
+import { createPause } from "../../pause.ts";
+import { Arena, expectLive } from "../../tensor/arena.ts";
+import type { Backend, LinearWeight } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
-import { dequantize, type Weight } from "../../tensor/quantized.ts";
+import { dequantize } from "../../tensor/quantized.ts";
 import {
   checkAttention,
   checkFsmn,
@@ -17,106 +19,81 @@ import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
 import { type Int8Weight, linearInt8, uploadInt8 } from "./linearInt8.ts";
 
+/** f32 [N, K]; or, for a weight that is multiplied as integers, int8. */
+export interface HostWeight extends LinearWeight<HostTensor> {
+  readonly values: Float32Array | Int8Weight;
+}
+
 /** Plain loops over host memory, at once: the oracle of every test. A tensor is a HostTensor of f32 (or u32). */
-export class ReferenceBackend implements Backend {
-  readonly name = "reference";
-  readonly description = "plain loops in JavaScript";
+export function referenceBackend(): Backend<HostTensor, HostWeight> {
+  const arena = new Arena<HostTensor>(() => {}); // memory is the garbage collector's business
+  const pause = createPause();
+  const f32Tensor = (shape: readonly number[], data: Float32Array) =>
+    arena.own({ dtype: "f32", shape, data });
+  const backend: Backend<HostTensor, HostWeight> = {
+    name: "reference",
+    description: "plain loops in JavaScript",
 
-  upload(tensor: HostTensor): HostTensor {
-    if (tensor.dtype === "u32") return tensor;
-    return f32Tensor(tensor.shape, asF32(tensor));
-  }
+    upload: (tensor) =>
+      tensor.dtype === "u32" ? arena.own({ ...tensor }) : f32Tensor(tensor.shape, asF32(tensor)),
 
-  /** Weights in few bits become f32, but for those that are multiplied as integers. */
-  uploadLinear(weight: Weight): HostTensor | Int8Weight {
-    checkLinearWeight(weight);
-    if (weight.dtype !== "quantized") return this.upload(weight);
-    return weight.activation ? uploadInt8(weight) : f32Tensor(weight.shape, dequantize(weight));
-  }
+    uploadLinear(weight) {
+      checkLinearWeight(weight);
+      const { shape } = weight;
+      if (weight.dtype !== "quantized") return { shape, tensors: [], values: asF32(weight) };
+      return { shape, tensors: [], values: weight.activation ? uploadInt8(weight) : dequantize(weight) };
+    },
 
-  layerNorm(x: HostTensor, norm: HostNorm): HostTensor {
-    const sizes = checkLayerNorm(x, norm);
-    return f32Tensor(x.shape, layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), sizes));
-  }
+    layerNorm(x, norm) {
+      const sizes = checkLayerNorm(x, norm);
+      return f32Tensor(x.shape, layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), sizes));
+    },
 
-  linear(x: HostTensor, weight: HostTensor | Int8Weight, options: HostLinearOptions = {}): HostTensor {
-    const sizes = checkLinear(x, weight, options);
-    const input = f32(options.norm ? this.layerNorm(x, options.norm) : x);
-    const bias = options.bias && f32(options.bias);
-    const residual = options.residual && f32(options.residual);
-    const y =
-      weight.dtype === "int8"
-        ? linearInt8(input, weight, sizes, bias, options.relu, residual)
-        : linear(input, f32(weight), sizes, bias, options.relu, residual);
-    return f32Tensor([sizes[0], sizes[1]], y);
-  }
+    linear(x, { values, ...weight }, { norm, bias, relu, residual } = {}) {
+      const sizes = checkLinear(x, weight, { norm, bias, residual });
+      const input = norm ? layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), [sizes[0], sizes[2]]) : f32(x);
+      const rest = [sizes, bias && f32(bias), relu, residual && f32(residual)] as const;
+      const y =
+        values instanceof Float32Array ? linear(input, values, ...rest) : linearInt8(input, values, ...rest);
+      return f32Tensor([sizes[0], sizes[1]], y);
+    },
 
-  attention(qkv: HostTensor, heads: number, segments: HostSegments): HostTensor {
-    const [rows, d] = checkAttention(qkv, heads, segments);
-    return f32Tensor([rows, d], attention(f32(qkv), heads, d, segments.offsets.data));
-  }
+    attention(qkv, heads, batch) {
+      const [rows, d] = checkAttention(qkv, heads, batch);
+      return f32Tensor([rows, d], attention(f32(qkv), heads, d, batch.offsets.data));
+    },
 
-  fsmn(qkv: HostTensor, taps: HostTensor, segments: HostSegments, residual?: HostTensor): HostTensor {
-    const [rows, d, j] = checkFsmn(qkv, taps, segments, residual);
-    return f32Tensor(
-      [rows, d],
-      fsmn(f32(qkv), f32(taps), [d, j], segments.offsets.data, residual && f32(residual)),
-    );
-  }
+    fsmn(qkv, taps, batch, residual) {
+      const [rows, d, j] = checkFsmn(qkv, taps, batch, residual);
+      const y = fsmn(f32(qkv), f32(taps), [d, j], batch.offsets.data, residual && f32(residual));
+      return f32Tensor([rows, d], y);
+    },
 
-  ctcGreedy(x: HostTensor, head: HostCtcHead, banned?: number): HostTensor {
-    const logits = this.linear(x, head.weight, { bias: head.bias });
-    return f32Tensor([x.shape[0], 2], ctcGreedy(f32(logits), logits.shape[1], banned));
-  }
+    ctcGreedy(x, head, banned) {
+      const { data, shape } = backend.linear(x, head.weight, { bias: head.bias });
+      return f32Tensor([shape[0]], ctcGreedy(data as Float32Array, shape[1], banned));
+    },
 
-  ctcLogProbs(x: HostTensor, head: HostCtcHead, tokens: HostTensor, segments: HostSegments): HostTensor {
-    const [, columns] = checkTokens(x, tokens, segments);
-    const logits = this.linear(x, head.weight, { bias: head.bias });
-    return f32Tensor(
-      [x.shape[0], columns],
-      ctcLogProbs(f32(logits), logits.shape[1], tokens.data, columns, segments.offsets.data),
-    );
-  }
+    ctcLogProbs(x, head, tokens, first, rows) {
+      const columns = checkTokens(x, tokens, first, rows);
+      const width = x.shape[1];
+      const part = f32Tensor([rows, width], f32(x).subarray(first * width, (first + rows) * width));
+      const { data, shape } = backend.linear(part, head.weight, { bias: head.bias });
+      return f32Tensor([rows, columns], ctcLogProbs(data as Float32Array, shape[1], tokens.data));
+    },
 
-  scope(record: () => HostTensor): HostTensor {
-    return record();
-  }
-
-  release(): void {}
-
-  async read(tensor: HostTensor): Promise<Float32Array> {
-    return f32(tensor);
-  }
-
-  memory(): number {
-    return 0; // the garbage collector's business
-  }
-
-  close(): void {}
-}
-
-interface HostNorm extends Norm {
-  readonly gamma: HostTensor;
-  readonly beta: HostTensor;
-}
-
-interface HostLinearOptions extends LinearOptions {
-  readonly norm?: HostNorm;
-  readonly bias?: HostTensor;
-  readonly residual?: HostTensor;
-}
-
-interface HostSegments extends Segments {
-  readonly offsets: HostTensor;
-}
-
-interface HostCtcHead extends CtcHead {
-  readonly weight: HostTensor | Int8Weight;
-  readonly bias: HostTensor;
-}
-
-function f32Tensor(shape: readonly number[], data: Float32Array): HostTensor {
-  return { dtype: "f32", shape, data };
+    scope: (record) => arena.scope(record),
+    release: (item) => arena.release(item),
+    async read(tensor) {
+      expectLive("read", "tensor", tensor);
+      return f32(tensor);
+    },
+    flush: async () => pause(),
+    prepare: async () => {},
+    memory: () => 0,
+    close: () => {},
+  };
+  return backend;
 }
 
 function f32(tensor: HostTensor): Float32Array {

@@ -4,8 +4,6 @@ const { fround } = Math;
 
 /** A weight whose products are summed as integers. */
 export interface Int8Weight {
-  readonly dtype: "int8";
-  readonly shape: readonly [n: number, k: number];
   /** [N, K] */
   readonly values: Int8Array;
   readonly groupSize: number;
@@ -15,8 +13,8 @@ export interface Int8Weight {
 }
 
 export function uploadInt8(weight: QuantizedTensor): Int8Weight {
-  const { shape, groupSize, scales, activation = "dynamic" } = weight;
-  return { dtype: "int8", shape, values: Int8Array.from(valuesOf(weight)), groupSize, scales, activation };
+  const { groupSize, scales, activation = "dynamic" } = weight;
+  return { values: Int8Array.from(valuesOf(weight)), groupSize, scales, activation };
 }
 
 /** Rows of x [R, K] as whole numbers from −127 to 127, and the scale s of each; QuantizedTensor.activation has the formula. */

@@ -1,4 +1,4 @@
-import type { Segments } from "../../tensor/backend.ts";
+import type { Batch } from "../../tensor/backend.ts";
 import { checkAttention } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
@@ -10,9 +10,9 @@ const KEYS = 64;
 
 export const attention =
   (device: WasmDevice) =>
-  (qkv: WasmTensor, heads: number, segments: WasmSegments): WasmTensor => {
-    const [rows, d, width] = checkAttention(qkv, heads, segments);
-    const { offsets, lengths } = segments;
+  (qkv: WasmTensor, heads: number, batch: Batch<WasmTensor>): WasmTensor => {
+    const [rows, d, width] = checkAttention(qkv, heads, batch);
+    const { offsets, lengths } = batch;
     return device.scope(() => {
       const y = device.createTensor([rows, d]);
       const blocks = Math.ceil(Math.max(...lengths) / QUERIES);
@@ -34,7 +34,3 @@ export const attention =
       return y;
     });
   };
-
-export interface WasmSegments extends Segments {
-  readonly offsets: WasmTensor;
-}

@@ -9,6 +9,7 @@ import { linear, uploadLinear } from "./linear.ts";
 import { loadKernels } from "./module.ts";
 import { coreCount } from "./platform.ts";
 import { upload } from "./upload.ts";
+import type { WasmWeight } from "./weight.ts";
 
 const MAX_THREADS = 64;
 
@@ -18,15 +19,19 @@ const MAX_THREADS = 64;
  * @param options.threads 1 to 64; the CPU's cores unless given
  * @throws SenseVoiceError if there is no such number of threads, or no memory
  */
-export async function createWasmBackend(options: { readonly threads?: number } = {}): Promise<Backend> {
+export async function createWasmBackend(
+  options: { readonly threads?: number } = {},
+): Promise<Backend<WasmTensor, WasmWeight>> {
   const threads = options.threads ?? Math.min(await coreCount(), MAX_THREADS);
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
-    throw new SenseVoiceError(`[wasm] threads: expected 1 to ${MAX_THREADS}, got ${threads}`);
+    throw new SenseVoiceError(
+      `[cpu] threads: expected a whole number from 1 to ${MAX_THREADS}, got ${typeof threads === "number" ? threads : JSON.stringify(threads)}`,
+    );
   }
   const kernels = await loadKernels();
   const device = new WasmDevice(kernels, threads);
   return {
-    name: "wasm",
+    name: "cpu",
     description: `CPU, WebAssembly ${kernels.instructions}, ${device.threads} thread${device.threads > 1 ? "s" : ""}`,
     upload: upload(device),
     uploadLinear: uploadLinear(device),
@@ -36,9 +41,11 @@ export async function createWasmBackend(options: { readonly threads?: number } =
     fsmn: fsmn(device),
     ctcGreedy: ctcGreedy(device),
     ctcLogProbs: ctcLogProbs(device),
-    scope: (record: () => WasmTensor) => device.scope(record),
-    release: (tensor: WasmTensor) => device.release(tensor),
-    read: (tensor: WasmTensor) => device.read(tensor),
+    scope: (record) => device.scope(record),
+    release: (item) => device.release(item),
+    read: (tensor) => device.read(tensor),
+    flush: () => device.flush(),
+    prepare: async () => {}, // compiled already
     memory: () => device.bytes,
     close: () => device.close(),
   };

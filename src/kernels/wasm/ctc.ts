@@ -1,6 +1,5 @@
 import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens } from "../checks.ts";
-import type { WasmSegments } from "./attention.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { MAX_TILE_ROWS, packRows } from "./linear.ts";
 import type { WasmWeight } from "./weight.ts";
@@ -11,58 +10,59 @@ const TOKENS = 64;
 const CHUNK = 1024;
 const NONE = 0xffffffff;
 
-/** Tokens [B, columns] whose logits are asked for. */
-interface Chosen {
-  readonly tokens: WasmTensor;
-  readonly columns: number;
-  readonly offsets: WasmTensor;
-}
+type Head = CtcHead<WasmTensor, WasmWeight>;
 
 export const ctcGreedy =
   (device: WasmDevice) =>
-  (x: WasmTensor, head: WasmCtcHead, banned = NONE): WasmTensor =>
-    ctc(device, x, head, device.createTensor([x.shape[0], 2]), banned);
+  (x: WasmTensor, head: Head, banned = NONE): WasmTensor => {
+    const [rows] = checkLinear(x, head.weight, { bias: head.bias });
+    return ctc(device, x, head, device.createTensor([rows]), { first: 0, rows, banned });
+  };
 
 export const ctcLogProbs =
   (device: WasmDevice) =>
-  (x: WasmTensor, head: WasmCtcHead, tokens: WasmTensor, segments: WasmSegments): WasmTensor => {
-    const [, columns] = checkTokens(x, tokens, segments);
-    const y = device.createTensor([x.shape[0], columns]);
-    return ctc(device, x, head, y, NONE, { tokens, columns, offsets: segments.offsets });
+  (x: WasmTensor, head: Head, tokens: WasmTensor, first: number, rows: number): WasmTensor => {
+    checkLinear(x, head.weight, { bias: head.bias });
+    const columns = checkTokens(x, tokens, first, rows);
+    const y = device.createTensor([rows, columns]);
+    return ctc(device, x, head, y, { first, rows, banned: NONE, tokens });
   };
 
-/** Fills y [R, 2], or [R, columns] where tokens are chosen. */
+interface Task {
+  /** Rows of x: y's row r is x's row first + r. */
+  readonly first: number;
+  readonly rows: number;
+  readonly banned: number;
+  /** Those whose log-probabilities are asked for. */
+  readonly tokens?: WasmTensor;
+}
+
+/** Fills y: [rows] with the best tokens, or [rows, columns] where tokens are given. */
 function ctc(
   device: WasmDevice,
   x: WasmTensor,
-  { weight, bias }: WasmCtcHead,
+  { weight, bias }: Head,
   y: WasmTensor,
-  banned: number,
-  chosen?: Chosen,
+  { first, rows: total, banned, tokens }: Task,
 ): WasmTensor {
-  const [total, vocab, k] = checkLinear(x, weight, { bias });
-  const columns = chosen?.columns ?? 0;
+  const [vocab, k] = weight.shape;
+  const columns = tokens?.shape[0] ?? 0;
   const partCount = Math.ceil(vocab / TOKENS);
   const scratchBytes = 4 * (TOKENS * (MAX_TILE_ROWS + k) + Math.ceil(columns / 4) * 4);
-  for (let first = 0; first < total; first += CHUNK) {
-    const rows = Math.min(CHUNK, total - first);
+  for (let start = 0; start < total; start += CHUNK) {
+    const rows = Math.min(CHUNK, total - start);
     device.scope(() => {
-      const packed = packRows(device, x, weight, rows, undefined, first);
+      const packed = packRows(device, x, weight, rows, undefined, first + start);
       const parts = device.createTensor([partCount, rows, 4]);
       const scratch = device.scratch(scratchBytes);
       device.record(
         "ctc",
         ...[packed, weight.description, bias, banned, parts, rows, vocab],
-        ...[chosen?.tokens, columns, chosen?.offsets, first, y, scratch, scratchBytes],
+        ...[tokens, columns, start, y, scratch, scratchBytes],
       );
-      device.record("ctcMerge", parts, partCount, rows, first, columns, y);
+      device.record("ctcMerge", parts, partCount, rows, start, columns, y);
       return y;
     });
   }
   return y;
-}
-
-interface WasmCtcHead extends CtcHead {
-  readonly weight: WasmWeight;
-  readonly bias: WasmTensor;
 }

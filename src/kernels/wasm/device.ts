@@ -1,10 +1,11 @@
 import { SenseVoiceError } from "../../error.ts";
-import type { Tensor } from "../../tensor/backend.ts";
+import { Arena, expectLive } from "../../tensor/arena.ts";
+import type { LinearWeight, Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
 import type { Int8Products } from "./formats.ts";
 import { Heap } from "./memory.ts";
 import type { KernelModule } from "./module.ts";
-import { KERNELS, type KernelName, Pool } from "./threads.ts";
+import { KERNELS, type KernelName, ThreadPool } from "./threads.ts";
 
 /** A tensor in the kernels' memory. */
 export interface WasmTensor extends Tensor {
@@ -38,8 +39,9 @@ export class WasmDevice {
   readonly int8: readonly Int8Products[];
   readonly #memory: WebAssembly.Memory | undefined;
   readonly #heap = new Heap((bytes) => this.#grow(bytes));
-  readonly #pool: Pool;
-  readonly #scopes: Set<WasmTensor>[] = [];
+  readonly #pool: ThreadPool;
+  readonly #arena = new Arena<WasmTensor>(({ pointer, bytes }) => this.#heap.release(pointer, bytes));
+  #running = 0;
   #commands: number[] = [];
   #uploads: Uint8Array<ArrayBuffer>[] = [];
   #inputs = new Set<Origin>();
@@ -52,7 +54,7 @@ export class WasmDevice {
     const shared = typeof SharedArrayBuffer !== "undefined";
     this.threads = shared ? threads : 1;
     this.#memory = shared ? createMemory() : undefined;
-    this.#pool = new Pool({ module, memory: this.#memory, threads: this.threads });
+    this.#pool = new ThreadPool({ module, memory: this.#memory, threads: this.threads });
   }
 
   get bytes(): number {
@@ -63,7 +65,7 @@ export class WasmDevice {
   createTensor(shape: readonly number[], dtype: DType = "f32", positive = false): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     const pointer = this.#heap.acquire(bytes);
-    return this.#adopt({ shape, dtype, bytes, pointer, origin: this.#origin, positive });
+    return this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin, positive });
   }
 
   /** A tensor of these numbers. They travel with the commands: work under way may still use the memory. */
@@ -74,15 +76,20 @@ export class WasmDevice {
   }
 
   /**
-   * A tensor of a weight's numbers, with zeros behind them as far as `shape` goes. Weights are many and are never
-   * replaced, so they go straight into memory that nothing has used before, without a copy to send.
+   * A tensor of a weight's numbers, with zeros behind them as far as `shape` goes. Weights are large, so they go
+   * straight into the memory, without a copy to send: where work is under way, into memory that it does not use.
    */
   uploadWeight(shape: readonly number[], dtype: DType, data: HostData): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
-    const pointer = this.#heap.acquireFresh(bytes);
-    const tensor = this.#adopt({ shape, dtype, bytes, pointer, origin: this.#origin });
-    if (this.#memory) new Uint8Array(this.#memory.buffer, pointer).set(bytesOf(data));
-    else this.#addUpload(tensor, data);
+    const idle = this.#running === 0 && this.#commands.length === 0;
+    const pointer = idle ? this.#heap.acquire(bytes) : this.#heap.acquireFresh(bytes);
+    const tensor = this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin });
+    if (!this.#memory) this.#addUpload(tensor, data);
+    else {
+      const target = new Uint8Array(this.#memory.buffer, pointer, bytes);
+      target.set(bytesOf(data));
+      target.fill(0, data.byteLength);
+    }
     return tensor;
   }
 
@@ -104,38 +111,28 @@ export class WasmDevice {
 
   /** See Backend.scope. Memory comes back at once: commands run in order, so the next one can use it. */
   scope(record: () => WasmTensor): WasmTensor {
-    const made = new Set<WasmTensor>();
-    this.#scopes.push(made);
-    let kept: WasmTensor | undefined;
-    try {
-      kept = record();
-      return kept;
-    } finally {
-      this.#scopes.pop();
-      for (const tensor of made) if (tensor !== kept) this.#heap.release(tensor.pointer, tensor.bytes);
-      if (kept && made.has(kept)) this.#scopes.at(-1)?.add(kept);
-    }
+    return this.#arena.scope(record);
   }
 
-  release(tensor: WasmTensor): void {
-    this.#scopes.at(-1)?.delete(tensor);
-    this.#heap.release(tensor.pointer, tensor.bytes);
+  release(item: WasmTensor | LinearWeight<WasmTensor>): void {
+    this.#arena.release(item);
   }
 
   /** Runs what is recorded and copies a tensor's f32 numbers back. */
   async read(tensor: WasmTensor): Promise<Float32Array> {
     if (this.#closed) throw this.#closed;
+    expectLive("read", "tensor", tensor);
     this.#inputs.add(tensor.origin);
     return this.#submit({ pointer: tensor.pointer, count: elementCount(tensor.shape) });
   }
 
-  /** Starts what is recorded. If it fails, the tensors that it should have filled cannot be used. */
-  flush(): void {
-    this.#submit({ pointer: 0, count: 0 }).catch(() => {});
+  /** See Backend.flush. If it fails, the tensors that it should have filled cannot be used. */
+  async flush(): Promise<void> {
+    await this.#submit({ pointer: 0, count: 0 });
   }
 
   close(): void {
-    this.#closed ??= new SenseVoiceError("[wasm] the engine is closed: create a new one");
+    this.#closed ??= new SenseVoiceError("[cpu] the engine is closed: create a new one");
     this.#pool.close(this.#closed);
   }
 
@@ -151,12 +148,15 @@ export class WasmDevice {
     this.#inputs = new Set();
     this.#commands = [];
     this.#uploads = [];
+    this.#running++;
     try {
       for (const { failure } of inputs) if (failure) throw failure;
       return await this.#pool.run(batch);
     } catch (error) {
       origin.failure = error as SenseVoiceError;
       throw error;
+    } finally {
+      this.#running--;
     }
   }
 
@@ -165,15 +165,10 @@ export class WasmDevice {
     this.#uploads.push(bytesOf(data).slice());
   }
 
-  #adopt(tensor: WasmTensor): WasmTensor {
-    this.#scopes.at(-1)?.add(tensor);
-    return tensor;
-  }
-
   #grow(bytes: number): void {
     const outOfMemory = () =>
       new SenseVoiceError(
-        `[wasm] out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB are needed: use shorter clips, fewer at a time, or lighter weights`,
+        `[cpu] out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB are needed: use shorter clips, fewer at a time, or lighter weights`,
       );
     if (bytes > MAX_BYTES) throw outOfMemory();
     if (!this.#memory || bytes <= this.#memory.buffer.byteLength) return;
@@ -190,7 +185,7 @@ function createMemory(): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: 2, maximum: MAX_BYTES / PAGE, shared: true });
   } catch {
-    throw new SenseVoiceError("[wasm] out of memory: no 4 GiB of addresses are left: close other engines");
+    throw new SenseVoiceError("[cpu] out of memory: no 4 GiB of addresses are left: close other engines");
   }
 }
 

@@ -1,9 +1,8 @@
-import type { LinearOptions } from "../../tensor/backend.ts";
+import type { LinearOptions, Norm } from "../../tensor/backend.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
-import type { WasmNorm } from "./layerNorm.ts";
 import { uploadCodes } from "./linearCodes.ts";
 import { uploadFloats } from "./linearFloats.ts";
 import type { WasmWeight } from "./weight.ts";
@@ -19,13 +18,13 @@ export const uploadLinear =
     checkLinearWeight(weight);
     const uploaded =
       weight.dtype === "quantized" ? uploadCodes(device, weight) : uploadFloats(device, weight);
-    device.flush(); // packing goes on while the next weight is read
+    device.flush().catch(() => {}); // packing goes on while the next weight is read
     return uploaded;
   };
 
 export const linear =
   (device: WasmDevice) =>
-  (x: WasmTensor, weight: WasmWeight, options: WasmLinearOptions = {}): WasmTensor => {
+  (x: WasmTensor, weight: WasmWeight, options: LinearOptions<WasmTensor> = {}): WasmTensor => {
     const [rows, n, k] = checkLinear(x, weight, options);
     const { norm, bias, relu, residual } = options;
     return device.scope(() => {
@@ -53,7 +52,7 @@ export function packRows(
   x: WasmTensor,
   { format, description }: WasmWeight,
   rows: number,
-  norm?: WasmNorm,
+  norm?: Norm<WasmTensor>,
   firstRow = 0,
 ): WasmTensor {
   const k = x.shape[1];
@@ -68,10 +67,4 @@ export function packRows(
   const scratch = device.scratch(MAX_TILE_ROWS * k * 4);
   device.record("packRows", x, firstRow, norm?.gamma, norm?.beta, packed, rows, k, scratch);
   return packed;
-}
-
-interface WasmLinearOptions extends LinearOptions {
-  readonly norm?: WasmNorm;
-  readonly bias?: WasmTensor;
-  readonly residual?: WasmTensor;
 }

@@ -1,6 +1,6 @@
 import { packCodes } from "../../tensor/quantized.ts";
 import { FORMATS, type Int8Products, PRODUCTS } from "./formats.ts";
-import { readBeside } from "./platform.ts";
+import { readKernels } from "./platform.ts";
 
 /** A build of assembly/ and what it computes with. */
 export interface KernelModule {
@@ -30,7 +30,7 @@ const RELAXED: readonly Int8Products[] = [
  * as far as they pass a test, else plain SIMD.
  */
 export async function loadKernels(): Promise<KernelModule> {
-  const relaxed = await readBeside("kernels-relaxed.wasm");
+  const relaxed = await readKernels("relaxed");
   if (WebAssembly.validate(relaxed)) {
     const module = await WebAssembly.compile(relaxed);
     if (multipliesFloats(module)) {
@@ -38,7 +38,7 @@ export async function loadKernels(): Promise<KernelModule> {
       return { module, instructions: "relaxed SIMD", int8: [...int8, I16] };
     }
   }
-  const plain = await readBeside("kernels.wasm");
+  const plain = await readKernels("plain");
   return { module: await WebAssembly.compile(plain), instructions: "SIMD", int8: [I16] };
 }
 

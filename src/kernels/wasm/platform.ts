@@ -1,7 +1,7 @@
 import { SenseVoiceError } from "../../error.ts";
 
-/** What differs between Node and a browser; nothing else here imports from `node:`. */
-const inNode = typeof process !== "undefined" && Boolean(process.versions?.node);
+/** What differs between Node and a browser. Node's modules are asked for in a way that bundlers do not see. */
+const node = typeof process === "undefined" ? undefined : process.getBuiltinModule;
 
 export interface Thread {
   post(message: unknown, transfer?: ArrayBuffer[]): void;
@@ -18,9 +18,8 @@ export interface ThreadEvents {
 
 /** Starts worker.js, which lies beside this file. */
 export async function startThread({ onMessage, onFailure }: ThreadEvents): Promise<Thread> {
-  const url = new URL("./worker.js", import.meta.url);
-  if (!inNode) {
-    const worker = new Worker(url, { type: "module" });
+  if (!node) {
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => onMessage(data);
     worker.onerror = ({ message }) => onFailure(message);
     return {
@@ -29,9 +28,9 @@ export async function startThread({ onMessage, onFailure }: ThreadEvents): Promi
       stop: async () => worker.terminate(),
     };
   }
-  const { Worker: NodeWorker } = await import("node:worker_threads");
+  const { Worker: NodeWorker } = node("node:worker_threads");
   // The options of the process (loaders, say) are not for this worker, which is plain JavaScript.
-  const worker = new NodeWorker(url, { execArgv: [] });
+  const worker = new NodeWorker(new URL("./worker.js", import.meta.url), { execArgv: [] });
   worker.on("message", onMessage);
   worker.on("error", (error) => onFailure(error instanceof Error ? error.message : String(error)));
   worker.on("exit", (code) => onFailure(`exit code ${code}`));
@@ -43,24 +42,33 @@ export async function startThread({ onMessage, onFailure }: ThreadEvents): Promi
   };
 }
 
-/** The bytes of a file beside this one. */
-export async function readBeside(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = new URL(name, import.meta.url);
+/** The bytes of one of the module's two builds, which lie beside this file. */
+export async function readKernels(build: "plain" | "relaxed"): Promise<Uint8Array<ArrayBuffer>> {
+  // Literal addresses, so that a bundler finds the files.
+  const url =
+    build === "plain"
+      ? new URL("./kernels.wasm", import.meta.url)
+      : new URL("./kernels-relaxed.wasm", import.meta.url);
   try {
-    if (!inNode) return new Uint8Array(await (await fetch(url)).arrayBuffer());
-    return new Uint8Array(await (await import("node:fs/promises")).readFile(url));
+    if (node) return new Uint8Array(await node("node:fs").promises.readFile(url));
+    const response = await fetch(url);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
   } catch {
-    throw new SenseVoiceError(`[wasm] expected ${url.pathname}, found none: run npm run build:wasm`);
+    // falls through to the error below
   }
+  const remedy = node ? "run npm run build:wasm" : "serve it beside the script";
+  throw new SenseVoiceError(`[cpu] expected ${url.pathname}, found none: ${remedy}`);
 }
 
 /** Cores to compute on: the ones this process may use, less the second threads of one core where Linux tells. */
 export async function coreCount(): Promise<number> {
-  if (!inNode) return navigator.hardwareConcurrency || 1;
-  const [os, { readFile }] = await Promise.all([import("node:os"), import("node:fs/promises")]);
-  const info = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
+  if (!node) return navigator.hardwareConcurrency || 1;
+  const available = node("node:os").availableParallelism();
+  const info = await node("node:fs")
+    .promises.readFile("/proc/cpuinfo", "utf8")
+    .catch(() => "");
   const cores = new Set(info.match(/^physical id\s*:.*(\n.+)*?\ncore id\s*:.*/gm)?.map(coreName));
-  return cores.size > 0 ? Math.min(cores.size, os.availableParallelism()) : os.availableParallelism();
+  return cores.size > 0 ? Math.min(cores.size, available) : available;
 }
 
 /** "socket core" of the lines of /proc/cpuinfo from `physical id` to `core id`. */

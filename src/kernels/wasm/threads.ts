@@ -28,7 +28,7 @@ export interface Batch {
   readonly bytes: number;
 }
 
-export interface PoolOptions {
+export interface ThreadPoolOptions {
   readonly module: WebAssembly.Module;
   /** Shared by the threads; without it the only thread makes one of its own. */
   readonly memory: WebAssembly.Memory | undefined;
@@ -44,8 +44,8 @@ interface Pending {
  * Worker threads that take batches in the order in which they come. If one of them dies, all are stopped, what they
  * had not finished is rejected, and the next batch starts new ones: the memory is still there.
  */
-export class Pool {
-  readonly #options: PoolOptions;
+export class ThreadPool {
+  readonly #options: ThreadPoolOptions;
   readonly #pending: Pending[] = [];
   #threads: Promise<Thread[]> | undefined;
   /** Counts the sets of threads there have been, so that news of an old one is told from news of this one. */
@@ -54,7 +54,7 @@ export class Pool {
   /** Set once no batch can be run any more. */
   #end: SenseVoiceError | undefined;
 
-  constructor(options: PoolOptions) {
+  constructor(options: ThreadPoolOptions) {
     this.#options = options;
   }
 
@@ -80,12 +80,13 @@ export class Pool {
   }
 
   async #start(): Promise<Thread[]> {
+    const generation = this.#generation;
     await this.#stopped; // a thread that still runs could write into memory that is used anew
     const { module, memory, threads: count } = this.#options;
     if (memory) new Uint32Array(memory.buffer, 0, 1024).fill(0); // see assembly/threads.ts
-    const generation = this.#generation;
     const onFailure = (reason: string) => this.#fail(generation, reason);
     const onMessage = (numbers: unknown) => {
+      if (generation !== this.#generation) return; // an answer to what was rejected already
       this.#pending.shift()?.resolve(numbers as Float32Array);
       if (this.#pending.length === 0) threads[0].keepAlive(false);
     };
@@ -103,7 +104,7 @@ export class Pool {
     const outcome = this.#options.memory
       ? "what was under way is lost, the next run starts new ones"
       : "the model is lost, create a new engine";
-    const error = new SenseVoiceError(`[wasm] a worker thread died (${reason}): ${outcome}`);
+    const error = new SenseVoiceError(`[cpu] a worker thread died (${reason}): ${outcome}`);
     if (!this.#options.memory) this.#end = error;
     this.#stop(error);
   }

@@ -5,7 +5,7 @@ import { FORMATS, PRODUCTS, type Products } from "./formats.ts";
 const NONE: Products = { kind: "i16", offset: 0 };
 
 /** A weight [N, K] on the device. */
-export interface WasmWeight extends LinearWeight {
+export interface WasmWeight extends LinearWeight<WasmTensor> {
   readonly format: keyof typeof FORMATS;
   /** What assembly/weight.ts calls Weight: for any x, and for one without negative numbers. */
   readonly description: WasmTensor;
@@ -47,5 +47,7 @@ export function describeWeight(
   const { any, positive } = codes?.products ?? { any: NONE, positive: NONE };
   const description = describe(any);
   const descriptionForPositive = positive === any ? description : describe(positive);
-  return { shape, format, description, descriptionForPositive };
+  const parts = [panels, scales, zeros, tables, description];
+  const tensors = new Set([...parts, descriptionForPositive].filter((tensor) => tensor !== undefined));
+  return { shape, tensors: [...tensors], format, description, descriptionForPositive };
 }

@@ -1,8 +1,10 @@
 /**
  * One thread of the pool, in Node or a browser. Plain JavaScript, so that a worker can start it from the sources as
- * well. The first message is the Start of pool.ts, each later one a Batch; thread 0 answers each Batch.
+ * well. The first message starts it (threads.ts), each later one a Batch; thread 0 answers each Batch.
  */
-const port = globalThis.postMessage ? globalThis : (await import("node:worker_threads")).parentPort;
+const port = globalThis.postMessage
+  ? globalThis
+  : globalThis.process.getBuiltinModule("node:worker_threads").parentPort;
 
 /** @type {(message: any) => void} */
 let receive = start;
@@ -27,9 +29,9 @@ function start({ module, memory, thread, threads, kernelNames }) {
       exports.barrier();
       i = end;
     }
-    if (thread > 0) return;
-    const numbers = new Float32Array(result.count);
-    numbers.set(new Float32Array(own.buffer, result.pointer, result.count));
-    port.postMessage(numbers, [numbers.buffer]);
+    const numbers = new Float32Array(thread === 0 ? result.count : 0);
+    numbers.set(new Float32Array(own.buffer, result.pointer, numbers.length));
+    exports.barrier(); // no thread begins the next batch, which may write there, before the copy is made
+    if (thread === 0) port.postMessage(numbers, [numbers.buffer]);
   };
 }

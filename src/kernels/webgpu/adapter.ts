@@ -68,7 +68,7 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     "maxComputeInvocationsPerWorkgroup",
     "maxComputeWorkgroupSizeX",
   ] as const;
-  const features = (["shader-f16", "timestamp-query"] as const).filter((f) => adapter.features.has(f));
+  const features = (["shader-f16"] as const).filter((f) => adapter.features.has(f));
   try {
     return await adapter.requestDevice({
       requiredFeatures: features,

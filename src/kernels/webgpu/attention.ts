@@ -1,4 +1,4 @@
-import type { Segments } from "../../tensor/backend.ts";
+import type { Batch } from "../../tensor/backend.ts";
 import { checkAttention } from "../checks.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 
@@ -69,11 +69,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = 1u; i < ${PARTS}; i++) { top = max(top, weights[mine + i]); }
     partial[lane] = top;
     workgroupBarrier();
-    var shrink = array<f32, ${QUERIES}>(); // what older sums are worth under the new maximum
+    var rescale = array<f32, ${QUERIES}>(); // what older sums are worth under the new maximum
     for (var j = 0u; j < ${QUERIES}; j++) {
       var best = maxima[j];
       for (var i = 0u; i < ${PARTS}; i++) { best = max(best, partial[j * ${PARTS} + i]); }
-      shrink[j] = exp(maxima[j] - best);
+      rescale[j] = exp(maxima[j] - best);
       maxima[j] = best;
     }
     workgroupBarrier();
@@ -86,9 +86,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     partial[lane] = tileSum;
     workgroupBarrier();
     for (var j = 0u; j < ${QUERIES}; j++) {
-      totals[j] *= shrink[j];
+      totals[j] *= rescale[j];
       for (var i = 0u; i < ${PARTS}; i++) { totals[j] += partial[j * ${PARTS} + i]; }
-      for (var c = 0u; c < COLUMNS; c++) { sum[j][c] *= shrink[j]; }
+      for (var c = 0u; c < COLUMNS; c++) { sum[j][c] *= rescale[j]; }
     }
 
     // weights · v, this lane's columns.
@@ -117,19 +117,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 export const attention =
   (gpu: Gpu) =>
-  (qkv: GpuTensor, heads: number, segments: GpuSegments): GpuTensor => {
-    const [rows, d, width] = checkAttention(qkv, heads, segments);
+  (qkv: GpuTensor, heads: number, batch: Batch<GpuTensor>): GpuTensor => {
+    const [rows, d, width] = checkAttention(qkv, heads, batch);
     const y = gpu.createTensor([rows, d]);
     gpu.dispatch({
+      name: "attention",
       wgsl: attentionWgsl(width),
       params: [d],
-      reads: [qkv, segments.offsets],
+      reads: [qkv, batch.offsets],
       writes: [y],
-      workgroups: [Math.ceil(Math.max(...segments.lengths) / QUERIES), heads, segments.lengths.length],
+      workgroups: [Math.ceil(Math.max(...batch.lengths) / QUERIES), heads, batch.lengths.length],
     });
     return y;
   };
-
-export interface GpuSegments extends Segments {
-  readonly offsets: GpuTensor;
-}

@@ -1,19 +1,19 @@
 import type { Backend } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
-import type { HostTensor } from "../../tensor/host.ts";
 import { attention } from "./attention.ts";
 import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
 import { fsmn } from "./fsmn.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear, uploadLinear } from "./linear.ts";
+import type { GpuWeight } from "./linearFrame.ts";
 
 /** The model's operations as WGSL kernels; each is in the file of its name. */
-export function webgpuBackend(gpu: Gpu): Backend {
+export function webgpuBackend(gpu: Gpu): Backend<GpuTensor, GpuWeight> {
   return {
     name: "webgpu",
     description: gpu.name,
-    upload: (tensor: HostTensor) => {
+    upload: (tensor) => {
       const dtype = tensor.dtype === "u32" ? "u32" : "f32";
       const uploaded = gpu.createTensor(tensor.shape, dtype);
       gpu.write(uploaded, dtype === "u32" ? tensor.data : asF32(tensor));
@@ -26,9 +26,11 @@ export function webgpuBackend(gpu: Gpu): Backend {
     fsmn: fsmn(gpu),
     ctcGreedy: ctcGreedy(gpu),
     ctcLogProbs: ctcLogProbs(gpu),
-    scope: (record: () => GpuTensor) => gpu.scope(record),
-    release: (tensor: GpuTensor) => gpu.release(tensor),
-    read: (tensor: GpuTensor) => gpu.read(tensor),
+    scope: (record) => gpu.scope(record),
+    release: (item) => gpu.release(item),
+    read: (tensor) => gpu.read(tensor),
+    flush: () => gpu.flush(),
+    prepare: (record) => gpu.prepare(record),
     memory: () => gpu.bytes,
     close: () => gpu.close(),
   };

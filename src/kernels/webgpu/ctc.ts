@@ -1,7 +1,7 @@
 import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens } from "../checks.ts";
-import type { GpuSegments } from "./attention.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
+import { reduction } from "./layerNorm.ts";
 import { inputDispatch } from "./linear.ts";
 import { type GpuWeight, linearDispatch } from "./linearFrame.ts";
 
@@ -10,38 +10,29 @@ const LANES = 64;
 const CHUNK = 512;
 const NONE = 0xffffffff;
 
-/**
- * Over a row of logits each lane keeps the best of its share, and Σ exp(x − best); then the lanes merge by twos.
- * `ids` has the best token that is not banned; `tops` and `sums` are of the whole row, for log Σ exp.
- */
-const REDUCE = /* wgsl */ `
+/** Each lane keeps the best of its share of a row of logits that is not banned; then the lanes merge by twos. */
+const GREEDY = /* wgsl */ `
+struct Params { vocab: u32, firstRow: u32, banned: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 var<workgroup> ids: array<u32, ${LANES}>;
 var<workgroup> bests: array<f32, ${LANES}>;
-var<workgroup> tops: array<f32, ${LANES}>;
-var<workgroup> sums: array<f32, ${LANES}>;
 
-fn reduce(start: u32, vocab: u32, banned: u32, lane: u32) {
+@compute @workgroup_size(${LANES})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let start = group.x * p.vocab;
   var id = ${NONE}u;
   var best = -3e38;
-  var top = -3e38;
-  var sum = 0.0;
-  for (var v = lane; v < vocab; v += ${LANES}) {
+  for (var v = lane; v < p.vocab; v += ${LANES}) {
     let x = logits[start + v];
-    if (x > top) {
-      sum = sum * exp(top - x) + 1.0;
-      top = x;
-    } else {
-      sum += exp(x - top);
-    }
-    if (v != banned && (x > best || id == ${NONE}u)) {
+    if (v != p.banned && (x > best || id == ${NONE}u)) {
       best = x;
       id = v;
     }
   }
   ids[lane] = id;
   bests[lane] = best;
-  tops[lane] = top;
-  sums[lane] = sum;
   workgroupBarrier();
   for (var half = ${LANES / 2}u; half > 0; half /= 2) {
     if (lane < half) {
@@ -50,65 +41,56 @@ fn reduce(start: u32, vocab: u32, banned: u32, lane: u32) {
         bests[lane] = bests[other];
         ids[lane] = ids[other];
       }
-      let high = max(tops[lane], tops[other]);
-      sums[lane] = sums[lane] * exp(tops[lane] - high) + sums[other] * exp(tops[other] - high);
-      tops[lane] = high;
     }
     workgroupBarrier();
   }
+  if (lane == 0) { y[p.firstRow + group.x] = f32(ids[0]); }
 }`;
 
-const GREEDY = /* wgsl */ `
-struct Params { vocab: u32, firstRow: u32, banned: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec2<f32>>;
-${REDUCE}
-@compute @workgroup_size(${LANES})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  reduce(group.x * p.vocab, p.vocab, p.banned, lane);
-  if (lane == 0) {
-    y[p.firstRow + group.x] = vec2(f32(ids[0]), exp(bests[0] - tops[0]) / sums[0]);
-  }
-}`;
-
+/** log Σ exp(x) of a row of logits, in two passes; then the chosen logits less that. */
 const LOG_PROBS = /* wgsl */ `
 struct Params { vocab: u32, firstRow: u32, columns: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> tokens: array<u32>;
-@group(0) @binding(3) var<storage, read> offsets: array<u32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
-${REDUCE}
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+var<workgroup> partial: array<f32, ${LANES}>;
+${reduction("largest", "max(a, b)")}
+${reduction("total", "a + b")}
+
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let start = group.x * p.vocab;
-  reduce(start, p.vocab, ${NONE}u, lane);
-  let row = p.firstRow + group.x;
-  var clip = 0u;
-  while (row >= offsets[clip + 1]) { clip++; }
-  for (var l = lane; l < p.columns; l += ${LANES}) {
-    y[row * p.columns + l] = logits[start + tokens[clip * p.columns + l]] - tops[0] - log(sums[0]);
-  }
+  var top = -3e38;
+  for (var v = lane; v < p.vocab; v += ${LANES}) { top = max(top, logits[start + v]); }
+  top = largest(lane, top);
+  var sum = 0.0;
+  for (var v = lane; v < p.vocab; v += ${LANES}) { sum += exp(logits[start + v] - top); }
+  let logSum = top + log(total(lane, sum));
+  let out = (p.firstRow + group.x) * p.columns;
+  for (var l = lane; l < p.columns; l += ${LANES}) { y[out + l] = logits[start + tokens[l]] - logSum; }
 }`;
 
-/** Fills y by calling `consume` with the logits of CHUNK rows after another. */
+type Head = CtcHead<GpuTensor, GpuWeight>;
+
+/** Fills y, whose row r is about x's row first + r, by calling `consume` with the logits of CHUNK rows after another. */
 function forChunks(
   gpu: Gpu,
   x: GpuTensor,
-  { weight, bias }: GpuCtcHead,
+  { weight, bias }: Head,
   y: GpuTensor,
+  first: number,
   consume: (logits: GpuTensor, firstRow: number, rows: number) => void,
 ): GpuTensor {
-  const [total] = checkLinear(x, weight, { bias });
+  const total = y.shape[0];
   const input = inputDispatch(gpu, x, weight);
   if (input) gpu.dispatch(input);
-  for (let first = 0; first < total; first += CHUNK) {
-    const rows = Math.min(CHUNK, total - first);
+  for (let start = 0; start < total; start += CHUNK) {
+    const rows = Math.min(CHUNK, total - start);
     gpu.scope(() => {
       const logits = gpu.createTensor([rows, weight.shape[0]]);
-      gpu.dispatch(linearDispatch(input?.writes ?? [x], weight, { bias }, logits, first));
-      consume(logits, first, rows);
+      gpu.dispatch(linearDispatch(input?.writes ?? [x], weight, { bias }, logits, first + start));
+      consume(logits, start, rows);
       return y;
     });
   }
@@ -118,11 +100,12 @@ function forChunks(
 
 export const ctcGreedy =
   (gpu: Gpu) =>
-  (x: GpuTensor, head: GpuCtcHead, banned = NONE): GpuTensor => {
-    const vocab = head.weight.shape[0];
-    const y = gpu.createTensor([x.shape[0], 2]);
-    return forChunks(gpu, x, head, y, (logits, firstRow, rows) =>
+  (x: GpuTensor, head: Head, banned = NONE): GpuTensor => {
+    const [total, vocab] = checkLinear(x, head.weight, { bias: head.bias });
+    const y = gpu.createTensor([total]);
+    return forChunks(gpu, x, head, y, 0, (logits, firstRow, rows) =>
       gpu.dispatch({
+        name: "ctcGreedy",
         wgsl: GREEDY,
         params: [vocab, firstRow, banned],
         reads: [logits],
@@ -134,22 +117,18 @@ export const ctcGreedy =
 
 export const ctcLogProbs =
   (gpu: Gpu) =>
-  (x: GpuTensor, head: GpuCtcHead, tokens: GpuTensor, segments: GpuSegments): GpuTensor => {
-    const vocab = head.weight.shape[0];
-    const [, columns] = checkTokens(x, tokens, segments);
-    const y = gpu.createTensor([x.shape[0], columns]);
-    return forChunks(gpu, x, head, y, (logits, firstRow, rows) =>
+  (x: GpuTensor, head: Head, tokens: GpuTensor, first: number, rows: number): GpuTensor => {
+    const [, vocab] = checkLinear(x, head.weight, { bias: head.bias });
+    const columns = checkTokens(x, tokens, first, rows);
+    const y = gpu.createTensor([rows, columns]);
+    return forChunks(gpu, x, head, y, first, (logits, firstRow, count) =>
       gpu.dispatch({
+        name: "ctcLogProbs",
         wgsl: LOG_PROBS,
         params: [vocab, firstRow, columns],
-        reads: [logits, tokens, segments.offsets],
+        reads: [logits, tokens],
         writes: [y],
-        workgroups: [rows],
+        workgroups: [count],
       }),
     );
   };
-
-export interface GpuCtcHead extends CtcHead {
-  readonly weight: GpuWeight;
-  readonly bias: GpuTensor;
-}

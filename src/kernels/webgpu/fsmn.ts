@@ -1,5 +1,5 @@
+import type { Batch } from "../../tensor/backend.ts";
 import { checkFsmn } from "../checks.ts";
-import type { GpuSegments } from "./attention.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 
 const LANES = 64;
@@ -34,15 +34,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
 export const fsmn =
   (gpu: Gpu) =>
-  (qkv: GpuTensor, taps: GpuTensor, segments: GpuSegments, residual?: GpuTensor): GpuTensor => {
-    const [rows, d, j] = checkFsmn(qkv, taps, segments, residual);
+  (qkv: GpuTensor, taps: GpuTensor, batch: Batch<GpuTensor>, residual?: GpuTensor): GpuTensor => {
+    const [rows, d, j] = checkFsmn(qkv, taps, batch, residual);
     const y = gpu.createTensor([rows, d]);
     gpu.dispatch({
+      name: "fsmn",
       wgsl: fsmnWgsl(j, residual !== undefined),
       params: [d],
-      reads: [qkv, taps, segments.offsets, ...(residual ? [residual] : [])],
+      reads: [qkv, taps, batch.offsets, ...(residual ? [residual] : [])],
       writes: [y],
-      workgroups: [Math.ceil(d / LANES), Math.max(...segments.lengths), segments.lengths.length],
+      workgroups: [Math.ceil(d / LANES), Math.max(...batch.lengths), batch.lengths.length],
     });
     return y;
   };

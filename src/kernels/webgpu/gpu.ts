@@ -1,16 +1,17 @@
 import { SenseVoiceError } from "../../error.ts";
-import type { Tensor } from "../../tensor/backend.ts";
+import { Arena, expectLive } from "../../tensor/arena.ts";
+import type { LinearWeight, Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
 import { BufferPool, COPY_DST, COPY_SRC, MAP_READ, type PooledBuffer, STORAGE, UNIFORM } from "./buffers.ts";
+import { type Kernel, PARAMS_BYTES, Pipelines } from "./pipelines.ts";
 
 /** A tensor in a buffer of the device's. */
 export interface GpuTensor extends Tensor {
   readonly pooled: PooledBuffer;
 }
 
-export interface Dispatch {
-  /** A whole shader with the entry point `main`; bindings in the order params, reads, writes. */
-  readonly wgsl: string;
+/** A kernel, and what it is to run on. */
+export interface Dispatch extends Kernel {
   /** Fields of the shader's `Params`, all u32: at most 16. */
   readonly params: readonly number[];
   readonly reads: readonly GpuTensor[];
@@ -18,7 +19,6 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
-const PARAMS_BYTES = 64;
 /** Every adapter can bind a uniform at a multiple of 256. */
 const PARAMS_STRIDE = 256;
 /** Dispatches a submit; the full model has about 560. One more submits the pass and begins another. */
@@ -27,7 +27,7 @@ const MAX_BIND_GROUPS = 8192;
 
 /**
  * The device behind the WebGPU backend, in the manner of gpu.cpp: make tensors, dispatch kernels, read back. All
- * dispatches since the last `read` are in one compute pass. Pipelines are cached by source, bind groups by pipeline
+ * dispatches since the last `read` or `flush` are in one compute pass. Pipelines are cached by source, bind groups by pipeline
  * and buffers; parameters go through one uniform buffer with a dynamic offset, so they do not multiply bind groups.
  */
 export class Gpu {
@@ -37,19 +37,17 @@ export class Gpu {
   /** Whether WGSL has packed_4x8_integer_dot_product. */
   readonly hasInt8Dot: boolean;
   readonly #pool: BufferPool;
-  readonly #pipelines = new Map<
-    string,
-    { id: number; pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }
-  >();
-  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #pipelines: Pipelines;
+  readonly #arena = new Arena<GpuTensor>(({ pooled }) => this.#pool.release(pooled));
   readonly #bindGroups = new Map<string, GPUBindGroup>();
-  readonly #scopes: Set<GpuTensor>[] = [];
   readonly #params = new Uint32Array((MAX_DISPATCHES * PARAMS_STRIDE) / 4);
   readonly #paramsBuffer: GPUBuffer;
   #dispatches = 0;
+  /** While `prepare` records: the kernels that are asked for. */
+  #wanted: Kernel[] | undefined;
   #pass: { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } | undefined;
-  /** What the submits since the last `read` will have complained of. */
-  #complaints: Promise<SenseVoiceError | undefined>[] = [];
+  /** Errors of the submits that nobody has waited for. */
+  #errors: Promise<SenseVoiceError | undefined>[] = [];
   /** Set once the device is of no more use. */
   #failure: SenseVoiceError | undefined;
 
@@ -63,6 +61,7 @@ export class Gpu {
     this.hasInt8Dot = wgslFeatures.has("packed_4x8_integer_dot_product");
     this.hasF16 = device.features.has("shader-f16");
     this.#pool = new BufferPool(device);
+    this.#pipelines = new Pipelines(device);
     this.#paramsBuffer = device.createBuffer({ size: this.#params.byteLength, usage: UNIFORM | COPY_DST });
     device.lost.then(({ message }) => {
       this.#failure ??= new SenseVoiceError(
@@ -89,9 +88,7 @@ export class Gpu {
       );
     }
     const pooled = this.#pool.acquire(bytes, STORAGE | COPY_DST | COPY_SRC, exact);
-    const tensor = { shape, dtype, pooled };
-    this.#scopes.at(-1)?.add(tensor);
-    return tensor;
+    return this.#arena.own({ shape, dtype, pooled });
   }
 
   write(tensor: GpuTensor, data: HostData): void {
@@ -104,10 +101,15 @@ export class Gpu {
     this.device.queue.writeBuffer(tensor.pooled.buffer, bytes, rest);
   }
 
-  dispatch({ wgsl, params, reads, writes, workgroups }: Dispatch): void {
+  dispatch(dispatch: Dispatch): void {
     if (this.#failure) throw this.#failure;
+    if (this.#wanted) {
+      this.#wanted.push(dispatch);
+      return;
+    }
     if (this.#dispatches === MAX_DISPATCHES) this.#submit();
-    const { id, pipeline, layout } = this.#pipeline(wgsl, reads.length, writes.length);
+    const { params, reads, writes, workgroups } = dispatch;
+    const { id, pipeline, layout } = this.#pipelines.get(dispatch);
     const offset = this.#dispatches++ * PARAMS_STRIDE;
     this.#params.set(params, offset / 4);
     const bindGroup = this.#bindGroup(id, layout, [...reads, ...writes]);
@@ -119,45 +121,64 @@ export class Gpu {
 
   /** See Backend.scope. Buffers come back at once: the pass runs its dispatches in order, so they can be reused in it. */
   scope(record: () => GpuTensor): GpuTensor {
-    const made = new Set<GpuTensor>();
-    this.#scopes.push(made);
-    let kept: GpuTensor | undefined;
-    try {
-      kept = record();
-      return kept;
-    } finally {
-      this.#scopes.pop();
-      for (const tensor of made) if (tensor !== kept) this.#pool.release(tensor.pooled);
-      if (kept && made.has(kept)) this.#scopes.at(-1)?.add(kept);
-    }
+    return this.#arena.scope(record);
   }
 
-  release(tensor: GpuTensor): void {
-    this.#scopes.at(-1)?.delete(tensor);
-    this.#pool.release(tensor.pooled);
+  release(item: GpuTensor | LinearWeight<GpuTensor>): void {
+    this.#arena.release(item);
+  }
+
+  /** See Backend.prepare. @throws SenseVoiceError that shows the line of a shader that does not compile */
+  async prepare(record: () => Promise<void>): Promise<void> {
+    const kernels: Kernel[] = [];
+    this.#wanted = kernels;
+    try {
+      await record();
+    } finally {
+      this.#wanted = undefined;
+    }
+    await this.#pipelines.prepare(kernels);
+  }
+
+  /** See Backend.flush. */
+  async flush(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#wanted) return;
+    this.#submit();
+    await this.#settle(() => this.device.queue.onSubmittedWorkDone());
   }
 
   /** Submits what is recorded and copies a tensor's f32 numbers back. */
   async read(tensor: GpuTensor): Promise<Float32Array> {
     if (this.#failure) throw this.#failure;
+    expectLive("read", "tensor", tensor);
+    if (this.#wanted) return new Float32Array(elementCount(tensor.shape));
     const bytes = elementCount(tensor.shape) * 4;
     const staging = this.#pool.acquire(bytes, MAP_READ | COPY_DST);
     const { encoder, compute } = this.#openPass();
     compute.end();
     encoder.copyBufferToBuffer(tensor.pooled.buffer, 0, staging.buffer, 0, bytes);
     this.#submit(true);
-    const complaints = this.#complaints.splice(0);
     try {
-      for (const complaint of await Promise.all(complaints)) if (complaint) throw complaint;
-      await staging.buffer.mapAsync(1 /* READ */, 0, bytes);
-      const copy = new Float32Array(staging.buffer.getMappedRange(0, bytes).slice(0));
-      staging.buffer.unmap();
-      return copy;
+      return await this.#settle(async () => {
+        await staging.buffer.mapAsync(1 /* READ */, 0, bytes);
+        const copy = new Float32Array(staging.buffer.getMappedRange(0, bytes).slice(0));
+        staging.buffer.unmap();
+        return copy;
+      });
+    } finally {
+      this.#pool.release(staging);
+    }
+  }
+
+  /** Waits for the submits so far, then for `rest`; the first error counts. */
+  async #settle<R>(rest: () => Promise<R>): Promise<R> {
+    try {
+      for (const error of await Promise.all(this.#errors.splice(0))) if (error) throw error;
+      return await rest();
     } catch (error) {
       await Promise.resolve(); // lets device.lost speak first
       throw this.#failure ?? error;
-    } finally {
-      this.#pool.release(staging);
     }
   }
 
@@ -189,7 +210,7 @@ export class Gpu {
     this.device.queue.submit([this.#pass.encoder.finish()]);
     this.#pass = undefined;
     this.#dispatches = 0;
-    this.#complaints.push(...this.#closeErrorScopes());
+    this.#errors.push(...this.#closeErrorScopes());
     this.#openErrorScopes();
     if (this.#pool.trim()) this.#bindGroups.clear();
   }
@@ -207,49 +228,13 @@ export class Gpu {
       const advice = 'use shorter clips, fewer at a time, lighter weights, or device "cpu"';
       return new SenseVoiceError(`[webgpu] out of memory on ${this.name}: ${advice}`);
     });
-    const validation = this.device.popErrorScope().then((error) => {
-      return error ? new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`) : undefined;
+    const validation = this.device.popErrorScope().then(async (error) => {
+      if (!error) return undefined;
+      return (
+        (await this.#pipelines.compileError()) ?? new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`)
+      );
     });
     return [outOfMemory, validation];
-  }
-
-  #pipeline(wgsl: string, reads: number, writes: number) {
-    let cached = this.#pipelines.get(wgsl);
-    if (!cached) {
-      const layout = this.#layout(reads, writes);
-      const pipeline = this.device.createComputePipeline({
-        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: this.device.createShaderModule({ code: wgsl }), entryPoint: "main" },
-      });
-      cached = { id: this.#pipelines.size, pipeline, layout };
-      this.#pipelines.set(wgsl, cached);
-    }
-    return cached;
-  }
-
-  #layout(reads: number, writes: number): GPUBindGroupLayout {
-    const key = `${reads},${writes}`;
-    let layout = this.#layouts.get(key);
-    if (!layout) {
-      const visibility = 4; // GPUShaderStage.COMPUTE
-      const entries: GPUBindGroupLayoutEntry[] = [
-        {
-          binding: 0,
-          visibility,
-          buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: PARAMS_BYTES },
-        },
-      ];
-      for (let i = 1; i <= reads + writes; i++) {
-        entries.push({
-          binding: i,
-          visibility,
-          buffer: { type: i <= reads ? "read-only-storage" : "storage" },
-        });
-      }
-      layout = this.device.createBindGroupLayout({ entries });
-      this.#layouts.set(key, layout);
-    }
-    return layout;
   }
 
   #bindGroup(pipelineId: number, layout: GPUBindGroupLayout, tensors: readonly GpuTensor[]): GPUBindGroup {

@@ -63,17 +63,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 export const layerNorm =
   (gpu: Gpu) =>
-  (x: GpuTensor, norm: GpuNorm): GpuTensor => {
+  (x: GpuTensor, norm: Norm<GpuTensor>): GpuTensor => {
     checkLayerNorm(x, norm);
     const y = gpu.createTensor(x.shape);
     gpu.dispatch(layerNormDispatch(x, norm, y));
     return y;
   };
 
-export function layerNormDispatch(x: GpuTensor, norm: GpuNorm, y: GpuTensor): Dispatch {
+export function layerNormDispatch(x: GpuTensor, norm: Norm<GpuTensor>, y: GpuTensor): Dispatch {
   const [rows, d] = x.shape;
   const workgroups = rowGroups(rows);
   return {
+    name: "layerNorm",
     wgsl: WGSL,
     params: [rows, d, workgroups[0]],
     reads: [x, norm.gamma, norm.beta],
@@ -86,9 +87,4 @@ export function layerNormDispatch(x: GpuTensor, norm: GpuNorm, y: GpuTensor): Di
 export function rowGroups(rows: number): [across: number, down: number] {
   const across = Math.min(rows, 32768);
   return [across, Math.ceil(rows / across)];
-}
-
-export interface GpuNorm extends Norm {
-  readonly gamma: GpuTensor;
-  readonly beta: GpuTensor;
 }

@@ -1,10 +1,11 @@
+import type { LinearOptions, Norm } from "../../tensor/backend.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../checks.ts";
 import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
-import { type GpuNorm, layerNormDispatch } from "./layerNorm.ts";
+import { layerNormDispatch } from "./layerNorm.ts";
 import { uploadCodes } from "./linearCodes.ts";
 import { uploadFloats } from "./linearFloats.ts";
-import { type GpuLinearOptions, type GpuWeight, linearDispatch } from "./linearFrame.ts";
+import { type GpuWeight, linearDispatch } from "./linearFrame.ts";
 import { uploadInt8 } from "./linearInt8.ts";
 import { quantizeRowsDispatch } from "./quantizeRows.ts";
 
@@ -19,7 +20,7 @@ export const uploadLinear =
 
 export const linear =
   (gpu: Gpu) =>
-  (x: GpuTensor, weight: GpuWeight, options: GpuLinearOptions = {}): GpuTensor => {
+  (x: GpuTensor, weight: GpuWeight, options: LinearOptions<GpuTensor> = {}): GpuTensor => {
     const [rows, n] = checkLinear(x, weight, options);
     const y = gpu.createTensor([rows, n]);
     const input = inputDispatch(gpu, x, weight, options.norm);
@@ -34,7 +35,7 @@ export function inputDispatch(
   gpu: Gpu,
   x: GpuTensor,
   { activation }: GpuWeight,
-  norm?: GpuNorm,
+  norm?: Norm<GpuTensor>,
 ): Dispatch | undefined {
   if (activation) return quantizeRowsDispatch(gpu, x, activation, norm);
   return norm && layerNormDispatch(x, norm, gpu.createTensor(x.shape));

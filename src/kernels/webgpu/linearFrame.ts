@@ -1,19 +1,9 @@
-import type { LinearOptions } from "../../tensor/backend.ts";
+import type { LinearOptions, LinearWeight } from "../../tensor/backend.ts";
 import type { Dispatch, GpuTensor } from "./gpu.ts";
-import type { GpuNorm } from "./layerNorm.ts";
 
-export interface GpuLinearOptions extends LinearOptions {
-  readonly norm?: GpuNorm;
-  readonly bias?: GpuTensor;
-  readonly residual?: GpuTensor;
-}
-
-/** The weight [N, K] of a linear layer, and the kernel that reads it. */
-export interface GpuWeight {
-  readonly shape: readonly number[];
+/** The weight [N, K] of a linear layer, and the kernel that reads it; `tensors` are its `reads` behind x's. */
+export interface GpuWeight extends LinearWeight<GpuTensor> {
   readonly kernel: LinearKernel;
-  /** Of the kernel's `reads`, those behind x's. */
-  readonly tensors: readonly GpuTensor[];
   /** How x becomes int8, if the kernel wants it so: QuantizedTensor.activation. */
   readonly activation?: "dynamic" | number;
 }
@@ -91,7 +81,7 @@ const texts = new WeakMap<LinearKernel, Map<string, string>>();
 export function linearDispatch(
   inputs: readonly GpuTensor[],
   { kernel, tensors, shape }: GpuWeight,
-  { bias, relu = false, residual }: GpuLinearOptions,
+  { bias, relu = false, residual }: LinearOptions<GpuTensor>,
   y: GpuTensor,
   firstRow = 0,
 ): Dispatch {
@@ -102,6 +92,7 @@ export function linearDispatch(
   ofKernel.set(epilogue.join(), wgsl);
   const [rows, n] = y.shape;
   return {
+    name: "linear",
     wgsl,
     params: [rows, n, shape[1], firstRow, ...Object.values(kernel.params ?? {})],
     reads: [...inputs, ...tensors, ...(bias ? [bias] : []), ...(residual ? [residual] : [])],

@@ -1,6 +1,7 @@
+import type { Norm } from "../../tensor/backend.ts";
 import { BLOCK } from "../../tensor/quantized.ts";
 import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
-import { type GpuNorm, LANES, MOMENTS, reduction, rowGroups } from "./layerNorm.ts";
+import { LANES, MOMENTS, reduction, rowGroups } from "./layerNorm.ts";
 
 /** With `norm` of the row's layer norm, which is computed anew for each use and never stored. */
 const quantizeRowsWgsl = (norm: boolean, dynamic: boolean) => /* wgsl */ `
@@ -53,7 +54,7 @@ export function quantizeRowsDispatch(
   gpu: Gpu,
   x: GpuTensor,
   activation: "dynamic" | number,
-  norm?: GpuNorm,
+  norm?: Norm<GpuTensor>,
 ): Dispatch {
   const [rows, d] = x.shape;
   const words = Math.ceil(d / BLOCK) * 8;
@@ -61,6 +62,7 @@ export function quantizeRowsDispatch(
   const dynamic = activation === "dynamic";
   const fixed = dynamic ? new Float32Array(2) : Float32Array.of(activation, 1 / Math.fround(activation));
   return {
+    name: "quantizeRows",
     wgsl: quantizeRowsWgsl(norm !== undefined, dynamic),
     params: [rows, d, workgroups[0], words, ...new Uint32Array(fixed.buffer)],
     reads: norm ? [x, norm.gamma, norm.beta] : [x],

@@ -1,4 +1,6 @@
-import { SenseVoiceError } from "../../error.ts";
+import { type Field, fieldOf, integerField, objectField, refuse, textField } from "../../weights/fields.ts";
+import type { Quantization } from "../../weights/quantizedParts.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../../weights/source.ts";
 
 /** Sizes of the SANM encoder, under the names that the FunASR configuration gives them. */
 export interface EncoderConfig {
@@ -19,6 +21,7 @@ export interface EncoderConfig {
 
 /** What turns sound into feature rows; lengths in milliseconds, as Kaldi writes them. */
 export interface FrontendConfig {
+  /** 16000: the rate that the network was trained at and all sound is brought to. */
   readonly sampleRate: number;
   readonly mels: number;
   readonly frameLengthMs: number;
@@ -28,20 +31,10 @@ export interface FrontendConfig {
   readonly lfrN: number;
 }
 
-/** What `config.json` says of a weight in few bits; scales, zero points and tables are in the weights file. */
-export interface Quantization {
-  /** Bits of a code, 2 to 8. */
-  readonly bits: number;
-  /** Weights along K that share a scale: a multiple of 32, or K. */
-  readonly groupSize: number;
-  /** Int8 activations, scaled by each row's largest value or by a number from calibration; none unless given. */
-  readonly activation?: "dynamic" | number;
-}
-
 /** `config.json` of a model folder. */
 export interface ModelConfig {
   readonly format: "sensevoice";
-  readonly formatVersion: 1;
+  readonly formatVersion: 2;
   /** What the model calls itself: the name of the folder it was converted from, or `--name`. */
   readonly name: string;
   /** How the linear weights are stored, for people: "f16", "int4", … */
@@ -58,118 +51,96 @@ export interface ModelConfig {
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
 
-/** The files of a model folder, beside `config.json`. */
-export const WEIGHTS_FILE = "model.safetensors";
-export const TOKENIZER_FILE = "tokenizer.model";
-
 /**
  * Checks what `config.json` held. Throws a SenseVoiceError naming the first field that is not as
  * ModelConfig describes it, sizes that do not fit together included. Fields not known are ignored.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
-  const root = object(json, "config.json");
-  if (root.format !== "sensevoice") fail("format", '"sensevoice"', root.format);
-  if (root.formatVersion !== 1) {
-    fail("formatVersion", "1 (a newer folder needs a newer sensevoice)", root.formatVersion);
-  }
-  const encoder = expectEncoder(object(root.encoder, "encoder"));
-  const frontend = expectFrontend(object(root.frontend, "frontend"));
-  if (encoder.inputSize !== frontend.mels * frontend.lfrM) {
-    fail("encoder.inputSize", `mels × lfrM = ${frontend.mels * frontend.lfrM}`, encoder.inputSize);
+  const at = (...keys: string[]): Field => keys.reduce(fieldOf, { where: "config.json", value: json });
+  if (at("format").value !== "sensevoice") refuse(at("format"), '"sensevoice"');
+  const { value: version } = at("formatVersion");
+  if (version !== 2) {
+    const newer = typeof version === "number" && version > 2;
+    const advice = newer ? "a newer folder needs a newer sensevoice" : "convert or download the model again";
+    refuse(at("formatVersion"), `2 (${advice})`);
   }
   const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const [name, value] of Object.entries(object(root.files, "files"))) {
-    const { bytes, sha256 } = object(value, `files.${name}`);
-    if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
-      fail(`files.${name}.sha256`, "64 hexadecimal digits", sha256);
-    }
-    files[name] = { bytes: integer(bytes, `files.${name}.bytes`, 0, Number.MAX_SAFE_INTEGER), sha256 };
+  for (const name of new Set([WEIGHTS_FILE, TOKENIZER_FILE, ...Object.keys(objectField(at("files")))])) {
+    const bytes = integerField(at("files", name, "bytes"), 0, Number.MAX_SAFE_INTEGER);
+    const { value: sha256 } = at("files", name, "sha256");
+    if (typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256)) files[name] = { bytes, sha256 };
+    else refuse(at("files", name, "sha256"), "64 hexadecimal digits");
   }
-  for (const name of [WEIGHTS_FILE, TOKENIZER_FILE]) object(files[name], `files["${name}"]`);
+  const { quantization, policy } = objectField(at());
   return {
     format: "sensevoice",
-    formatVersion: 1,
-    name: string(root.name, "name"),
-    weights: string(root.weights, "weights"),
-    ...(root.quantization !== undefined && { quantization: expectQuantization(root.quantization) }),
-    ...(root.policy !== undefined && { policy: root.policy }),
-    encoder,
-    frontend,
-    vocabSize: integer(root.vocabSize, "vocabSize", 2, 2 ** 20),
+    formatVersion: 2,
+    name: textField(at("name")),
+    weights: textField(at("weights")),
+    ...(quantization !== undefined && { quantization: expectQuantization(at("quantization")) }),
+    ...(policy !== undefined && { policy }),
+    ...expectSizes({ encoder: (key) => at("encoder", key), frontend: (key) => at("frontend", key) }),
+    vocabSize: integerField(at("vocabSize"), 2, 2 ** 20),
     files,
   };
 }
 
-// The limits are far above any SenseVoice; they keep a damaged number from asking for all memory.
-function expectEncoder(value: Record<string, unknown>): EncoderConfig {
-  const at = (key: string, min: number, max: number) => integer(value[key], `encoder.${key}`, min, max);
+/**
+ * Reads the sizes of a network and its front end, wherever a file has each of them. Throws a SenseVoiceError naming the
+ * first that is wrong: sizes must fit together, and no sample of the sound at 16 kHz may be passed over.
+ */
+export function expectSizes(from: {
+  encoder: (key: keyof EncoderConfig) => Field;
+  frontend: (key: keyof FrontendConfig) => Field;
+}): { encoder: EncoderConfig; frontend: FrontendConfig } {
+  // The limits are far above any SenseVoice; they keep a damaged number from asking for all memory.
+  const sound = (key: keyof FrontendConfig, max: number) => integerField(from.frontend(key), 1, max);
+  const size = (key: keyof EncoderConfig, min: number, max: number) =>
+    integerField(from.encoder(key), min, max);
+  if (from.frontend("sampleRate").value !== 16000) refuse(from.frontend("sampleRate"), "16000");
+  const frontend = {
+    sampleRate: 16000,
+    mels: sound("mels", 2 ** 10),
+    frameLengthMs: sound("frameLengthMs", 1000),
+    frameShiftMs: sound("frameShiftMs", 1000),
+    lfrM: sound("lfrM", 64),
+    lfrN: sound("lfrN", 64),
+  };
+  const { frameLengthMs, frameShiftMs, lfrM, lfrN } = frontend;
+  if (frameShiftMs >= frameLengthMs) {
+    refuse(from.frontend("frameShiftMs"), `less than the frames' ${frameLengthMs} ms`);
+  }
+  if (lfrN > lfrM) refuse(from.frontend("lfrN"), `${lfrM} or less, the frames of a row`);
   const encoder = {
-    inputSize: at("inputSize", 4, 2 ** 16),
-    outputSize: at("outputSize", 1, 2 ** 16),
-    attentionHeads: at("attentionHeads", 1, 2 ** 10),
-    linearUnits: at("linearUnits", 1, 2 ** 18),
-    numBlocks: at("numBlocks", 1, 2 ** 10),
-    tpBlocks: at("tpBlocks", 0, 2 ** 10),
-    kernelSize: at("kernelSize", 1, 2 ** 10 - 1),
+    inputSize: size("inputSize", 4, 2 ** 16),
+    outputSize: size("outputSize", 1, 2 ** 16),
+    attentionHeads: size("attentionHeads", 1, 2 ** 10),
+    linearUnits: size("linearUnits", 1, 2 ** 18),
+    numBlocks: size("numBlocks", 1, 2 ** 10),
+    tpBlocks: size("tpBlocks", 0, 2 ** 10),
+    kernelSize: size("kernelSize", 1, 2 ** 10 - 1),
   };
   const { inputSize, outputSize, attentionHeads, kernelSize } = encoder;
-  if (inputSize % 2) fail("encoder.inputSize", "an even number", inputSize);
-  if (outputSize % attentionHeads) fail("encoder.outputSize", `a multiple of ${attentionHeads}`, outputSize);
-  if (kernelSize % 2 === 0) fail("encoder.kernelSize", "an odd number", kernelSize);
-  return encoder;
+  const width = frontend.mels * lfrM;
+  if (inputSize !== width) refuse(from.encoder("inputSize"), `mels × lfrM = ${width}`);
+  if (inputSize % 2) refuse(from.encoder("inputSize"), "an even number");
+  if (outputSize % attentionHeads) refuse(from.encoder("outputSize"), `a multiple of ${attentionHeads}`);
+  if (kernelSize % 2 === 0) refuse(from.encoder("kernelSize"), "an odd number");
+  return { encoder, frontend };
 }
 
-function expectFrontend(value: Record<string, unknown>): FrontendConfig {
-  const at = (key: string, min: number, max: number) => integer(value[key], `frontend.${key}`, min, max);
-  return {
-    sampleRate: at("sampleRate", 1000, 2 ** 20),
-    mels: at("mels", 1, 2 ** 10),
-    frameLengthMs: at("frameLengthMs", 1, 1000),
-    frameShiftMs: at("frameShiftMs", 1, 1000),
-    lfrM: at("lfrM", 1, 64),
-    lfrN: at("lfrN", 1, 64),
-  };
-}
-
-function expectQuantization(value: unknown): Record<string, Quantization> {
-  const entries = Object.entries(object(value, "quantization")).map(
-    ([name, entry]): [string, Quantization] => {
-      const field = `quantization["${name}"]`;
-      const { bits, groupSize, activation } = object(entry, field);
-      if (activation !== undefined && activation !== "dynamic" && !isPositive(activation)) {
-        fail(`${field}.activation`, '"dynamic" or a positive number', activation);
-      }
-      const sizes = {
-        bits: integer(bits, `${field}.bits`, 2, 8),
-        groupSize: integer(groupSize, `${field}.groupSize`, 1, 2 ** 18),
-      };
-      return [name, activation === undefined ? sizes : { ...sizes, activation }];
-    },
-  );
+function expectQuantization(quantization: Field): Record<string, Quantization> {
+  const entries = Object.keys(objectField(quantization)).map((name): [string, Quantization] => {
+    const at = (key: string) => fieldOf(fieldOf(quantization, name), key);
+    const sizes = {
+      bits: integerField(at("bits"), 2, 8),
+      groupSize: integerField(at("groupSize"), 1, 2 ** 18),
+    };
+    const { value: activation } = at("activation");
+    if (activation === undefined) return [name, sizes];
+    const positive = typeof activation === "number" && activation > 0 && activation < Infinity;
+    if (positive || activation === "dynamic") return [name, { ...sizes, activation }];
+    return refuse(at("activation"), '"dynamic" or a positive number');
+  });
   return Object.fromEntries(entries);
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY;
-}
-
-function object(value: unknown, field: string): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  return fail(field, "an object", value);
-}
-
-function string(value: unknown, field: string): string {
-  return typeof value === "string" && value !== "" ? value : fail(field, "a text", value);
-}
-
-function integer(value: unknown, field: string, min: number, max: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  return fail(field, `an integer from ${min} to ${max}`, value);
-}
-
-function fail(field: string, expected: string, got: unknown): never {
-  const shown = String(JSON.stringify(got)).slice(0, 60);
-  throw new SenseVoiceError(`[weights] config.json: ${field}: expected ${expected}, got ${shown}`);
 }

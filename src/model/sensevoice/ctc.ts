@@ -1,9 +1,6 @@
 /** Id of CTC's blank in every SenseVoice checkpoint. */
 export const BLANK = 0;
 
-/** Rows in front of the speech: the answers to the four query rows (language, emotion, event, textnorm). */
-export const HEADER_ROWS = 4;
-
 /**
  * Greedy CTC: runs of one id become one token, then blanks go (a a ␣ a b → a a b).
  * @param ids best id of each row

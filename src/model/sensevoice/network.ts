@@ -1,53 +1,99 @@
-import type { Backend, CtcHead, Segments, Tensor } from "../../tensor/backend.ts";
-import { uploadSegments } from "../../tensor/backend.ts";
+import {
+  type Backend,
+  type Batch,
+  type LinearWeight,
+  type Tensor,
+  uploadBatch,
+} from "../../tensor/backend.ts";
 import type { EncoderConfig } from "./config.ts";
-import { embed, type Query } from "./prompt.ts";
+import { embedPrompts, type Prompt } from "./prompt.ts";
+import type { Recognition, RecognizeOptions, Recognizer } from "./recognizer.ts";
 import type { ModelWeights } from "./weights.ts";
 
-/** The encoder's answer for a batch: one row for each query and 60 ms of each clip. */
-export interface Encoded {
-  /** f32 [R, D]; release it when done. */
-  readonly x: Tensor;
-  readonly segments: Segments;
+/** The encoder's answer for a batch: one row for each prompt row and 60 ms of each clip. Release both tensors. */
+export interface Encoded<T> {
+  /** f32 [R, D]. */
+  readonly x: T;
+  readonly batch: Batch<T>;
 }
 
-/** Called with the name and the output of each part, in FunASR's names; the tensor is gone when the call returns. */
-export type Tap = (name: string, output: Tensor) => void;
+/** Gets the name and the output of each part, in FunASR's names. The tensor is released once the call has resolved. */
+export type Tap<T> = (name: string, output: T) => Promise<void>;
+
+/** Rows times layers that go to the device at a time. Between two parts a run can be aborted. */
+const PART_ROWS = 2048;
 
 /**
  * SenseVoiceSmall: SANM encoder (Gao et al. 2020, "SAN-M: Memory Equipped Self-Attention for End-to-End Speech
  * Recognition") and CTC head, after funasr/models/sense_voice/model.py. Shapes: R rows in all, D = outputSize.
  */
-export class SenseVoice {
-  readonly backend: Backend;
+export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements Recognizer {
+  readonly backend: Backend<T, W>;
   readonly config: EncoderConfig;
-  readonly #weights: ModelWeights;
+  readonly #weights: ModelWeights<T, W>;
 
-  constructor(backend: Backend, config: EncoderConfig, weights: ModelWeights) {
+  constructor(backend: Backend<T, W>, config: EncoderConfig, weights: ModelWeights<T, W>) {
     this.backend = backend;
     this.config = config;
     this.#weights = weights;
   }
 
-  get head(): CtcHead {
-    return this.#weights.head;
+  /** See Recognizer.recognize. */
+  async recognize(prompts: readonly Prompt[], options: RecognizeOptions = {}): Promise<Recognition> {
+    const { backend } = this;
+    const { head } = this.#weights;
+    const { x, batch } = await this.encode(prompts, options);
+    const { lengths } = batch;
+    const release = () => [x, batch.offsets].forEach(backend.release);
+    try {
+      const ids = await this.#take(backend.ctcGreedy(x, head, options.banned));
+      const starts = lengths.map((_, b) => lengths.slice(0, b).reduce((sum, length) => sum + length, 0));
+      return {
+        ids: lengths.map((length, b) => ids.subarray(starts[b], starts[b] + length)),
+        logProbs: async (clip, tokens, first, rows) => {
+          const chosen = backend.upload({ dtype: "u32", shape: [tokens.length], data: tokens });
+          try {
+            return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[clip] + first, rows));
+          } finally {
+            backend.release(chosen);
+          }
+        },
+        release,
+      };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
-  /** Queries and features → the rows that the CTC head reads. */
-  encode(queries: readonly Query[], tap?: Tap): Encoded {
+  /** Prompts and features → the rows that the CTC head reads. */
+  async encode(
+    prompts: readonly Prompt[],
+    { signal, tap }: { readonly signal?: AbortSignal; readonly tap?: Tap<T> } = {},
+  ): Promise<Encoded<T>> {
     const { backend, config } = this;
     const { embedTable, stacks } = this.#weights;
-    const { rows, lengths } = embed(queries, embedTable, config.inputSize, config.outputSize);
-    const segments = uploadSegments(backend, lengths);
-    const x = backend.scope(() => {
-      let x = backend.upload(rows);
-      // Each layer's output takes the place of its input, unless somebody looks at them all.
-      const replace = (name: string, next: Tensor) => {
-        if (!tap) backend.release(x);
-        x = next;
-        tap?.(name, x);
-      };
-      tap?.("encoder.embed", x);
+    const { rows, lengths } = await embedPrompts(prompts, embedTable, config);
+    const batch = uploadBatch(backend, lengths);
+    let x = backend.upload(rows);
+    const parts: Promise<void>[] = [];
+    let recorded = 0;
+    /** Each layer's output takes the place of its input. */
+    const replace = async (name: string, output: T) => {
+      backend.release(x);
+      x = output;
+      await tap?.(name, x);
+      recorded += x.shape[0];
+      if (recorded < PART_ROWS) return;
+      recorded = 0;
+      const part = backend.flush();
+      part.catch(() => {}); // awaited below, or another error came first
+      parts.push(part);
+      if (parts.length > 1) await parts.shift(); // one is computed while the next is recorded
+      signal?.throwIfAborted();
+    };
+    try {
+      await tap?.("encoder.embed", x);
       for (const { layers, norm } of stacks) {
         for (const { name, norm1, qkv, fsmn, out, norm2, w1, w2 } of layers) {
           const output = backend.scope(() => {
@@ -55,18 +101,41 @@ export class SenseVoice {
             const projected = backend.linear(x, qkv.weight, { norm: norm1, bias: qkv.bias });
             // The first layer widens 560 to D, so it has no residual around attention.
             const residual = x.shape[1] === config.outputSize ? x : undefined;
-            const memory = backend.fsmn(projected, fsmn, segments, residual);
-            const attended = backend.attention(projected, config.attentionHeads, segments);
+            const memory = backend.fsmn(projected, fsmn, batch, residual);
+            const attended = backend.attention(projected, config.attentionHeads, batch);
             const mid = backend.linear(attended, out.weight, { bias: out.bias, residual: memory });
             const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
             return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });
           });
-          replace(name, output);
+          await replace(name, output);
         }
-        replace(norm.name, backend.layerNorm(x, norm));
+        await replace(norm.name, backend.layerNorm(x, norm));
       }
-      return x;
+      await Promise.all(parts);
+      signal?.throwIfAborted();
+      return { x, batch };
+    } catch (error) {
+      [x, batch.offsets].forEach(backend.release);
+      throw error;
+    }
+  }
+
+  /** Compiles all kernels that a run needs. */
+  async prepare(): Promise<void> {
+    const features = { rows: 1, data: new Float32Array(this.config.inputSize) };
+    await this.backend.prepare(async () => {
+      const heard = await this.recognize([{ language: "auto", itn: false, features }]);
+      await heard.logProbs(0, Uint32Array.of(0), 0, 1);
+      heard.release();
     });
-    return { x, segments };
+  }
+
+  /** Reads a tensor and gives it back. */
+  async #take(tensor: T): Promise<Float32Array> {
+    try {
+      return await this.backend.read(tensor);
+    } finally {
+      this.backend.release(tensor);
+    }
   }
 }

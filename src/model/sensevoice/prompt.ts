@@ -1,4 +1,6 @@
+import { createPause } from "../../pause.ts";
 import type { HostTensor } from "../../tensor/host.ts";
+import type { EncoderConfig } from "./config.ts";
 
 /** The languages that can be asked for, and the rows of `embed.weight` that ask for them. */
 export const LANGUAGE_ROW = { auto: 0, zh: 3, en: 4, yue: 7, ja: 11, ko: 12, nospeech: 13 } as const;
@@ -9,50 +11,54 @@ const EVENT_EMOTION_ROWS = [1, 2];
 const TEXTNORM_ROW = { withitn: 14, woitn: 15 };
 
 /** Features of one clip and what is asked about it. */
-export interface Query {
+export interface Prompt {
   readonly features: { readonly rows: number; readonly data: Float32Array };
   readonly language: AskedLanguage;
   /** Inverse text normalisation: digits, capitals and punctuation. */
   readonly itn: boolean;
 }
 
+/** Rows in front of the features: language, event, emotion, text norm. */
+export const PROMPT_ROWS = 4;
+
 /**
- * The encoder's input: for each clip four query rows (language, event, emotion, text norm) and its features, times
- * √D, plus positions; the clips' rows one after another.
+ * The encoder's input: for each clip its four prompt rows and its features, times √outputSize, plus positions; the
+ * clips' rows one after another. The event loop gets its turns meanwhile.
  *
- * Positions count from 1 in each clip: row p gets [sin(p·w) | cos(p·w)], wᵢ = exp(−i·ln(10000)/(depth/2 − 1)).
+ * Positions count from 1 in each clip: row p gets [sin(p·w) | cos(p·w)], wᵢ = exp(−i·ln(10000)/(inputSize/2 − 1)).
  * Source: SinusoidalPositionEncoder in funasr/models/sense_voice/model.py; steps are rounded to f32 as there.
  *
- * @param table `embed.weight` [16, depth]
- * @returns rows [R, depth] and the number of rows of each clip, features + 4
+ * @param table `embed.weight` [16, inputSize]
+ * @returns rows [R, inputSize] and the number of rows of each clip, features + 4
  */
-export function embed(
-  queries: readonly Query[],
+export async function embedPrompts(
+  prompts: readonly Prompt[],
   table: Float32Array,
-  depth: number,
-  outputSize: number,
-): { rows: HostTensor; lengths: number[] } {
-  const lengths = queries.map(({ features }) => features.rows + 4);
+  { inputSize: width, outputSize }: Pick<EncoderConfig, "inputSize" | "outputSize">,
+): Promise<{ rows: HostTensor; lengths: number[] }> {
+  const lengths = prompts.map(({ features }) => features.rows + PROMPT_ROWS);
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  const x = new Float32Array(total * depth);
+  const x = new Float32Array(total * width);
   const scale = Math.fround(Math.sqrt(outputSize));
-  const half = depth / 2;
+  const half = width / 2;
   const step = Math.fround(Math.fround(Math.log(10000)) / (half - 1));
   const frequencies = Float32Array.from({ length: half }, (_, i) => Math.exp(Math.fround(-i * step)));
+  const pause = createPause();
   let start = 0;
-  for (const { features, language, itn } of queries) {
+  for (const { features, language, itn } of prompts) {
     const asked = [LANGUAGE_ROW[language], ...EVENT_EMOTION_ROWS, TEXTNORM_ROW[itn ? "withitn" : "woitn"]];
     asked.forEach((row, i) => {
-      x.set(table.subarray(row * depth, (row + 1) * depth), start + i * depth);
+      x.set(table.subarray(row * width, (row + 1) * width), start + i * width);
     });
-    x.set(features.data, start + 4 * depth);
-    for (let position = 1; position <= features.rows + 4; position++, start += depth) {
+    x.set(features.data, start + PROMPT_ROWS * width);
+    for (let position = 1; position <= features.rows + PROMPT_ROWS; position++, start += width) {
       for (let i = 0; i < half; i++) {
         const angle = Math.fround(position * frequencies[i]);
         x[start + i] = Math.fround(x[start + i] * scale) + Math.sin(angle);
         x[start + half + i] = Math.fround(x[start + half + i] * scale) + Math.cos(angle);
       }
+      await pause();
     }
   }
-  return { rows: { dtype: "f32", shape: [total, depth], data: x }, lengths };
+  return { rows: { dtype: "f32", shape: [total, width], data: x }, lengths };
 }

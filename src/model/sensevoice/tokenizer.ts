@@ -9,8 +9,6 @@ export interface Tokenizer {
   readonly tags: ReadonlyMap<string, number>;
   /** Text of a piece. Throws if there is no such id. */
   piece(id: number): string;
-  /** Id of the piece with exactly this text. */
-  id(piece: string): number | undefined;
   /** Text of a sequence of ids: SentencePiece's DecodeIds. Throws if an id is not in the model. */
   decode(ids: Iterable<number>): string;
   /** Ids of the most probable segmentation of a text: SentencePiece's EncodeAsIds. */
@@ -122,7 +120,6 @@ export function createTokenizer(bytes: Uint8Array): Tokenizer {
     size: pieces.length,
     tags,
     piece,
-    id: (text) => ids.get(text),
     decode,
     encode: (text) => segment(text).map(({ id }) => id),
     encodePieces: (text) => segment(text).map((step) => step.text),

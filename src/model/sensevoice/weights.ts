@@ -1,69 +1,97 @@
 import { SenseVoiceError } from "../../error.ts";
-import { quantizeTensor } from "../../quant/quantize.ts";
-import { isLinearWeight } from "../../quant/quantizeModel.ts";
-import { PRESETS } from "../../quant/scheme.ts";
 import type { Backend, CtcHead, LinearWeight, Norm, Tensor } from "../../tensor/backend.ts";
-import { asF32, f32ToF16 } from "../../tensor/f16.ts";
-import { dequantize, type Weight } from "../../tensor/quantized.ts";
-import type { EncoderConfig } from "./config.ts";
+import { asF32 } from "../../tensor/f16.ts";
+import type { Weight } from "../../tensor/quantized.ts";
+import type { ModelConfig } from "./config.ts";
+import { linearParameters } from "./parameters.ts";
 
-export interface NormWeights extends Norm {
+export interface NormWeights<T> extends Norm<T> {
   readonly name: string;
 }
 
-export interface LinearWeights {
+export interface LinearLayer<T, W> {
   /** [out, in] */
-  readonly weight: LinearWeight;
-  readonly bias: Tensor;
+  readonly weight: W;
+  readonly bias: T;
 }
 
 /** One SANM layer. */
-export interface LayerWeights {
+export interface LayerWeights<T, W> {
   readonly name: string;
-  readonly norm1: NormWeights;
-  readonly qkv: LinearWeights;
+  readonly norm1: NormWeights<T>;
+  readonly qkv: LinearLayer<T, W>;
   /** [D, taps] */
-  readonly fsmn: Tensor;
-  readonly out: LinearWeights;
-  readonly norm2: NormWeights;
-  readonly w1: LinearWeights;
-  readonly w2: LinearWeights;
+  readonly fsmn: T;
+  readonly out: LinearLayer<T, W>;
+  readonly norm2: NormWeights<T>;
+  readonly w1: LinearLayer<T, W>;
+  readonly w2: LinearLayer<T, W>;
 }
 
-export interface ModelWeights {
+export interface ModelWeights<T, W> {
   /** `embed.weight` [16, inputSize], on the host: it goes into the input rows there. */
   readonly embedTable: Float32Array;
   /** The encoder's two stacks of layers (50 and 20), each with a layer norm behind it. */
-  readonly stacks: readonly { readonly layers: readonly LayerWeights[]; readonly norm: NormWeights }[];
-  readonly head: CtcHead;
+  readonly stacks: readonly {
+    readonly layers: readonly LayerWeights<T, W>[];
+    readonly norm: NormWeights<T>;
+  }[];
+  readonly head: CtcHead<T, W>;
   /** Of `am.mvn`, for the front end. */
   readonly cmvn: { readonly shift: Float32Array; readonly scale: Float32Array };
+  /** All linear weights by name, those of the layers and the head. */
+  readonly linears: ReadonlyMap<string, W>;
+  /** Gives the device's memory back. */
+  readonly release: () => void;
 }
 
-/** What linear weights can be turned into as they are loaded: floats, or few bits by rule. */
-export const WEIGHT_TYPES = ["f32", "f16", "int8", "int4"] as const;
-export type WeightType = (typeof WEIGHT_TYPES)[number];
+/** Tensors of a model by name, one after another. */
+export type Tensors =
+  | AsyncIterable<[name: string, tensor: Weight]>
+  | Iterable<[name: string, tensor: Weight]>;
 
 /**
- * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. The linear weights
- * become `type`, or stay as they are without it; all else is f32.
+ * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. Linear weights pass
+ * through `convert`; all else becomes f32. After an error nothing is left on the device.
  */
-export async function loadWeights(
-  backend: Backend,
-  config: EncoderConfig,
-  tensors: AsyncIterable<[name: string, tensor: Weight]> | Iterable<[name: string, tensor: Weight]>,
-  type?: WeightType,
-): Promise<ModelWeights> {
+export async function loadWeights<T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+  config: Pick<ModelConfig, "encoder" | "vocabSize">,
+  tensors: Tensors,
+  convert: (weight: Weight) => Weight = (weight) => weight,
+): Promise<ModelWeights<T, W>> {
+  const isLinear = new Set(linearParameters(config).map(({ name }) => name));
   const host = new Map<string, Float32Array>();
-  const linears = new Map<string, LinearWeight>();
-  const device = new Map<string, Tensor>();
-  for await (const [name, tensor] of tensors) {
-    if (tensor.dtype === "quantized" || isLinearWeight(name, tensor)) {
-      linears.set(name, backend.uploadLinear(convert(tensor, type)));
-    } else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
-    else device.set(name, backend.upload(tensor));
+  const linears = new Map<string, W>();
+  const device = new Map<string, T>();
+  const release = () => [...linears.values(), ...device.values()].forEach(backend.release);
+  try {
+    for await (const [name, tensor] of tensors) {
+      if (isLinear.has(name)) linears.set(name, backend.uploadLinear(convert(tensor)));
+      else if (tensor.dtype === "quantized") throw new SenseVoiceError(`[weights] ${name}: expected floats`);
+      else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
+      else device.set(name, backend.upload(tensor));
+    }
+    const weights = { ...arrange(config.encoder, { host, device, linears }), linears, release };
+    await backend.read(weights.stacks[0].norm.gamma); // an upload that found no memory fails here
+    return weights;
+  } catch (error) {
+    release();
+    throw error;
   }
+}
 
+interface Parts<T, W> {
+  readonly host: ReadonlyMap<string, Float32Array>;
+  readonly device: ReadonlyMap<string, T>;
+  readonly linears: ReadonlyMap<string, W>;
+}
+
+/** The tensors in the network's order. */
+function arrange<T, W>(
+  { numBlocks, tpBlocks }: ModelConfig["encoder"],
+  { host, device, linears }: Parts<T, W>,
+) {
   const onHost = (name: string) => host.get(name) ?? missing(name);
   const on = (name: string) => device.get(name) ?? missing(name);
   const linear = (name: string) => ({
@@ -71,7 +99,7 @@ export async function loadWeights(
     bias: on(`${name}.bias`),
   });
   const norm = (name: string) => ({ name, gamma: on(`${name}.weight`), beta: on(`${name}.bias`) });
-  const layer = (name: string): LayerWeights => ({
+  const layer = (name: string): LayerWeights<T, W> => ({
     name,
     norm1: norm(`${name}.norm1`),
     qkv: linear(`${name}.self_attn.linear_q_k_v`),
@@ -83,31 +111,18 @@ export async function loadWeights(
   });
   const layers = (prefix: string, count: number) =>
     Array.from({ length: count }, (_, i) => layer(`${prefix}.${i}`));
-
-  const weights: ModelWeights = {
+  return {
     embedTable: onHost("embed.weight"),
     stacks: [
       {
-        layers: [layer("encoder.encoders0.0"), ...layers("encoder.encoders", config.numBlocks - 1)],
+        layers: [layer("encoder.encoders0.0"), ...layers("encoder.encoders", numBlocks - 1)],
         norm: norm("encoder.after_norm"),
       },
-      { layers: layers("encoder.tp_encoders", config.tpBlocks), norm: norm("encoder.tp_norm") },
+      { layers: layers("encoder.tp_encoders", tpBlocks), norm: norm("encoder.tp_norm") },
     ],
     head: linear("ctc.ctc_lo"),
     cmvn: { shift: onHost("frontend.cmvn.shift"), scale: onHost("frontend.cmvn.scale") },
   };
-  await backend.read(weights.stacks[0].norm.gamma); // an upload that found no memory is complained of here
-  return weights;
-}
-
-function convert(tensor: Weight, type: WeightType | undefined): Weight {
-  if (!type || tensor.dtype === type) return tensor;
-  const f32 = tensor.dtype === "quantized" ? dequantize(tensor) : asF32(tensor);
-  if (type === "int8" || type === "int4") {
-    const [n, k] = tensor.shape;
-    return quantizeTensor(f32, [n, k], PRESETS[type]);
-  }
-  return { dtype: type, shape: tensor.shape, data: type === "f16" ? f32ToF16(f32) : f32 };
 }
 
 function missing(name: string): never {

@@ -1,5 +1,7 @@
-import type { TokenSpan } from "./alignment.ts";
-import { HEADER_ROWS } from "./ctc.ts";
+import { ctcForcedAlign, type TokenSpan, tokenSpans } from "./alignment.ts";
+import { BLANK } from "./ctc.ts";
+import { PROMPT_ROWS } from "./prompt.ts";
+import type { Recognition } from "./recognizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** A word (of a script without spaces, a character or two) and when it was spoken. */
@@ -12,6 +14,30 @@ export interface Word {
   readonly confidence: number;
 }
 
+/**
+ * The words of a clip and their times: the transcript's tokens aligned with the rows of speech.
+ * @param raw the clip's transcript, tags included
+ */
+export async function alignWords(
+  tokenizer: Tokenizer,
+  recognition: Recognition,
+  clip: number,
+  raw: string,
+): Promise<Word[]> {
+  const { pieces, ids } = alignmentTargets(tokenizer, raw);
+  const symbols = Uint32Array.from(new Set([BLANK, ...ids]));
+  const speech = recognition.ids[clip].subarray(PROMPT_ROWS);
+  const alignment = await ctcForcedAlign(
+    {
+      blankIsBest: Uint8Array.from(speech, (id) => Number(id === BLANK)),
+      symbols,
+      scores: (first, rows) => recognition.logProbs(clip, symbols, PROMPT_ROWS + first, rows),
+    },
+    ids,
+  );
+  return groupWords(pieces, tokenSpans(alignment, ids));
+}
+
 /** Id that the reference aligns a piece with which encodes to nothing: `▁` in the real vocabulary. */
 const EMPTY_PIECE_ID = 124;
 
@@ -20,7 +46,7 @@ const EMPTY_PIECE_ID = 124;
  * is encoded on its own, as in the reference, so that there may be more ids than pieces.
  */
 export function alignmentTargets(tokenizer: Tokenizer, raw: string): { pieces: string[]; ids: Int32Array } {
-  const pieces = tokenizer.encodePieces(raw).slice(HEADER_ROWS);
+  const pieces = tokenizer.encodePieces(raw).slice(PROMPT_ROWS);
   const ids = pieces.flatMap((piece) => {
     const encoded = tokenizer.encode(piece);
     return encoded.length > 0 ? encoded : [EMPTY_PIECE_ID];

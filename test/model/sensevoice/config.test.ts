@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { SenseVoiceError } from "../../../src/error.ts";
 import { type ModelConfig, parseModelConfig } from "../../../src/model/sensevoice/config.ts";
 
 const sha256 = "0123456789abcdef".repeat(4);
 const CONFIG: ModelConfig = {
   format: "sensevoice",
-  formatVersion: 1,
+  formatVersion: 2,
   name: "SenseVoiceSmall",
   weights: "f16",
   encoder: {
@@ -27,15 +28,28 @@ test("a configuration comes back as it was; unknown fields are ignored", () => {
 
 describe("what is wrong is named", () => {
   const encoder = (change: object) => ({ ...CONFIG, encoder: { ...CONFIG.encoder, ...change } });
-  test.each<[string, unknown, string]>([
-    ["no object", [], "config.json: expected an object, got []"],
+  const frontend = (change: object) => ({ ...CONFIG, frontend: { ...CONFIG.frontend, ...change } });
+  const quantization = (entry: unknown) => ({
+    ...CONFIG,
+    quantization: { [`w\n${"x".repeat(900)}`]: entry },
+  });
+  let deep: unknown[] = [];
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  test.each<[string, unknown, string | RegExp]>([
+    ["no object", [], "config.json: expected an object, got a list of 0"],
     ["null", null, "config.json: expected an object, got null"],
     ["another format", { ...CONFIG, format: "gguf" }, 'format: expected "sensevoice", got "gguf"'],
     [
       "a newer version",
-      { ...CONFIG, formatVersion: 2 },
-      "formatVersion: expected 1 (a newer folder needs a newer sensevoice), got 2",
+      { ...CONFIG, formatVersion: 3 },
+      "formatVersion: expected 2 (a newer folder needs a newer sensevoice), got 3",
     ],
+    [
+      "an older version",
+      { ...CONFIG, formatVersion: 1 },
+      "formatVersion: expected 2 (convert or download the model again), got 1",
+    ],
+    ["no version", { ...CONFIG, formatVersion: undefined }, "formatVersion: expected 2 (convert or download"],
     ["no name", { ...CONFIG, name: "" }, 'name: expected a text, got ""'],
     ["no encoder", { ...CONFIG, encoder: undefined }, "encoder: expected an object, got undefined"],
     [
@@ -64,11 +78,34 @@ describe("what is wrong is named", () => {
       encoder({ inputSize: 80 }),
       "encoder.inputSize: expected mels × lfrM = 560, got 80",
     ],
+    ["sound at 8 kHz", frontend({ sampleRate: 8000 }), "frontend.sampleRate: expected 16000, got 8000"],
+    ["a rate as text", frontend({ sampleRate: "16000" }), 'frontend.sampleRate: expected 16000, got "16000"'],
+    [
+      "frames with gaps between them",
+      frontend({ frameShiftMs: 25 }),
+      "frontend.frameShiftMs: expected less than the frames' 25 ms, got 25",
+    ],
+    [
+      "rows with gaps between them",
+      frontend({ lfrN: 8 }),
+      "frontend.lfrN: expected 7 or less, the frames of a row, got 8",
+    ],
+    ["no front end", { ...CONFIG, frontend: null }, "frontend: expected an object, got null"],
+    [
+      "a size that is a list 100 000 deep",
+      encoder({ numBlocks: deep }),
+      "encoder.numBlocks: expected an integer from 1 to 1024, got a list of 1",
+    ],
+    [
+      "a weight whose name is 900 letters and a line break",
+      quantization({ bits: 9 }),
+      /^\[weights\] config\.json: quantization\["w\\nx{58}…"\]\.bits: expected an integer from 2 to 8, got 9$/,
+    ],
     ["no vocabulary", { ...CONFIG, vocabSize: 0 }, "vocabSize: expected an integer from 2 to 1048576, got 0"],
     [
       "no sum",
       { ...CONFIG, files: { ...CONFIG.files, "tokenizer.model": { bytes: 1 } } },
-      "files.tokenizer.model.sha256: expected 64 hexadecimal digits, got undefined",
+      'files["tokenizer.model"].sha256: expected 64 hexadecimal digits, got undefined',
     ],
     [
       "no weights",
@@ -77,5 +114,6 @@ describe("what is wrong is named", () => {
     ],
   ])("%s", (_, json, message) => {
     expect(() => parseModelConfig(json)).toThrow(message);
+    expect(() => parseModelConfig(json)).toThrow(SenseVoiceError);
   });
 });

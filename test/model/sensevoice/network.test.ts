@@ -1,16 +1,17 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { randomFeatures, randomModelConfig, randomModelTensors } from "../../../scripts/random-weights.ts";
-import { ReferenceBackend } from "../../../src/kernels/reference/backend.ts";
+import { referenceBackend } from "../../../src/kernels/reference/backend.ts";
 import { createWasmBackend } from "../../../src/kernels/wasm/backend.ts";
 import { collapse } from "../../../src/model/sensevoice/ctc.ts";
 import { SenseVoice } from "../../../src/model/sensevoice/network.ts";
-import type { Query } from "../../../src/model/sensevoice/prompt.ts";
+import type { Prompt } from "../../../src/model/sensevoice/prompt.ts";
+import type { Recognizer } from "../../../src/model/sensevoice/recognizer.ts";
 import { loadWeights } from "../../../src/model/sensevoice/weights.ts";
-import type { Backend } from "../../../src/tensor/backend.ts";
+import type { Backend, LinearWeight, Tensor } from "../../../src/tensor/backend.ts";
 import { findModel } from "../../../src/weights/home.ts";
-import { openModelFolder } from "../../../src/weights/modelFolder.ts";
 import { expectGolden, type Golden, readGoldenJson, readGoldenTensors } from "../../support/golden.ts";
 import { describeGpu, testWebgpuBackend } from "../../support/gpu.ts";
+import { openModelFolder } from "../../support/model.ts";
 
 interface TinyGolden {
   readonly clips: readonly (Golden & { file: string; language: "auto"; useItn: boolean })[];
@@ -20,32 +21,30 @@ interface TinyGolden {
 const tiny = readGoldenJson<TinyGolden>("tiny.json");
 const tinyTensors = await readGoldenTensors("tiny.safetensors");
 
-async function tinyModel(backend: Backend): Promise<SenseVoice> {
-  const folder = await openModelFolder(findModel("tiny"));
-  const { encoder } = folder.config;
-  return new SenseVoice(backend, encoder, await loadWeights(backend, encoder, folder.tensors()));
+async function tinyModel<T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+): Promise<SenseVoice<T, W>> {
+  const { config, tensors } = await openModelFolder(findModel("tiny"));
+  return new SenseVoice(backend, config.encoder, await loadWeights(backend, config, tensors()));
 }
 
-function tinyQuery(clip: { file: string; language?: "auto"; useItn?: boolean }): Query {
+function tinyPrompt(clip: { file: string; language?: "auto"; useItn?: boolean }): Prompt {
   const data = tinyTensors.get(`${clip.file}/features`);
   if (!data) throw new Error(`the golden has no features of ${clip.file}`);
   return { language: "auto", itn: clip.useItn ?? false, features: { rows: data.length / 560, data } };
 }
 
 /** Tokens of each clip of a batch. */
-async function tokensOf(model: SenseVoice, queries: Query[]): Promise<number[][]> {
-  const { x, segments } = model.encode(queries);
-  const greedy = await model.backend.read(model.backend.ctcGreedy(x, model.head));
-  let start = 0;
-  return segments.lengths.map((length) => {
-    const ids = greedy.subarray(start * 2, (start + length) * 2).filter((_, i) => i % 2 === 0);
-    start += length;
-    return collapse(ids);
-  });
+async function tokensOf(model: Recognizer, prompts: Prompt[]): Promise<number[][]> {
+  const { ids, release } = await model.recognize(prompts);
+  release();
+  return ids.map(collapse);
 }
 
-function tinyTests(createBackend: () => Promise<Backend>): void {
-  let model: SenseVoice;
+function tinyTests<T extends Tensor, W extends LinearWeight<T>>(
+  createBackend: () => Promise<Backend<T, W>>,
+): void {
+  let model: SenseVoice<T, W>;
   let worst = 0;
   beforeAll(async () => {
     model = await tinyModel(await createBackend());
@@ -60,31 +59,34 @@ function tinyTests(createBackend: () => Promise<Backend>): void {
   for (const clip of tiny.clips) {
     test(`every layer of the tiny model is FunASR's: ${clip.file}`, async () => {
       const slice = (name: string) => tinyTensors.get(`${clip.file}/${name}`);
-      worst = Math.max(worst, await expectGolden(model, tinyQuery(clip), clip, slice));
+      worst = Math.max(worst, await expectGolden(model, tinyPrompt(clip), clip, slice));
     });
   }
 
   test("a batch of mixed lengths gives each clip's own tokens, which are those of FunASR's padded batch", async () => {
-    const queries = tiny.batch.files.map((file) => tinyQuery({ file }));
-    const together = await tokensOf(model, queries);
+    const prompts = tiny.batch.files.map((file) => tinyPrompt({ file }));
+    const together = await tokensOf(model, prompts);
     expect(together).toEqual(tiny.batch.tokens);
-    for (const [i, query] of queries.entries()) expect(await tokensOf(model, [query])).toEqual([together[i]]);
+    for (const [i, prompt] of prompts.entries())
+      expect(await tokensOf(model, [prompt])).toEqual([together[i]]);
   });
 }
 
 /** 234 million random weights, and what FunASR computes with them. */
-function fullSizeTests(createBackend: () => Promise<Backend>): void {
+function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(
+  createBackend: () => Promise<Backend<T, W>>,
+): void {
   test("every layer of the full architecture, random weights, is FunASR's", async () => {
     const golden = readGoldenJson<Golden & { seed: number; featureRows: number }>("random-small.json");
     const tensors = await readGoldenTensors("random-small.safetensors");
     const config = randomModelConfig("small");
     const backend = await createBackend();
-    const weights = await loadWeights(backend, config.encoder, randomModelTensors(config, golden.seed));
+    const weights = await loadWeights(backend, config, randomModelTensors(config, golden.seed));
     const model = new SenseVoice(backend, config.encoder, weights);
     const { data } = randomFeatures(golden.featureRows, config.encoder.inputSize, golden.seed);
     const features = { rows: golden.featureRows, data };
-    const query: Query = { language: "auto", itn: false, features };
-    const worst = await expectGolden(model, query, golden, (name) => tensors.get(name));
+    const prompt: Prompt = { language: "auto", itn: false, features };
+    const worst = await expectGolden(model, prompt, golden, (name) => tensors.get(name));
     console.info(
       `full architecture on ${backend.description}: worst layer ${worst.toExponential(1)} relative`,
     );
@@ -92,7 +94,7 @@ function fullSizeTests(createBackend: () => Promise<Backend>): void {
   }, 600_000);
 }
 
-describe("reference", () => tinyTests(async () => new ReferenceBackend()));
+describe("reference", () => tinyTests(async () => referenceBackend()));
 describe("WASM", () => {
   tinyTests(createWasmBackend);
   fullSizeTests(createWasmBackend);

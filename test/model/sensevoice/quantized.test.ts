@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ReferenceBackend } from "../../../src/kernels/reference/backend.ts";
+import { referenceBackend } from "../../../src/kernels/reference/backend.ts";
 import { SenseVoice } from "../../../src/model/sensevoice/network.ts";
 import { loadWeights } from "../../../src/model/sensevoice/weights.ts";
-import type { Backend } from "../../../src/tensor/backend.ts";
+import type { Backend, LinearWeight, Tensor } from "../../../src/tensor/backend.ts";
+import { type Runner, runnerOf } from "../../support/backend.ts";
 import { describeGpu, testWebgpuBackend } from "../../support/gpu.ts";
 import { INT8, type RandomScheme } from "../../support/quantized.ts";
 import { randomizer } from "../../support/random.ts";
@@ -15,25 +16,27 @@ const CODES: readonly RandomScheme[] = [
 ];
 
 describeGpu("a model in few bits, WebGPU against the reference", () => {
-  const reference = new ReferenceBackend();
-  let webgpu: Backend;
+  const reference = runnerOf(referenceBackend());
+  let webgpu: Runner;
   beforeAll(async () => {
-    webgpu = await testWebgpuBackend();
+    webgpu = runnerOf(await testWebgpuBackend());
   });
   afterAll(() => webgpu?.close());
 
-  async function encode(backend: Backend, schemes: readonly RandomScheme[]): Promise<Float32Array[]> {
-    const model = new SenseVoice(
-      backend,
-      TOY.encoder,
-      await loadWeights(backend, TOY.encoder, toyTensors(schemes)),
-    );
+  async function encode<T extends Tensor, W extends LinearWeight<T>>(
+    backend: Backend<T, W>,
+    schemes: readonly RandomScheme[],
+  ): Promise<Float32Array[]> {
+    const weights = await loadWeights(backend, TOY, toyTensors(schemes));
+    const model = new SenseVoice(backend, TOY.encoder, weights);
     const features = [9, 40].map((rows) => ({
       rows,
       data: randomizer(rows)([rows, 56]).data as Float32Array,
     }));
-    const { x } = model.encode(features.map((features) => ({ language: "auto", itn: false, features })));
-    return Promise.all([x, backend.ctcGreedy(x, model.head)].map((tensor) => backend.read(tensor)));
+    const { x } = await model.encode(
+      features.map((features) => ({ language: "auto", itn: false, features })),
+    );
+    return Promise.all([x, backend.ctcGreedy(x, weights.head)].map((tensor) => backend.read(tensor)));
   }
 
   test.each([
@@ -45,7 +48,10 @@ describeGpu("a model in few bits, WebGPU against the reference", () => {
       TOLERANCE.int8Layer,
     ],
   ])("%s", async (_, schemes, tolerance) => {
-    const [got, expected] = [await encode(webgpu, schemes), await encode(reference, schemes)];
+    const [got, expected] = [
+      await webgpu.use((backend) => encode(backend, schemes)),
+      await reference.use((backend) => encode(backend, schemes)),
+    ];
     expect(relativeError(got[0], expected[0])).toBeLessThan(tolerance);
     expect(relativeError(got[1], expected[1], 1)).toBeLessThan(tolerance);
   });

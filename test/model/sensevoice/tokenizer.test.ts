@@ -59,8 +59,8 @@ describe("pieces", () => {
   test("are found by id, by text, and tags by name", () => {
     expect(tiny.size).toBe(995);
     expect(tiny.piece(0)).toBe("<unk>");
-    expect(tiny.id("<|zh|>")).toBe(970);
-    expect(tiny.id("<|nowhere|>")).toBeUndefined();
+    expect(tiny.tags.get("zh")).toBe(970);
+    expect(tiny.tags.get("nowhere")).toBeUndefined();
     expect(tiny.tags.get("EMO_UNKNOWN")).toBe(987);
     expect(tiny.tags.size).toBe(25);
   });

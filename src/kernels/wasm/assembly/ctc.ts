@@ -12,8 +12,8 @@ const PART: usize = 16;
  * The CTC head on x (packed as for `linear`) without its logits in memory: each task makes the logits of 64 tokens, a
  * tile of rows at a time, and leaves a PART of each row in parts [⌈vocab/64⌉, rows].
  *
- * With `chosen` not 0, the logits of the tokens chosen [clips, chosenCount] are kept as well: y [R, chosenCount] gets
- * them in the rows of their clip. Row 0 here is row `firstRow` of the batch.
+ * With `chosen` not 0, the logits of the tokens chosen [chosenCount] are kept as well, in y [_, chosenCount] from row
+ * `firstRow` on; without, nobody asks for Σ exp, and it is not computed.
  *
  * @param scratch `scratchBytes` a thread: logits [ROWS, 64], the chosen columns [chosenCount], unpacked weights [8, k, 8]
  */
@@ -27,7 +27,6 @@ export function ctc(
   vocab: usize,
   chosen: usize,
   chosenCount: usize,
-  offsets: usize,
   firstRow: usize,
   y: usize,
   scratch: usize,
@@ -42,29 +41,21 @@ export function ctc(
     const count = min(TOKENS, vocab - token);
     const panelCount = (count + PANEL - 1) / PANEL;
     const w = panels(weight, token / PANEL, panelCount, unpacked);
-    let clips: usize = 0; // passed so far, the row's own included
-    let clipEnd: usize = 0;
-    let tokens: usize = 0; // the chosen ones of the row's clip
-    let matchCount: usize = 0;
+    const matchCount = findChosen(chosen, chosenCount, token, count, matches);
     for (let row: usize = 0; row < rows; row += step) {
       multiply(weight, x, row, w, token / PANEL, panelCount, logits, TOKENS * 4);
       for (let r: usize = 0; r < min(step, rows - row); r++) {
         const mine: usize = logits + r * TOKENS * 4;
         addBias(mine, bias + token * 4, count);
-        if (chosen) {
-          while (firstRow + row + r >= clipEnd) {
-            tokens = chosen + clips++ * chosenCount * 4;
-            clipEnd = load<u32>(offsets + clips * 4);
-            matchCount = findChosen(tokens, chosenCount, token, count, matches);
-          }
-          const out: usize = y + (firstRow + row + r) * chosenCount * 4;
-          for (let m: usize = 0; m < matchCount; m++) {
-            const column: usize = load<u32>(matches + m * 4);
-            const chosenToken: usize = load<u32>(tokens + column * 4);
-            f32.store(out + column * 4, f32.load(mine + (chosenToken - token) * 4));
-          }
+        const out: usize = y + (firstRow + row + r) * chosenCount * 4;
+        for (let m: usize = 0; m < matchCount; m++) {
+          const column: usize = load<u32>(matches + m * 4);
+          const chosenToken: usize = load<u32>(chosen + column * 4);
+          f32.store(out + column * 4, f32.load(mine + (chosenToken - token) * 4));
         }
-        reduce(mine, token, banned, parts + (task * rows + row + r) * PART);
+        const part: usize = parts + (task * rows + row + r) * PART;
+        if (chosenCount > 0) sumExp(mine, part);
+        else findBest(mine, token, banned, part);
       }
     }
   }
@@ -93,29 +84,30 @@ function largest(logits: usize): f32 {
   return maxLanes(top);
 }
 
-/** The PART of one row. */
-function reduce(logits: usize, token: usize, banned: usize, part: usize): void {
+/** max x and Σ exp(x − max) of the logits, into the PART of their row. */
+function sumExp(logits: usize, part: usize): void {
   const top = largest(logits);
   let sum = f32x4.splat(0);
   for (let at: usize = 0; at < TOKENS * 4; at += 16) {
     sum = f32x4.add(sum, exp(f32x4.sub(v128.load(logits + at), f32x4.splat(top))));
   }
-  let best = top;
-  if (banned - token < TOKENS) {
-    f32.store(logits + (banned - token) * 4, -Infinity);
-    best = largest(logits);
-  }
-  let id: usize = 0;
-  while (id < TOKENS - 1 && f32.load(logits + id * 4) !== best) id++;
   f32.store(part, top);
   f32.store(part, sumLanes(sum), 4);
+}
+
+/** The best logit and its token, into the PART of their row. */
+function findBest(logits: usize, token: usize, banned: usize, part: usize): void {
+  if (banned - token < TOKENS) f32.store(logits + (banned - token) * 4, -Infinity);
+  const best = largest(logits);
+  let id: usize = 0;
+  while (id < TOKENS - 1 && f32.load(logits + id * 4) !== best) id++;
   f32.store(part, best, 8);
   store<u32>(part, token + id, 12);
 }
 
 /**
- * Merges the parts of each row. Without `chosen`: y [R, 2] gets the best token (the lower one of equals) and its
- * probability; with it the logits in y [R, chosenCount] become log-probabilities.
+ * Merges the parts of each row. Without `chosen`: y [_] gets the best token, the lower one of equals; with it the
+ * logits in y [_, chosenCount] become log-probabilities.
  */
 export function ctcMerge(
   parts: usize,
@@ -126,32 +118,33 @@ export function ctcMerge(
   y: usize,
 ): void {
   for (let row: usize = next(); row < rows; row = next()) {
-    let top: f32 = -Infinity;
+    const mine: usize = parts + row * PART;
+    const stride = rows * PART;
+    if (chosenCount > 0) {
+      const out: usize = y + (firstRow + row) * chosenCount * 4;
+      const total = logSumExp(mine, partCount, stride);
+      for (let i: usize = 0; i < chosenCount; i++) f32.store(out + i * 4, f32.load(out + i * 4) - total);
+      continue;
+    }
     let best: f32 = -Infinity;
     let id: usize = 0;
     for (let i: usize = 0; i < partCount; i++) {
-      const part: usize = parts + (i * rows + row) * PART;
-      top = max(top, f32.load(part));
-      if (f32.load(part, 8) > best) {
-        best = f32.load(part, 8);
-        id = load<u32>(part, 12);
-      }
+      const part: usize = mine + i * stride;
+      if (f32.load(part, 8) <= best) continue;
+      best = f32.load(part, 8);
+      id = load<u32>(part, 12);
     }
-    let sum: f32 = 0;
-    for (let i: usize = 0; i < partCount; i++) {
-      const part: usize = parts + (i * rows + row) * PART;
-      sum += f32.load(part, 4) * expOf(f32.load(part) - top);
-    }
-    if (chosenCount === 0) {
-      const out: usize = y + (firstRow + row) * 8;
-      f32.store(out, <f32>id);
-      f32.store(out, expOf(best - top) / sum, 4);
-    } else {
-      const logSum = top + Mathf.log(sum);
-      const out: usize = y + (firstRow + row) * chosenCount * 4;
-      for (let i: usize = 0; i < chosenCount; i++) {
-        f32.store(out + i * 4, f32.load(out + i * 4) - logSum);
-      }
-    }
+    f32.store(y + (firstRow + row) * 4, <f32>id);
   }
+}
+
+/** log Σ exp(x) over all parts of a row. */
+function logSumExp(part: usize, count: usize, stride: usize): f32 {
+  let top: f32 = -Infinity;
+  for (let i: usize = 0; i < count; i++) top = max(top, f32.load(part + i * stride));
+  let sum: f32 = 0;
+  for (let i: usize = 0; i < count; i++) {
+    sum += f32.load(part + i * stride, 4) * expOf(f32.load(part + i * stride) - top);
+  }
+  return top + Mathf.log(sum);
 }

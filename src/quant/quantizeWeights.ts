@@ -12,29 +12,19 @@ const SAMPLE_STRIDE = 61;
 
 type Tensors = AsyncIterable<[name: string, tensor: HostTensor]>;
 
-/** The weights of the linear layers, [out, in]; the embedding and the FSMN taps are matrices too. */
-export function isLinearWeight(name: string, { shape }: Pick<HostTensor, "shape">): boolean {
-  return shape.length === 2 && name !== "embed.weight" && !name.endsWith("fsmn_block.weight");
-}
-
 /**
- * Quantises a model one tensor after another: the weights of linear layers as the policy says, all others as they
- * come. In memory are one tensor and what becomes of it.
+ * Quantises linear weights one after another as the policy says. In memory are one tensor and what becomes of it.
  *
- * @param tensors opens the stream; called twice if a scheme has granularity "model"
+ * @param tensors opens the stream of linear weights; called twice if a scheme has granularity "model"
  * @param statistics of each linear layer by the name of its weight, for the schemes that need them
  */
-export async function* quantizeModel(
+export async function* quantizeWeights(
   tensors: () => Tensors,
   policy: Policy,
   statistics?: ReadonlyMap<string, Statistics>,
 ): AsyncGenerator<[name: string, tensor: Weight]> {
   const shared = await fitShared(tensors, policy);
   for await (const [name, tensor] of tensors()) {
-    if (!isLinearWeight(name, tensor)) {
-      yield [name, tensor];
-      continue;
-    }
     const [n, k] = tensor.shape;
     const scheme = schemeOf(policy, name);
     const options = { name, statistics: statistics?.get(name), shared: shared.get(JSON.stringify(scheme)) };
@@ -49,7 +39,7 @@ async function fitShared(tensors: () => Tensors, policy: Policy): Promise<Map<st
   const samples = new Map<string, number[]>();
   for await (const [name, tensor] of tensors()) {
     const scheme = schemeOf(policy, name);
-    if (!isLinearWeight(name, tensor) || !isShared(scheme)) continue;
+    if (!isShared(scheme)) continue;
     const key = JSON.stringify(scheme);
     const sample = samples.get(key) ?? [];
     samples.set(key, sample);

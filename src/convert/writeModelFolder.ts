@@ -1,21 +1,18 @@
 import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import {
-  type ModelConfig,
-  parseModelConfig,
-  type Quantization,
-  TOKENIZER_FILE,
-  WEIGHTS_FILE,
-} from "../model/sensevoice/config.ts";
-import { expectParameters, modelParameters } from "../model/sensevoice/parameters.ts";
+import { type ModelConfig, parseModelConfig } from "../model/sensevoice/config.ts";
+import { configText } from "../model/sensevoice/configFile.ts";
+import { modelParameters } from "../model/sensevoice/parameters.ts";
 import type { HostTensor } from "../tensor/host.ts";
 import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
-import { digestBytes, readExactly } from "./file.ts";
-import { storedParts } from "./quantizedParts.ts";
-import { replaceFolder } from "./replaceFolder.ts";
-import { byteLength, type TensorSpec, tensorFromBytes } from "./safetensors.ts";
-import { writeSafetensors } from "./safetensorsFile.ts";
+import { digestBytes, readExactly, sha256 } from "../weights/file.ts";
+import { expectParameters } from "../weights/parameters.ts";
+import { type Quantization, storedParts } from "../weights/quantizedParts.ts";
+import { replaceFolder } from "../weights/replaceFolder.ts";
+import { byteLength, type TensorSpec, tensorFromBytes } from "../weights/safetensors.ts";
+import { writeSafetensors } from "../weights/safetensorsFile.ts";
+import { TOKENIZER_FILE, WEIGHTS_FILE } from "../weights/source.ts";
 
 /**
  * Writes a model folder of tensors that come one at a time, in floats or in few bits, in any order. The folder appears
@@ -50,7 +47,7 @@ export async function writeModelFolder(
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(tokenizer) };
       const whole = parseModelConfig({ ...config, quantization, files });
       await writeFile(join(folder, TOKENIZER_FILE), tokenizer);
-      await writeFile(join(folder, "config.json"), `${JSON.stringify(whole, null, 2)}\n`);
+      await writeFile(join(folder, "config.json"), configText(whole, sha256));
     } finally {
       await spool.close();
     }

@@ -1,9 +1,0 @@
-import { existsSync } from "node:fs";
-import { modelPath } from "../weights/home.ts";
-
-export const SMALL_ID = "iic/SenseVoiceSmall";
-
-/** The model for whoever names none: the real one once it has been downloaded, else the demonstration. */
-export function defaultModel(): "small" | "tiny" {
-  return existsSync(modelPath(SMALL_ID)) ? "small" : "tiny";
-}

@@ -1,0 +1,116 @@
+import { debug } from "./debug.ts";
+import { Engine } from "./engine.ts";
+import { SenseVoiceError } from "./error.ts";
+import { referenceBackend } from "./kernels/reference/backend.ts";
+import { createWasmBackend } from "./kernels/wasm/backend.ts";
+import { openGpu } from "./kernels/webgpu/adapter.ts";
+import { webgpuBackend } from "./kernels/webgpu/backend.ts";
+import { openModel } from "./model/sensevoice/modelFiles.ts";
+import { SenseVoice } from "./model/sensevoice/network.ts";
+import { createTokenizer } from "./model/sensevoice/tokenizer.ts";
+import { loadWeights } from "./model/sensevoice/weights.ts";
+import {
+  checkChoice,
+  checkSignal,
+  DEVICES,
+  type Device,
+  expectObject,
+  WEIGHT_TYPES,
+  type WeightType,
+} from "./options.ts";
+import { untilAborted } from "./pause.ts";
+import type { Backend, LinearWeight, Tensor } from "./tensor/backend.ts";
+import { castFloats } from "./tensor/f16.ts";
+import { dequantize, type Weight } from "./tensor/quantized.ts";
+import type { ModelSource, Progress } from "./weights/source.ts";
+import { WEIGHTS_FILE } from "./weights/source.ts";
+
+export interface LoadOptions {
+  /** `"auto"` (the default) takes a hardware WebGPU adapter if there is one, else the CPU. */
+  readonly device?: Device;
+  /** Threads of the CPU device; as many as there are cores unless given. */
+  readonly threads?: number;
+  /** How the linear weights are kept on the device; as the model has them unless given. */
+  readonly weights?: WeightType;
+  /** Called as the weights come. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends loading early; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Loads a model onto a device.
+ *
+ * @throws SenseVoiceError if an option is not as described, the model is damaged, or there is no such device
+ */
+export function loadEngine(source: ModelSource, options: LoadOptions = {}): Promise<Engine> {
+  return untilAborted(load(source, options), options?.signal);
+}
+
+/** Calls `use` with the backend of a device: each has types of its own. */
+type UseBackend<R> = <T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>) => Promise<R>;
+
+async function load(source: ModelSource, options: LoadOptions): Promise<Engine> {
+  expectObject("options", options);
+  const { device = "auto", threads, weights: type, onProgress, signal } = options;
+  checkChoice("weights", type, [undefined, ...WEIGHT_TYPES]);
+  checkChoice("device", device, DEVICES);
+  checkSignal(signal);
+  const { config, tokenizer: bytes, tensors } = await openModel(source);
+  const tokenizer = createTokenizer(bytes);
+  if (tokenizer.size !== config.vocabSize) {
+    throw new SenseVoiceError(
+      `[engine] tokenizer: expected ${config.vocabSize} pieces, got ${tokenizer.size}`,
+    );
+  }
+  const total = config.files[WEIGHTS_FILE].bytes;
+  const onBytes = (done: number) => {
+    signal?.throwIfAborted();
+    onProgress?.({ task: WEIGHTS_FILE, done, total });
+  };
+  const convert = await converterTo(type);
+  return withBackend({ device, threads }, async (backend) => {
+    debug(2, () => `[engine] ${source.name}, ${type ?? config.weights}, on ${backend.description}`);
+    try {
+      const loaded = await loadWeights(backend, config, tensors(onBytes), convert);
+      const model = new SenseVoice(backend, config.encoder, loaded);
+      await model.prepare();
+      signal?.throwIfAborted();
+      return new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights: type ?? config.weights });
+    } catch (error) {
+      backend.close();
+      throw error;
+    }
+  });
+}
+
+async function withBackend<R>(
+  { device, threads }: { readonly device: Device; readonly threads?: number },
+  use: UseBackend<R>,
+): Promise<R> {
+  if (device === "reference") return use(referenceBackend());
+  if (device === "cpu") return use(await createWasmBackend({ threads }));
+  const gpu = await openGpu({ hardware: device === "auto" }).catch((error: unknown) => {
+    if (device === "webgpu") throw error;
+    debug(2, () => `[engine] no GPU: ${error instanceof Error ? error.message : error}`);
+  });
+  if (gpu) return use(webgpuBackend(gpu));
+  if (device === "auto") return use(await createWasmBackend({ threads }));
+  throw new SenseVoiceError(
+    '[webgpu] expected an adapter (a GPU with a Vulkan, Metal or D3D12 driver), got none; use device "cpu"',
+  );
+}
+
+/** Linear weights as `type`; quantisers are loaded only where they are asked for. */
+export async function converterTo(type: WeightType | undefined): Promise<(weight: Weight) => Weight> {
+  if (!type) return (weight) => weight;
+  if (type === "f32" || type === "f16") {
+    return (weight) => {
+      const { shape } = weight;
+      if (weight.dtype !== "quantized") return castFloats(weight, type);
+      return castFloats({ dtype: "f32", shape, data: dequantize(weight) }, type);
+    };
+  }
+  const { quantizeWeight } = await import("./quant/quantize.ts");
+  return (weight) => quantizeWeight(weight, type);
+}

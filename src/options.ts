@@ -1,0 +1,37 @@
+import { SenseVoiceError } from "./error.ts";
+
+/** Where to compute; `"auto"` takes a hardware WebGPU adapter if there is one, else the CPU. */
+export const DEVICES = ["auto", "webgpu", "cpu", "reference"] as const;
+export type Device = (typeof DEVICES)[number];
+
+/** What linear weights can be turned into as they are loaded: floats, or few bits by rule. */
+export const WEIGHT_TYPES = ["f32", "f16", "int8", "int4"] as const;
+export type WeightType = (typeof WEIGHT_TYPES)[number];
+
+/** Throws unless an option is one of the values allowed. */
+export function checkChoice(name: string, value: unknown, allowed: readonly unknown[]): void {
+  if (allowed.includes(value)) return;
+  const list = allowed.filter((option) => option !== undefined).join(", ");
+  throw new SenseVoiceError(`[engine] ${name}: expected one of ${list}, got ${show(value)}`);
+}
+
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new SenseVoiceError(`[engine] signal: expected an AbortSignal, got ${show(signal)}`);
+}
+
+export function expectText(name: string, value: unknown): asserts value is string {
+  if (typeof value === "string") return;
+  throw new SenseVoiceError(`[engine] ${name}: expected a text, got ${show(value)}`);
+}
+
+export function expectObject(name: string, value: unknown): void {
+  if (typeof value === "object" && value !== null) return;
+  throw new SenseVoiceError(`[engine] ${name}: expected an object, got ${show(value)}`);
+}
+
+export function show(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? Object.prototype.toString.call(value).slice(8, -1)
+    : String(JSON.stringify(value) ?? value);
+}
