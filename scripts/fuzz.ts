@@ -145,6 +145,7 @@ async function keep(
     { do: "write", id: { ...id, keep: kept }, folder: join(options.out, name) },
     name,
   );
+  await runner.close();
   const unsure = again.kind === "finding" ? "" : " (not again in a fresh process)";
   console.log(`${name} ${id.number}${unsure}: ${shown(first)}\n  ${path}`);
   return true;

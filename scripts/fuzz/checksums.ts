@@ -138,19 +138,17 @@ export function fixSafetensors(bytes: Uint8Array): Uint8Array {
   return Buffer.concat([head, bytes.subarray(data)]);
 }
 
-/** A model folder's config.json with the sizes and SHA-256 of its files as they are. */
+/** A model folder's config.json with the sizes and SHA-256 of these files, and its own digest, as they are. */
 export function fixDigests(config: Uint8Array, files: ReadonlyMap<string, Uint8Array>): Uint8Array {
-  let json: unknown;
+  const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
   try {
-    json = JSON.parse(Buffer.from(config).toString());
+    const { digest, ...json } = JSON.parse(Buffer.from(config).toString());
+    for (const [name, bytes] of files) {
+      if (json.files?.[name]) json.files[name] = { bytes: bytes.length, sha256: sha256(bytes) };
+    }
+    const whole = { ...json, digest: sha256(JSON.stringify(json)) };
+    return Buffer.from(`${JSON.stringify(whole, null, 2)}\n`);
   } catch {
-    return config;
+    return config; // no JSON, or nested too deeply
   }
-  const digests = (json as { files?: unknown } | null)?.files;
-  if (typeof digests !== "object" || digests === null) return config;
-  for (const [name, bytes] of files) {
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    if (name in digests) Object.assign(digests, { [name]: { bytes: bytes.length, sha256 } });
-  }
-  return Buffer.from(JSON.stringify(json));
 }

@@ -157,7 +157,10 @@ export function textEdit(random: Random, bytes: Uint8Array, length: number): Edi
     const { at } = lineAt(text, random.below(text.length + 1));
     return { at, remove: 0, insert: Buffer.from(from.line, "latin1") };
   }
-  if (kind === 8) return { at: place, remove: 0, insert: Buffer.from(nested(random)) };
+  if (kind === 8) {
+    const inserted = { at: place, remove: 0, insert: Buffer.from(nested(random)) };
+    return tokens.length > 0 && random.oneIn(2) ? replace(random.pick(tokens), nested(random)) : inserted;
+  }
   const part = bytes.subarray(0, text.length);
   return byteEdit(random, part, part);
 }

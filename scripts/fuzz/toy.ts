@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertModel } from "../../src/convert/convert.ts";
-import { writeModelFolder } from "../../src/weights/writeModelFolder.ts";
+import { writeModelFolder } from "../../src/convert/writeModelFolder.ts";
 import { SCHEMES } from "../../test/support/quantized.ts";
 import { TOY, toyTensors } from "../../test/support/toyModel.ts";
 import { ROOT, toyTokenizer } from "./seeds.ts";

@@ -161,13 +161,15 @@ describe("checksums", () => {
     expect(fixed.subarray(8).toString()).toBe('{"a": {"b": "}"}}       DATA');
   });
 
-  test("digests of a model folder's files; what is no config stays as it is", () => {
-    const config = bytesOf('{"files":{"a":{"bytes":0,"sha256":""},"b":{"bytes":1,"sha256":"1"}}}');
-    const fixed = JSON.parse(textOf(fixDigests(config, new Map([["a", bytesOf("abc")]]))));
+  test("digests in config.json: its own, and those of files; what is no config stays as it is", () => {
+    const config = fileSeed("weights/tiny/config.json").bytes;
+    expect(textOf(fixDigests(config, new Map()))).toBe(textOf(config));
+    const fixed = JSON.parse(textOf(fixDigests(config, new Map([["tokenizer.model", bytesOf("abc")]]))));
     const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    expect(fixed.files).toEqual({ a: { bytes: 3, sha256 }, b: { bytes: 1, sha256: "1" } });
-    expect(fixDigests(bytesOf("{"), new Map())).toEqual(bytesOf("{"));
-    expect(fixDigests(bytesOf("null"), new Map())).toEqual(bytesOf("null"));
+    const { digest, files } = JSON.parse(textOf(config));
+    expect(fixed.files).toEqual({ ...files, "tokenizer.model": { bytes: 3, sha256 } });
+    expect(fixed.digest).not.toBe(digest);
+    for (const text of ["{", "null", ""]) expect(textOf(fixDigests(bytesOf(text), new Map()))).toBe(text);
   });
 });
 
