@@ -7,8 +7,11 @@ import { fileURLToPath } from "node:url";
 import { extractFeatures } from "../src/audio/features.ts";
 import { readDataset } from "../src/eval/dataset.ts";
 import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
+import { converterTo } from "../src/loadEngine.ts";
+import { openModel } from "../src/model/sensevoice/modelFiles.ts";
+import { SenseVoice } from "../src/model/sensevoice/network.ts";
 import { linearParameters } from "../src/model/sensevoice/parameters.ts";
-import type { Query } from "../src/model/sensevoice/prompt.ts";
+import type { Prompt } from "../src/model/sensevoice/prompt.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { readAudio } from "../src/node.ts";
 import { calibrate } from "../src/quant/calibrate.ts";
@@ -21,21 +24,22 @@ import { PRESETS, type Scheme } from "../src/quant/scheme.ts";
 import { measureLosses } from "../src/quant/sensitivity.ts";
 import { asF32 } from "../src/tensor/f16.ts";
 import { dequantize, packCodes, type QuantizedTensor } from "../src/tensor/quantized.ts";
+import { folderSource } from "../src/weights/folderSource.ts";
 import { findModel } from "../src/weights/home.ts";
-import { openModelFolder } from "../src/weights/modelFolder.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 /** Losses are measured on this many clips, of those that calibration does not hear. */
 const LOSS_CLIPS = 16;
 
-const folder = await openModelFolder(findModel("tiny"));
+const folder = await openModel(folderSource(findModel("tiny")));
 const { encoder, frontend } = folder.config;
 const backend = await createWasmBackend();
-const weights = await loadWeights(backend, encoder, folder.tensors(), "f32");
-const heard = await queriesOf("test/calibration/calibration.jsonl");
-const unheard = await queriesOf("test/eval/manifest.jsonl");
-const statistics = await calibrate(backend, encoder, weights, heard);
-const others = await calibrate(backend, encoder, weights, unheard);
+const weights = await loadWeights(backend, folder.config, folder.tensors(), await converterTo("f32"));
+const model = new SenseVoice(backend, encoder, weights);
+const heard = await promptsOf("test/calibration/calibration.jsonl");
+const unheard = await promptsOf("test/eval/manifest.jsonl");
+const statistics = await calibrate(model, heard);
+const others = await calibrate(model, unheard);
 const layers = await readLayers();
 
 const rows = [...wholeNumbers(), ...(await losses()), ...damping()];
@@ -48,13 +52,13 @@ const [before, rest] = readFileSync(file, "utf8").split(begin);
 if (rest === undefined) throw new Error(`${file}: expected the mark ${begin}`);
 writeFileSync(file, `${before}${begin}\n\n${table.join("\n")}\n\n${end}${rest.split(end)[1]}`);
 
-async function queriesOf(manifest: string): Promise<Query[]> {
-  const queries: Query[] = [];
+async function promptsOf(manifest: string): Promise<Prompt[]> {
+  const prompts: Prompt[] = [];
   for (const { source, itn } of await readDataset(path(manifest))) {
     const features = await extractFeatures(await readAudio(source), frontend, weights.cmvn);
-    queries.push({ language: "auto", itn, features });
+    prompts.push({ language: "auto", itn, features });
   }
-  return queries;
+  return prompts;
 }
 
 interface Layer {
@@ -132,7 +136,7 @@ async function losses(): Promise<[string, string][]> {
   ];
 }
 
-async function lossesIn(scheme: Scheme, clips: readonly Query[]) {
+async function lossesIn(scheme: Scheme, clips: readonly Prompt[]) {
   const errors = new Map<string, number>();
   async function* probes(): AsyncGenerator<[string, QuantizedTensor]> {
     for (const { name, weight, shape } of layers) {
@@ -142,7 +146,7 @@ async function lossesIn(scheme: Scheme, clips: readonly Query[]) {
       yield [name, probe];
     }
   }
-  const losses = await measureLosses(backend, encoder, weights, clips, probes());
+  const losses = await measureLosses(model, clips, probes());
   return new Map(
     Array.from(losses, ([name, loss]) => [name, { loss, error: errors.get(name) ?? Number.NaN }]),
   );

@@ -1,0 +1,45 @@
+import { decodeAudio } from "../../src/audio/decode.ts";
+import { toMono } from "../../src/audio/pcm.ts";
+import { fixFlac, fixOgg } from "./checksums.ts";
+import { Finding } from "./judge.ts";
+import { aiffSeeds, fileSeed, type Seed, smallestSeeds, wavSeeds } from "./seeds.ts";
+import { digest, expectFinite, inPlace, type Target } from "./target.ts";
+
+async function runSound(bytes: Uint8Array): Promise<string> {
+  const decoded = await decodeAudio(bytes, "sound");
+  const { channels, sampleRate } = decoded;
+  const lengths = channels.map(({ length }) => length);
+  if (new Set(lengths).size !== 1) throw new Finding(`channels of ${lengths} samples`);
+  const value = digest(String(sampleRate), ...channels);
+  const mono = toMono(decoded, "sound");
+  expectFinite("sound", mono);
+  const expected = Math.ceil((lengths[0] * 16000) / sampleRate);
+  if (mono.length !== expected) throw new Finding(`${mono.length} samples of ${expected} at 16 kHz`);
+  return value;
+}
+
+const sounds = (name: string, seeds: () => Seed[], rest: Partial<Target> = {}): Target => {
+  return { name, seeds: async () => seeds(), run: runSound, ...rest };
+};
+
+const fixtures = (...names: string[]): Seed[] => names.map((name) => fileSeed(`test/audio/fixtures/${name}`));
+
+export const SOUND_TARGETS: readonly Target[] = [
+  sounds("wav", wavSeeds),
+  sounds("sphere", () => fixtures("sphere-be.sph", "sphere-le.sph", "sphere-ulaw.sph").map(withText)),
+  sounds("aiff", aiffSeeds),
+  sounds("mp3", () => fixtures("clip.mp3", "clip-44k-stereo.mp3")),
+  sounds("flac", () => [...fixtures("clip.flac"), ...smallestSeeds("test/eval", ".flac", 3)], {
+    fix: inPlace(fixFlac),
+    checked: (_, fixed) => !fixed,
+  }),
+  sounds("ogg", () => fixtures("clip.ogg", "clip.opus", "clip-flac.ogg"), {
+    fix: inPlace(fixOgg),
+    checked: ({ name }, fixed) => !fixed || name === "clip-flac.ogg", // whose frames have sums of their own
+  }),
+  sounds("other", () => [...fixtures("clip.aac", "clip.m4a", "clip.webm", "funasr-2ms.f32"), ...wavSeeds()]),
+];
+
+function withText(seed: Seed): Seed {
+  return { ...seed, format: "mixed" };
+}
