@@ -49,7 +49,16 @@ test("the tarball holds the build, the demonstration model and the texts, and no
     /^(dist\/.+\.(js|d\.ts|wasm)|weights\/tiny\/[^/]+|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES\.md)$/;
   expect(packed.filter((path) => !expected.test(path))).toEqual([]);
   const needed = [
-    ...["dist/node.js", "dist/node.d.ts", "dist/cli/main.js", "README.md", "LICENSE"],
+    ...[
+      "dist/node.js",
+      "dist/node.d.ts",
+      "dist/browser.js",
+      "dist/tensorEntry.js",
+      "dist/cli/main.js",
+      "README.md",
+      "LICENSE",
+      "THIRD-PARTY-NOTICES.md",
+    ],
     ...["config.json", "model.safetensors", "tokenizer.model"].map((name) => `weights/tiny/${name}`),
   ];
   expect(needed.filter((path) => !packed.includes(path))).toEqual([]);
