@@ -1,5 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
-import { resample } from "./resample.ts";
+import { createResampler } from "./resample.ts";
 
 /** What the model listens to: mono, 16 000 samples a second. */
 export const SAMPLE_RATE = 16_000;
@@ -49,5 +49,10 @@ export function toMono({ channels, sampleRate }: DecodedAudio, name = "audio"): 
     const expected = `expected a sample rate of ${MIN_RATE} to ${MAX_RATE} Hz`;
     throw new SenseVoiceError(`${name}: ${expected}, got ${sampleRate}`);
   }
-  return resample(mono, sampleRate, SAMPLE_RATE);
+  const resampler = createResampler(sampleRate, SAMPLE_RATE);
+  const [most, rest] = [resampler(mono), resampler()];
+  const out = new Float32Array(most.length + rest.length);
+  out.set(most);
+  out.set(rest, most.length);
+  return out;
 }

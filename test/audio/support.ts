@@ -1,4 +1,26 @@
 import { readFileSync } from "node:fs";
+import { createResampler } from "../../src/audio/resample.ts";
+
+/** What a resampler makes of samples that come all at once, or in pieces of the given lengths, again and again. */
+export function resample(samples: Float32Array, from: number, to: number, lengths = [samples.length]) {
+  const resampler = createResampler(from, to);
+  const parts: Float32Array[] = [];
+  for (let at = 0, i = 0; at < samples.length; at += lengths[i++ % lengths.length]) {
+    parts.push(resampler(samples.subarray(at, at + lengths[i % lengths.length])));
+  }
+  return floats([...parts, resampler()]);
+}
+
+/** All parts, one after another. */
+export function floats(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
 
 /** The bytes of a file beside the tests, in an array of their own. */
 export function fixture(name: string): Uint8Array {
