@@ -15,17 +15,27 @@ export interface DecodedAudio {
   readonly sampleRate: number;
 }
 
+/** Whether `value` is a typed array of this name, of any realm: Jest and node:vm have classes of their own. */
+export function isTypedArray(value: unknown, name: "Float32Array" | "Uint8Array"): boolean {
+  return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === `[object ${name}]`;
+}
+
 /** Throws `name: …` unless `pcm` is a Float32Array of at least one sample, all of them finite. */
 export function checkPcm(pcm: unknown, name = "audio"): asserts pcm is Float32Array {
-  if (!(pcm instanceof Float32Array)) {
+  if (!isTypedArray(pcm, "Float32Array")) {
     const type = Object.prototype.toString.call(pcm).slice(8, -1);
     throw new SenseVoiceError(`${name}: expected samples in a Float32Array, got ${type}`);
   }
-  if (pcm.length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
-  for (let i = 0; i < pcm.length; i++) {
-    if (!Number.isFinite(pcm[i])) {
-      throw new SenseVoiceError(`${name}: expected finite samples, got ${pcm[i]} at sample ${i}`);
-    }
+  const samples = pcm as Float32Array;
+  if (samples.length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
+  checkFinite(samples, name);
+}
+
+/** Throws `name: …` unless all samples are finite; `first` is the place of the first in the whole sound. */
+export function checkFinite(samples: Float32Array, name: string, first = 0): void {
+  for (let i = 0; i < samples.length; i++) {
+    if (Number.isFinite(samples[i])) continue;
+    throw new SenseVoiceError(`${name}: expected finite samples, got ${samples[i]} at sample ${first + i}`);
   }
 }
 
