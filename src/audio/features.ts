@@ -3,7 +3,7 @@ import { createPause } from "../pause.ts";
 import { expectShape } from "../tensor/host.ts";
 import { fbank } from "./fbank.ts";
 import { lfr } from "./lfr.ts";
-import { checkPcm } from "./pcm.ts";
+import { checkPcm, concat } from "./pcm.ts";
 
 /** Frames between two looks at the clock. */
 const SLICE = 32;
@@ -56,11 +56,5 @@ async function fbankInSlices(
     slices.push(fbank(pcm.subarray(start, start + (SLICE - 1) * shift + window), config));
     await pause();
   }
-  const out = new Float32Array(slices.reduce((length, slice) => length + slice.length, 0));
-  let end = 0;
-  for (const slice of slices) {
-    out.set(slice, end);
-    end += slice.length;
-  }
-  return out;
+  return concat(slices, pause);
 }

@@ -1,18 +1,47 @@
 import { SenseVoiceError } from "../error.ts";
-import { createResampler } from "./resample.ts";
 
 /** What the model listens to: mono, 16 000 samples a second. */
 export const SAMPLE_RATE = 16_000;
 
-/** Rates that sound is recorded at, with room to spare; a damaged header may claim any. */
-const MIN_RATE = 1_000;
-const MAX_RATE = 768_000;
+/** Frames of uncompressed sound that are read at a time. */
+const SLICE = 8192;
 
-/** Sound as it was decoded: channels of equal length, samples in [-1, 1]. */
+/** A piece of sound as it was decoded: channels of equal length, samples in [-1, 1]. */
 export interface DecodedAudio {
   readonly channels: readonly Float32Array[];
   /** Samples per second of a channel. */
   readonly sampleRate: number;
+  /** Samples of a channel in the whole sound, where the file tells. */
+  readonly total?: number;
+}
+
+/** Reads the sample at a byte offset as a number in [-1, 1]. */
+export type SampleReader = (view: DataView, at: number) => number;
+
+/** Where uncompressed sound is in a file and how it is read, in frames: one sample of every channel. */
+export interface PcmLayout {
+  readonly sampleRate: number;
+  readonly channels: number;
+  readonly read: SampleReader;
+  /** The place of the first frame. */
+  readonly start: number;
+  readonly frameBytes: number;
+  readonly frames: number;
+}
+
+/** The sound that a layout describes, slice by slice. */
+export function* readPcm(bytes: Uint8Array, layout: PcmLayout): Generator<DecodedAudio> {
+  const { sampleRate, read, start, frameBytes, frames } = layout;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let first = 0; first < frames; first += SLICE) {
+    const channels = Array.from({ length: layout.channels }, (_, c) => {
+      const out = new Float32Array(Math.min(SLICE, frames - first));
+      let at = start + first * frameBytes + c * (frameBytes / layout.channels);
+      for (let i = 0; i < out.length; i++, at += frameBytes) out[i] = read(view, at);
+      return out;
+    });
+    yield { channels, sampleRate, total: frames };
+  }
 }
 
 /** Whether `value` is a typed array of this name, of any realm: Jest and node:vm have classes of their own. */
@@ -39,30 +68,17 @@ export function checkFinite(samples: Float32Array, name: string, first = 0): voi
   }
 }
 
-/**
- * Decoded sound → mono at 16 kHz: the mean of the channels, then `resample`. To save memory the mean is
- * written over the first channel.
- *
- * @throws SenseVoiceError if there are no samples, if one is not finite, or if the rate is beyond belief
- */
-export function toMono({ channels, sampleRate }: DecodedAudio, name = "audio"): Float32Array {
-  const [mono = new Float32Array(0), ...others] = channels;
-  if (others.length > 0) {
-    for (let i = 0; i < mono.length; i++) {
-      let sum = mono[i];
-      for (const channel of others) sum += channel[i];
-      mono[i] = sum / channels.length;
-    }
+/** All parts, one after another. */
+export async function concat(
+  parts: readonly Float32Array[],
+  pause: () => Promise<void> | undefined,
+): Promise<Float32Array> {
+  const out = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    out.set(part, end);
+    end += part.length;
+    await pause();
   }
-  checkPcm(mono, name);
-  if (!(sampleRate >= MIN_RATE && sampleRate <= MAX_RATE)) {
-    const expected = `expected a sample rate of ${MIN_RATE} to ${MAX_RATE} Hz`;
-    throw new SenseVoiceError(`${name}: ${expected}, got ${sampleRate}`);
-  }
-  const resampler = createResampler(sampleRate, SAMPLE_RATE);
-  const [most, rest] = [resampler(mono), resampler()];
-  const out = new Float32Array(most.length + rest.length);
-  out.set(most);
-  out.set(rest, most.length);
   return out;
 }

@@ -1,6 +1,6 @@
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { checkPcm, toMono } from "../../src/audio/pcm.ts";
+import { checkPcm } from "../../src/audio/pcm.ts";
 
 describe("checkPcm", () => {
   test("takes finite samples", () => {
@@ -29,26 +29,5 @@ describe("checkPcm", () => {
     [null, "x.wav: expected samples in a Float32Array, got Null"],
   ])("refuses %s", (pcm, message) => {
     expect(() => checkPcm(pcm, "x.wav")).toThrow(message);
-  });
-});
-
-describe("toMono", () => {
-  test("is the mean of the channels", () => {
-    const channels = [Float32Array.of(1, 0.5), Float32Array.of(0, 0.5), Float32Array.of(-0.25, 0.5)];
-    expect([...toMono({ channels, sampleRate: 16000 })]).toEqual([0.25, 0.5]);
-  });
-
-  test("is at 16 kHz", () => {
-    expect(toMono({ channels: [new Float32Array(44100)], sampleRate: 44100 })).toHaveLength(16000);
-  });
-
-  test("refuses sound without samples", () => {
-    expect(() => toMono({ channels: [], sampleRate: 8000 }, "x.wav")).toThrow("x.wav: expected sound, got 0");
-  });
-
-  test.each([0, 999, 4e9, Number.NaN])("refuses a rate of %f", (sampleRate) => {
-    expect(() => toMono({ channels: [new Float32Array(9)], sampleRate }, "x.wav")).toThrow(
-      `x.wav: expected a sample rate of 1000 to 768000 Hz, got ${sampleRate}`,
-    );
   });
 });
