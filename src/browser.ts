@@ -1,6 +1,6 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
-import { decodeAudio } from "./audio/decode.ts";
-import { toMono } from "./audio/pcm.ts";
+import { MAX_SECONDS } from "./audio/pcm.ts";
+import { joinAudio, streamAudio } from "./audio/stream.ts";
 import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
@@ -35,10 +35,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
  * Reads a sound file as the model wants it: decoded, mixed down, resampled.
  *
  * @param name what to call it in messages
+ * @param maxSeconds where decoding stops with an error; 1800, which is what `Engine.run` takes, unless given
  * @returns mono samples in [-1, 1] at 16 kHz
- * @throws SenseVoiceError if it is no sound, is damaged or is empty
+ * @throws SenseVoiceError if it is no sound, is damaged, is empty or too long
  */
-export async function readAudio(source: Blob | Uint8Array, name = "audio"): Promise<Float32Array> {
+export async function readAudio(
+  source: Blob | Uint8Array,
+  name = "audio",
+  maxSeconds = MAX_SECONDS,
+): Promise<Float32Array> {
   const bytes = source instanceof Blob ? new Uint8Array(await source.arrayBuffer()) : source;
-  return toMono(await decodeAudio(bytes, name), name);
+  return joinAudio(streamAudio(bytes, name, undefined, maxSeconds));
 }

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
-import { checkPcm } from "./audio/pcm.ts";
+import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
 import { SenseVoiceError } from "./error.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
 import { collapse } from "./model/sensevoice/ctc.ts";
@@ -52,9 +52,6 @@ export interface Transcript extends Tags {
   /** Of the whole batch, where there was one. */
   readonly timings: Timings;
 }
-
-/** What sound may last: attention grows with the square of it, and the model learned from less than a minute. */
-const MAX_SECONDS = 1800;
 
 /** A model on a device, and what is needed around it. */
 export interface EngineParts {
@@ -180,7 +177,7 @@ export class Engine {
         `[engine] sound: expected at most ${MAX_SECONDS} seconds, got ${Math.ceil(seconds * 1000) / 1000}: cut it first`,
       );
     }
-    return pcm.slice();
+    return new Float32Array(pcm); // of this realm
   }
 
   #checkOpen(signal: AbortSignal | undefined): void {

@@ -133,10 +133,11 @@ describe("engine", () => {
 
   test("a run can be aborted at any moment, and takes effect at once", async () => {
     const pcm = new Float32Array(120 * 16000).map((_, i) => happy[i % happy.length]);
-    const start = performance.now();
-    await engine.run(pcm, { timestamps: true });
-    const total = performance.now() - start;
-    for (const share of [0, 0.05, 0.2, 0.5, 0.8, 0.95]) {
+    let total = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 2; i++) {
+      total = Math.min(total, (await engine.run(pcm, { timestamps: true })).timings.total);
+    }
+    for (const share of [0, 0.05, 0.2, 0.4, 0.6]) {
       const controller = new AbortController();
       const running = engine.run(pcm, { timestamps: true, signal: controller.signal });
       running.catch(() => {});

@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
+import { latin1 } from "./bytes.ts";
 import { isSphere } from "./sphere.ts";
 import { isWav } from "./wav.ts";
 
@@ -22,12 +23,11 @@ export function containerOf(bytes: Uint8Array): Container | undefined {
 }
 
 /**
- * Throws `name: truncated …` or `name: damaged …` where the container's own lengths and checksums say so.
- * Decoders tend to return what they could make out of such a file and say nothing. An mp3 may lack up to one
- * frame, as many do; mp3 without a Xing header, aac and webm from a live recording tell no length.
+ * Throws `name: truncated …` where an mp4, a webm or an mp3 is shorter than it says. Decoders tend to return what
+ * they could make out of such a file and say nothing. An mp3 may lack up to one frame, as many do; mp3 without a
+ * Xing header and webm from a live recording tell no length.
  */
 export function checkComplete(bytes: Uint8Array, container: Container, name: string): void {
-  if (container === "ogg") checkOggPages(bytes, name);
   const declared = declaredLength(bytes, container);
   if (declared === undefined || declared <= bytes.length) return;
   throw new SenseVoiceError(
@@ -40,7 +40,6 @@ function declaredLength(bytes: Uint8Array, container: Container): number | undef
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (container === "mp4") return mp4Length(view);
   if (container === "webm") return webmLength(bytes);
-  if (container === "aiff") return 8 + view.getUint32(4);
   if (container === "mp3") return mp3Length(bytes, view);
   return undefined;
 }
@@ -80,7 +79,7 @@ function mp3Length(bytes: Uint8Array, view: DataView): number | undefined {
   const mpeg1 = (bytes[start + 1] & 0x08) !== 0;
   const mono = bytes[start + 3] >> 6 === 3;
   const xing = start + 4 + (mpeg1 ? (mono ? 17 : 32) : mono ? 9 : 17);
-  if (xing + 16 > bytes.length || !["Xing", "Info"].includes(latin1(bytes.subarray(xing, xing + 4)))) {
+  if (xing + 16 > bytes.length || !["Xing", "Info"].includes(latin1(bytes, xing, xing + 4))) {
     return undefined;
   }
   const flags = view.getUint32(xing + 4);
@@ -88,48 +87,18 @@ function mp3Length(bytes: Uint8Array, view: DataView): number | undefined {
   return start + view.getUint32(xing + 8 + (flags & 1 ? 4 : 0)) - longestFrame;
 }
 
-/** Walks the pages: each begins with OggS, tells its length, and has its CRC-32, taken with that field 0, in it. */
-function checkOggPages(bytes: Uint8Array, name: string): void {
-  for (let at = id3Length(bytes); at < bytes.length; ) {
-    const body = at + 27 + (bytes[at + 26] ?? 0);
-    const end = bytes.subarray(at + 27, body).reduce((sum, segment) => sum + segment, body);
-    const page = new Uint8Array(bytes.subarray(at, end));
-    const cut = page.length < 27 || end > bytes.length;
-    if (
-      latin1(page.subarray(0, 4)) !== "OggS" ||
-      (!cut && pageChecksum(page) !== crc32(page.fill(0, 22, 26)))
-    ) {
-      throw new SenseVoiceError(`${name}: damaged ogg: the page at byte ${at} fails its checksum`);
-    }
-    if (cut) throw new SenseVoiceError(`${name}: truncated ogg: it ends inside the page at byte ${at}`);
-    at = end;
-  }
-}
-
-function pageChecksum(page: Uint8Array): number {
-  return new DataView(page.buffer).getUint32(22, true);
-}
-
-/** Ogg's CRC-32: polynomial 0x04c11db7, most significant bit first, from 0, not inverted. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) crc = (crc << 8) ^ CRC_TABLE[(crc >>> 24) ^ byte];
-  return crc >>> 0;
-}
-
-const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 24;
-  for (let bit = 0; bit < 8; bit++) crc = (crc << 1) ^ (crc < 0 ? 0x04c11db7 : 0);
-  return crc;
-});
-
 /** Bytes of an ID3v2 tag in front of the sound: a 10-byte header with a length in four times seven bits. */
 export function id3Length(bytes: Uint8Array): number {
-  if (latin1(bytes.subarray(0, 3)) !== "ID3" || bytes.length < 10) return 0;
+  if (latin1(bytes, 0, 3) !== "ID3" || bytes.length < 10) return 0;
   const footer = bytes[5] & 0x10 ? 10 : 0;
   return 10 + footer + bytes.subarray(6, 10).reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
 }
 
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+/** Where the tags behind the sound begin: an APE tag, which ends with its length, and the 128 bytes of an ID3v1 tag. */
+export function soundEnd(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length;
+  if (end >= 128 && latin1(bytes, end - 128, end - 125) === "TAG") end -= 128;
+  if (end >= 32 && latin1(bytes, end - 32, end - 24) === "APETAGEX") end -= view.getUint32(end - 20, true);
+  return end;
 }

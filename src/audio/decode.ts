@@ -1,30 +1,55 @@
 import { SenseVoiceError } from "../error.ts";
-import { type Container, checkComplete, containerOf, id3Length } from "./container.ts";
-import { exactFlac } from "./flac.ts";
-import type { DecodedAudio } from "./pcm.ts";
-import { decodeSphere } from "./sphere.ts";
-import { decodeWav } from "./wav.ts";
+import { aiffLayout } from "./aiff.ts";
+import { latin1 } from "./bytes.ts";
+import { type Container, checkComplete, containerOf, id3Length, soundEnd } from "./container.ts";
+import { createFlacDecoder, flacFrames, flacSamples } from "./flac.ts";
+import { oggPages, oggSamples } from "./ogg.ts";
+import { type DecodedAudio, isTypedArray, readPcm } from "./pcm.ts";
+import { sphereLayout } from "./sphere.ts";
+import { wavLayout } from "./wav.ts";
 
 const FORMATS = "wav, mp3, flac, ogg (vorbis, opus), aiff and sph";
+/** Bytes of an mp3 that are decoded at a time: 4 s of sound at 8 kbit/s. */
+const SLICE = 4096;
 
-type Decoder = (bytes: Uint8Array) => DecoderResult | Promise<DecoderResult>;
-type DecoderResult = { channelData: Float32Array[]; sampleRate: number };
+/** Sound piece by piece; at the end nothing, or in a few words why there was none. */
+export type Sound = AsyncGenerator<DecodedAudio, string | undefined>;
 
-/** Loaded when one is needed. The decoders of AAC that npm has are under the GPL, so m4a and webm are left out. */
-const DECODERS: Readonly<Record<string, () => Promise<{ default: Decoder }>>> = {
-  mp3: () => import("@audio/decode-mp3"),
-  flac: () => import("@audio/decode-flac"),
-  opus: () => import("@audio/decode-opus"),
-  vorbis: () => import("@audio/decode-vorbis"),
-  aiff: () => import("@audio/decode-aiff"),
+/** Another way to read what is not read here. */
+export type Fallback = (bytes: Uint8Array) => Sound;
+
+const LAYOUTS = { wav: wavLayout, sphere: sphereLayout, aiff: aiffLayout };
+
+interface Decoded {
+  readonly channelData: readonly Float32Array[];
+  readonly sampleRate: number;
+  readonly errors?: readonly { readonly message: string }[];
+}
+
+/** What the packages' decoders have in common. */
+interface Decoder {
+  decode(piece: Uint8Array): Decoded | Promise<Decoded>;
+  flush?(): Decoded;
+  free(): void;
+}
+
+interface Codec {
+  load(): Promise<{ decoder(): Promise<Decoder> }>;
+  pieces(bytes: Uint8Array, name: string): Iterable<Uint8Array>;
+}
+
+/** Packages are loaded when one is needed. Those for AAC are under the GPL, so m4a and webm are left out. */
+const CODECS: Readonly<Record<string, Codec>> = {
+  mp3: { load: () => import("@audio/decode-mp3"), pieces: mp3Slices },
+  opus: { load: () => import("@audio/decode-opus"), pieces: oggPages },
+  vorbis: { load: () => import("@audio/decode-vorbis"), pieces: oggPages },
+  flac: { load: async () => ({ decoder: createFlacDecoder }), pieces: flacFrames },
 };
 
-/** Another way to read what is not read here: decoded sound, or in a few words why not. */
-export type Fallback = (bytes: Uint8Array) => Promise<DecodedAudio | string>;
-
 /**
- * Decodes a sound file by its content: wav and sph here, mp3, flac, ogg vorbis, ogg opus and aiff by the packages
- * `@audio/decode-*`, anything else by `fallback`. Runs in Node and in browsers.
+ * Decodes a sound file by its content: wav, aiff and sph here, mp3, flac, ogg vorbis and ogg opus by packages of
+ * npm, anything else by `fallback`. Runs in Node and in browsers. No piece takes long, so that a caller who pauses
+ * between them never holds the event loop.
  *
  * mp3 with a Xing header comes without the encoder's delay in front, but may keep some padding at the end;
  * mp3 without one keeps the decoder's delay, 1105 samples. Opus is always decoded to 48 kHz.
@@ -32,57 +57,114 @@ export type Fallback = (bytes: Uint8Array) => Promise<DecodedAudio | string>;
  * @param name stands at the start of an error's message
  * @throws SenseVoiceError for what is no sound, and for a truncated or damaged file as far as it can be told
  */
-export async function decodeAudio(
-  bytes: Uint8Array,
+export async function* decodeAudio(
+  file: Uint8Array,
   name = "audio",
   fallback?: Fallback,
-): Promise<DecodedAudio> {
-  if (!(bytes instanceof Uint8Array)) {
+): AsyncGenerator<DecodedAudio> {
+  if (!isTypedArray(file, "Uint8Array")) {
     throw new SenseVoiceError(`${name}: expected the bytes of a sound file in a Uint8Array`);
   }
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.length); // of this realm, as decoders want it
   if (bytes.length === 0) throw new SenseVoiceError(`${name}: expected a sound file, got an empty one`);
   const container = containerOf(bytes);
   // The header of a NIST SPHERE file is text.
   if (container !== "sphere" && isText(bytes)) {
     throw new SenseVoiceError(`${name}: not a sound file, it holds text`);
   }
-  const decoded = container
-    ? await decodeContainer(bytes, container, name)
+  const problem = container
+    ? yield* decodeContainer(bytes, container, name)
     : `not a sound file that is known: ${FORMATS}`;
-  if (typeof decoded !== "string") return decoded;
-
-  const rescued = await fallback?.(bytes);
-  if (rescued !== undefined && typeof rescued !== "string") return rescued;
-  throw new SenseVoiceError(`${name}: ${decoded}${rescued ? `; ${rescued}` : ""}`);
+  if (problem === undefined) return;
+  const other = fallback ? yield* fallback(bytes) : "";
+  if (other !== undefined) throw new SenseVoiceError(`${name}: ${problem}${other && `; ${other}`}`);
 }
 
-/** A string says why it cannot be read here; what is surely damaged throws. */
-async function decodeContainer(
-  bytes: Uint8Array,
-  container: Container,
-  name: string,
-): Promise<DecodedAudio | string> {
-  if (container === "wav") return decodeWav(bytes, name) ?? "a wav of an encoding that is not read here";
-  if (container === "sphere") return decodeSphere(bytes, name);
+/** The returned string says why it cannot be read here; what is surely damaged throws. */
+async function* decodeContainer(bytes: Uint8Array, container: Container, name: string): Sound {
+  if (container === "wav" || container === "sphere" || container === "aiff") {
+    const layout = LAYOUTS[container](bytes, name);
+    if (typeof layout === "string") return layout;
+    yield* readPcm(bytes, layout);
+    return undefined;
+  }
   checkComplete(bytes, container, name);
   const codec = container === "ogg" ? oggCodec(bytes) : container;
-  if (!(codec in DECODERS)) return `${codec} is not read here, but ${FORMATS}`;
-  let decoded: DecodedAudio;
+  if (!(codec in CODECS)) return `${codec} is not read here, but ${FORMATS}`;
+  const total =
+    container === "ogg" ? oggSamples(bytes) : codec === "flac" ? flacSamples(bytes, id3Length(bytes)) : 0;
+  let found = false;
   try {
-    const decode = (await DECODERS[codec]()).default;
-    const { channelData, sampleRate } = await decode(bytes);
-    decoded = { channels: channelData, sampleRate };
+    const { load, pieces } = CODECS[codec];
+    for await (const sound of feed((await load()).decoder, pieces(bytes, name))) {
+      if (!sound.channels[0]?.length) continue;
+      found = true;
+      yield { ...sound, total };
+    }
   } catch (error) {
-    return `${container} that cannot be decoded (${firstLine(error)})`;
+    if (error instanceof SenseVoiceError) throw error;
+    const line = String(error instanceof Error ? error.message : error).split("\n", 1)[0];
+    if (found) throw new SenseVoiceError(`${name}: damaged ${container}: ${line}`);
+    return `${container} that cannot be decoded (${line})`;
   }
-  if (!decoded.channels[0]?.length) return `${container} in which no sound was found`;
-  return codec === "flac" ? exactFlac(bytes, id3Length(bytes), decoded, name) : decoded;
+  return found ? undefined : `${container} in which no sound was found`;
+}
+
+/**
+ * Decodes piece by piece.
+ *
+ * @throws Error at the first damage: decoders pass over it, but list it or print a line on the console
+ */
+async function* feed(
+  create: () => Promise<Decoder>,
+  pieces: Iterable<Uint8Array>,
+): AsyncGenerator<DecodedAudio> {
+  let decoder: Decoder | undefined;
+  const sound = async (decode: () => Decoded | Promise<Decoded> | undefined): Promise<DecodedAudio> => {
+    const { channelData = [], sampleRate = 0, errors = [] } = (await quietly(decode)) ?? {};
+    if (errors.length > 0) throw new Error(errors[0].message);
+    return { channels: channelData, sampleRate };
+  };
+  try {
+    for (const piece of pieces) {
+      // Each Vorbis of a chain has tables of its own.
+      if (decoder && latin1(piece, 28, 35) === "\x01vorbis") {
+        yield sound(() => decoder?.flush?.());
+        decoder.free();
+        decoder = undefined;
+      }
+      decoder ??= await create();
+      yield sound(() => decoder?.decode(piece));
+    }
+    yield sound(() => decoder?.flush?.());
+  } finally {
+    decoder?.free();
+  }
+}
+
+/** What `call` prints on the console as an error is thrown instead. Nothing else runs meanwhile. */
+function quietly<T>(call: () => T): T {
+  const print = console.error;
+  console.error = (...words) => {
+    throw new Error(words.join(" "));
+  };
+  try {
+    return call();
+  } finally {
+    console.error = print;
+  }
+}
+
+/** The sound in an mp3 without its tags, which may be large enough to pass for damage. */
+function* mp3Slices(bytes: Uint8Array): Generator<Uint8Array> {
+  const end = soundEnd(bytes);
+  for (let at = id3Length(bytes); at < end; at += SLICE) yield bytes.subarray(at, Math.min(at + SLICE, end));
 }
 
 /** What an Ogg file holds, by the beginning of its first packet. */
 function oggCodec(bytes: Uint8Array): string {
   const packet = id3Length(bytes) + 28; // the page's header and a table of one segment
-  const start = String.fromCharCode(...bytes.subarray(packet, packet + 8));
+  const start = latin1(bytes, packet, packet + 8);
   if (start === "OpusHead") return "opus";
   if (start.startsWith("\x01vorbis")) return "vorbis";
   return start.startsWith("\x7fFLAC") ? "flac" : "ogg without vorbis, opus or flac";
@@ -93,8 +175,4 @@ function isText(bytes: Uint8Array): boolean {
   const start = new TextDecoder().decode(bytes.subarray(0, 512), { stream: true });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells sound from text
   return !/[\x00-\x08\x0e-\x1f\x7f\ufffd]/.test(start);
-}
-
-function firstLine(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split("\n", 1)[0];
 }

@@ -3,10 +3,12 @@ import { createPause } from "../pause.ts";
 import { expectShape } from "../tensor/host.ts";
 import { fbank } from "./fbank.ts";
 import { lfr } from "./lfr.ts";
-import { checkPcm } from "./pcm.ts";
+import { checkFinite, checkPcm, concat } from "./pcm.ts";
 
 /** Frames between two looks at the clock. */
 const SLICE = 32;
+/** Samples that are checked at a time. */
+const CHECKED = 2 ** 16;
 
 /**
  * Sound → the rows that the encoder takes: fbank, low frame rate, then per column (x + shift)·scale.
@@ -31,6 +33,10 @@ export async function extractFeatures(
   expectShape("features", "cmvn.scale", [cmvn.scale.length], [width]);
 
   const pause = createPause();
+  for (let at = 0; at < pcm.length; at += CHECKED) {
+    checkFinite(pcm.subarray(at, at + CHECKED), "audio", at);
+    await pause();
+  }
   const data = lfr(await fbankInSlices(pcm, config, pause), mels, lfrM, lfrN);
   const rows = data.length / width;
   for (let row = 0; row < rows; row++) {
@@ -56,11 +62,5 @@ async function fbankInSlices(
     slices.push(fbank(pcm.subarray(start, start + (SLICE - 1) * shift + window), config));
     await pause();
   }
-  const out = new Float32Array(slices.reduce((length, slice) => length + slice.length, 0));
-  let end = 0;
-  for (const slice of slices) {
-    out.set(slice, end);
-    end += slice.length;
-  }
-  return out;
+  return concat(slices, pause);
 }

@@ -1,30 +1,113 @@
 import { SenseVoiceError } from "../error.ts";
-import type { DecodedAudio } from "./pcm.ts";
+import { crcTable, latin1 } from "./bytes.ts";
+import { id3Length, soundEnd } from "./container.ts";
+import { oggPackets, oggPages } from "./ogg.ts";
+
+const CRC_8 = crcTable(8, 0x07);
+const CRC_16 = crcTable(16, 0x8005);
+
+type FrameHeader = NonNullable<ReturnType<typeof frameHeader>>;
+
+/** Decodes single frames. Where the library divides integers by 2^(bits−1) − 1, wav readers do by 2^(bits−1). */
+export async function createFlacDecoder() {
+  const decoder = new (await import("@wasm-audio-decoders/flac")).FLACDecoder();
+  await decoder.ready;
+  const decode = async (frame: Uint8Array) => {
+    const { channelData, bitDepth, ...others } = await decoder.decodeFrames([frame]);
+    const range = 2 ** (bitDepth - 1);
+    const exact = (x: number) => Math.round(x * (range - 1)) / range;
+    return { ...others, channelData: channelData.map((channel) => channel.map(exact)) };
+  };
+  return { decode, free: () => decoder.free() };
+}
 
 /**
- * Puts right what the library's FLAC decoder returns: it scales integers by 1/(2^(bits−1) − 1), where wav
- * readers and FunASR take 1/2^(bits−1), and it passes over damaged frames in silence.
+ * The frames of a FLAC file, native or in Ogg. Decoders pass over damaged frames in silence, so each must have the
+ * right checksums, CRC-8 of its header and CRC-16 of it all, and the number after that of the frame before. A
+ * recorded broadcast, which is in Ogg, may begin with any number.
  *
- * @throws SenseVoiceError unless there are as many samples as the stream says
- * @see STREAMINFO in https://www.rfc-editor.org/rfc/rfc9639.html#name-streaminfo
+ * @throws SenseVoiceError unless there are whole frames and nothing else, with as many samples as STREAMINFO says
+ * @see https://www.rfc-editor.org/rfc/rfc9639
  */
-export function exactFlac(
-  bytes: Uint8Array,
-  start: number,
-  decoded: DecodedAudio,
-  name: string,
-): DecodedAudio {
-  // The marker fLaC and STREAMINFO are at the start, or behind an Ogg page header and the packet's own 9 bytes.
-  const info = bytes[start] === 0x4f ? start + 28 + 9 + 8 : start + 8;
-  const bits = ((bytes[info + 12] & 1) << 4) + (bytes[info + 13] >> 4) + 1;
-  const expected = bytes
-    .subarray(info + 14, info + 18)
-    .reduce((sum, b) => sum * 256 + b, bytes[info + 13] & 15);
-  const got = decoded.channels[0].length;
-  if (expected !== 0 && got !== expected) {
-    throw new SenseVoiceError(`${name}: truncated or damaged flac: expected ${expected} samples, got ${got}`);
+export function* flacFrames(bytes: Uint8Array, name: string): Generator<Uint8Array> {
+  const start = id3Length(bytes);
+  const ogg = latin1(bytes, start, start + 4) === "OggS";
+  let [total, samples, frames] = [ogg ? 0 : flacSamples(bytes, start), 0, 0];
+  let first = ogg ? undefined : 0;
+  const check = (right: boolean) => {
+    if (right) return;
+    const problem = `expected ${total || "more"} samples, got ${samples}`;
+    throw new SenseVoiceError(`${name}: truncated or damaged flac: ${problem}`);
+  };
+  const native = bytes.subarray(framesStart(bytes, start), soundEnd(bytes));
+  for (const packet of ogg ? oggPackets(oggPages(bytes, name)) : [native]) {
+    if (latin1(packet, 0, 5) === "\x7fFLAC") {
+      check(total === 0 || samples === total); // of the stream before in a chain
+      [total, samples, frames, first] = [flacSamples(packet, 9), 0, 0, undefined];
+      continue;
+    }
+    if (ogg && frames === 0 && (packet[0] & 0x7f) <= 6) continue; // metadata, of the types 0 to 6
+    for (let at = 0; at < packet.length; frames++) {
+      const header = frameHeader(packet, at);
+      const before = header && header.number - (header.varies ? samples : frames);
+      first ??= before;
+      const end = header && before === first ? frameEnd(packet, at, header) : 0;
+      check(end > 0);
+      yield packet.subarray(at, end);
+      samples += header!.samples;
+      at = end;
+    }
   }
-  const range = 2 ** (bits - 1);
-  const channels = decoded.channels.map((channel) => channel.map((x) => Math.round(x * (range - 1)) / range));
-  return { channels, sampleRate: decoded.sampleRate };
+  check(total === 0 || samples === total);
+}
+
+/** STREAMINFO's number of samples, 0 where the writer did not know; `marker` is the place of fLaC. */
+export function flacSamples(bytes: Uint8Array, marker: number): number {
+  const field = bytes.subarray(marker + 21, marker + 26); // its 36 lower bits
+  return field.reduce((sum, byte, i) => sum * 256 + (i > 0 ? byte : byte & 15), 0);
+}
+
+/** Where the blocks of metadata end. A block has its type in a byte, with 0x80 for the last, its length in three. */
+function framesStart(bytes: Uint8Array, marker: number): number {
+  let at = marker + 4;
+  for (let last = 0; !last && at < bytes.length; ) {
+    last = bytes[at] & 0x80;
+    at += 4 + bytes.subarray(at + 1, at + 4).reduce((length, byte) => length * 256 + byte, 0);
+  }
+  return at;
+}
+
+/** The frame header at this place, if there is one and its CRC-8 is right. */
+function frameHeader(bytes: Uint8Array, at: number) {
+  if (bytes[at] !== 0xff || (bytes[at + 1] & 0xfe) !== 0xf8) return undefined;
+  const [size, rate, layout] = [bytes[at + 2] >> 4, bytes[at + 2] & 15, bytes[at + 3] >> 4];
+  // Its number, coded as UTF-8 codes a character: as many leading ones as bytes, six bits in each that follows.
+  const ones = Math.clz32(~(bytes[at + 4] << 24));
+  let number = bytes[at + 4] & (0x7f >> ones);
+  let end = at + 5;
+  while (end < at + 4 + ones) number = number * 64 + (bytes[end++] & 0x3f);
+  let samples = size < 8 ? 576 << (size - 2) : 256 << (size - 8);
+  if (size === 1) samples = 192;
+  if (size === 6) samples = bytes[end++] + 1;
+  if (size === 7) samples = bytes[end++] * 256 + bytes[end++] + 1;
+  end += rate === 12 ? 1 : rate === 13 || rate === 14 ? 2 : 0;
+  if (size === 0 || bytes[end] !== bytes.subarray(at, end).reduce((crc, byte) => CRC_8[crc ^ byte], 0)) {
+    return undefined;
+  }
+  // Frames are numbered, or where they vary in length their first samples are.
+  const varies = (bytes[at + 1] & 1) === 1;
+  return { end: end + 1, samples, number, varies, channels: layout < 8 ? layout + 1 : 2 };
+}
+
+/** Where a frame ends: its CRC-16 has come out as 0, and another frame or nothing follows. 0 if it does not. */
+function frameEnd(bytes: Uint8Array, at: number, header: FrameHeader): number {
+  // No encoder makes a frame longer than its samples as they are.
+  const limit = Math.min(bytes.length, header.end + 64 + 5 * header.channels * header.samples);
+  let crc = 0;
+  for (let end = at; end <= limit; end++) {
+    const closed = crc === 0 && end > header.end;
+    if (closed && (end === bytes.length || frameHeader(bytes, end))) return end;
+    crc = ((crc << 8) & 0xffff) ^ CRC_16[(crc >> 8) ^ bytes[end]];
+  }
+  return 0;
 }

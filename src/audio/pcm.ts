@@ -1,53 +1,85 @@
 import { SenseVoiceError } from "../error.ts";
-import { resample } from "./resample.ts";
 
 /** What the model listens to: mono, 16 000 samples a second. */
 export const SAMPLE_RATE = 16_000;
 
-/** Rates that sound is recorded at, with room to spare; a damaged header may claim any. */
-const MIN_RATE = 1_000;
-const MAX_RATE = 768_000;
+/** What one run may hear: attention grows with the square of it, and the model learned from less than a minute. */
+export const MAX_SECONDS = 1800;
 
-/** Sound as it was decoded: channels of equal length, samples in [-1, 1]. */
+/** Frames of uncompressed sound that are read at a time. */
+const SLICE = 8192;
+
+/** A piece of sound as it was decoded: channels of equal length, samples in [-1, 1]. */
 export interface DecodedAudio {
   readonly channels: readonly Float32Array[];
   /** Samples per second of a channel. */
   readonly sampleRate: number;
+  /** Samples of a channel in the whole sound, where the file tells. */
+  readonly total?: number;
 }
 
-/** Throws `name: …` unless `pcm` is a Float32Array of at least one sample, all of them finite. */
+/** Reads the sample at a byte offset as a number in [-1, 1]. */
+export type SampleReader = (view: DataView, at: number) => number;
+
+/** Where uncompressed sound is in a file and how it is read, in frames: one sample of every channel. */
+export interface PcmLayout {
+  readonly sampleRate: number;
+  readonly channels: number;
+  readonly read: SampleReader;
+  /** The place of the first frame. */
+  readonly start: number;
+  readonly frameBytes: number;
+  readonly frames: number;
+}
+
+/** The sound that a layout describes, slice by slice. */
+export function* readPcm(bytes: Uint8Array, layout: PcmLayout): Generator<DecodedAudio> {
+  const { sampleRate, read, start, frameBytes, frames } = layout;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let first = 0; first < frames; first += SLICE) {
+    const channels = Array.from({ length: layout.channels }, (_, c) => {
+      const out = new Float32Array(Math.min(SLICE, frames - first));
+      let at = start + first * frameBytes + c * (frameBytes / layout.channels);
+      for (let i = 0; i < out.length; i++, at += frameBytes) out[i] = read(view, at);
+      return out;
+    });
+    yield { channels, sampleRate, total: frames };
+  }
+}
+
+/** Whether `value` is a typed array of this name, of any realm: Jest and node:vm have classes of their own. */
+export function isTypedArray(value: unknown, name: "Float32Array" | "Uint8Array"): boolean {
+  return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === `[object ${name}]`;
+}
+
+/** Throws `name: …` unless `pcm` is a Float32Array of at least one sample. */
 export function checkPcm(pcm: unknown, name = "audio"): asserts pcm is Float32Array {
-  if (!(pcm instanceof Float32Array)) {
+  if (!isTypedArray(pcm, "Float32Array")) {
     const type = Object.prototype.toString.call(pcm).slice(8, -1);
     throw new SenseVoiceError(`${name}: expected samples in a Float32Array, got ${type}`);
   }
-  if (pcm.length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
-  for (let i = 0; i < pcm.length; i++) {
-    if (!Number.isFinite(pcm[i])) {
-      throw new SenseVoiceError(`${name}: expected finite samples, got ${pcm[i]} at sample ${i}`);
-    }
+  if ((pcm as Float32Array).length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
+}
+
+/** Throws `name: …` unless all samples are finite; `first` is the place of the first in the whole sound. */
+export function checkFinite(samples: Float32Array, name: string, first = 0): void {
+  for (let i = 0; i < samples.length; i++) {
+    if (Number.isFinite(samples[i])) continue;
+    throw new SenseVoiceError(`${name}: expected finite samples, got ${samples[i]} at sample ${first + i}`);
   }
 }
 
-/**
- * Decoded sound → mono at 16 kHz: the mean of the channels, then `resample`. To save memory the mean is
- * written over the first channel.
- *
- * @throws SenseVoiceError if there are no samples, if one is not finite, or if the rate is beyond belief
- */
-export function toMono({ channels, sampleRate }: DecodedAudio, name = "audio"): Float32Array {
-  const [mono = new Float32Array(0), ...others] = channels;
-  if (others.length > 0) {
-    for (let i = 0; i < mono.length; i++) {
-      let sum = mono[i];
-      for (const channel of others) sum += channel[i];
-      mono[i] = sum / channels.length;
-    }
+/** All parts, one after another. */
+export async function concat(
+  parts: readonly Float32Array[],
+  pause: () => Promise<void> | undefined,
+): Promise<Float32Array> {
+  const out = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    out.set(part, end);
+    end += part.length;
+    await pause();
   }
-  checkPcm(mono, name);
-  if (!(sampleRate >= MIN_RATE && sampleRate <= MAX_RATE)) {
-    const expected = `expected a sample rate of ${MIN_RATE} to ${MAX_RATE} Hz`;
-    throw new SenseVoiceError(`${name}: ${expected}, got ${sampleRate}`);
-  }
-  return resample(mono, sampleRate, SAMPLE_RATE);
+  return out;
 }

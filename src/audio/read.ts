@@ -1,8 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { SenseVoiceError } from "../error.ts";
-import { decodeAudio } from "./decode.ts";
 import { decodeWithFfmpeg } from "./ffmpeg.ts";
-import { toMono } from "./pcm.ts";
+import { MAX_SECONDS } from "./pcm.ts";
+import { joinAudio, streamAudio } from "./stream.ts";
 
 /** Node reads files up to here into memory: some 3 hours of 16-bit stereo at 48 kHz. */
 const MAX_FILE_BYTES = 2 ** 31 - 1;
@@ -12,15 +12,17 @@ const MAX_FILE_BYTES = 2 ** 31 - 1;
  *
  * @param source a path, or what a sound file contains
  * @param name what to call it in messages
+ * @param maxSeconds where decoding stops with an error, so that a small file cannot fill the memory
  * @returns mono samples in [-1, 1] at 16 kHz
- * @throws SenseVoiceError that names the file, if it cannot be read, is no sound, is damaged or is empty
+ * @throws SenseVoiceError that names the file, if it cannot be read, is no sound, is damaged, is empty or too long
  */
 export async function readAudio(
   source: string | Uint8Array,
   name = typeof source === "string" ? source : "audio",
+  maxSeconds = MAX_SECONDS,
 ): Promise<Float32Array> {
   const bytes = typeof source === "string" ? await readBytes(source) : source;
-  return toMono(await decodeAudio(bytes, name, decodeWithFfmpeg), name);
+  return joinAudio(streamAudio(bytes, name, decodeWithFfmpeg, maxSeconds));
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

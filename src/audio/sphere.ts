@@ -1,12 +1,13 @@
 import { SenseVoiceError } from "../error.ts";
-import type { DecodedAudio } from "./pcm.ts";
+import { latin1 } from "./bytes.ts";
+import type { PcmLayout, SampleReader } from "./pcm.ts";
 import { aLaw, muLaw } from "./wav.ts";
 
 const MAGIC = "NIST_1A\n";
 const MAX_CHANNELS = 64;
-
-/** Reads the sample at a byte offset as a number in [-1, 1]. */
-type SampleReader = (view: DataView, at: number) => number;
+/** Far more than a header takes, usually 1024 bytes, and a value in it. */
+const MAX_HEADER = 2 ** 16;
+const MAX_VALUE = 40;
 
 /** By coding, bytes of a sample and, where there are several, their order: 01 has the low byte first, 10 the high. */
 const READERS: Readonly<Record<string, SampleReader>> = {
@@ -23,16 +24,16 @@ export function isSphere(bytes: Uint8Array): boolean {
 }
 
 /**
- * Decodes NIST SPHERE: PCM of 16 bits in either byte order, µ-law and A-law; any rate, any number of channels. The
- * header is text, `NAME -TYPE VALUE` to a line up to `end_head`; its second line gives its length.
+ * Finds the sound in NIST SPHERE: PCM of 16 bits in either byte order, µ-law and A-law; any rate, any number of
+ * channels. The header is text, `NAME -TYPE VALUE` to a line up to `end_head`; its second line gives its length.
  *
  * @returns in a few words why not, for what is not read here: sound compressed with shorten or wavpack, say
  * @throws SenseVoiceError if the file is damaged or ends before its sound does
  * @see https://www.nist.gov/itl/iad/mig/tools (SPHERE, doc/sphere.doc)
  */
-export function decodeSphere(bytes: Uint8Array, name: string): DecodedAudio | string {
+export function sphereLayout(bytes: Uint8Array, name: string): PcmLayout | string {
   const start = Number(latin1(bytes.subarray(MAGIC.length, MAGIC.length + 8)));
-  if (!Number.isInteger(start) || start < 16 || start > bytes.length) {
+  if (!Number.isInteger(start) || start < 16 || start > Math.min(bytes.length, MAX_HEADER)) {
     throw new SenseVoiceError(`${name}: damaged sph: it has no length of its header, or ends before it does`);
   }
   const fields = readFields(latin1(bytes.subarray(16, start)));
@@ -59,11 +60,8 @@ export function decodeSphere(bytes: Uint8Array, name: string): DecodedAudio | st
   if (frames > present) {
     throw new SenseVoiceError(`${name}: truncated sph: expected ${frames} samples, got ${present}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const decoded = Array.from({ length: channels }, (_, c) =>
-    Float32Array.from({ length: frames }, (_, i) => read(view, start + (i * channels + c) * sampleBytes)),
-  );
-  return { channels: decoded, sampleRate: number("sample_rate", Number.MAX_SAFE_INTEGER) };
+  const sampleRate = number("sample_rate", Number.MAX_SAFE_INTEGER);
+  return { sampleRate, channels, read, start, frameBytes: channels * sampleBytes, frames };
 }
 
 function readFields(header: string): Map<string, string> {
@@ -71,11 +69,7 @@ function readFields(header: string): Map<string, string> {
   for (const line of header.split("\n")) {
     if (line.trim() === "end_head") break;
     const [, field, value] = /^(\w+) -(?:i|r|s\d+) (.*)$/.exec(line) ?? [];
-    if (field !== undefined) fields.set(field, value.trim());
+    if (field !== undefined) fields.set(field, value.trim().slice(0, MAX_VALUE));
   }
   return fields;
-}
-
-function latin1(bytes: Uint8Array): string {
-  return new TextDecoder("latin1").decode(bytes);
 }

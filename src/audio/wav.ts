@@ -1,27 +1,16 @@
 import { SenseVoiceError } from "../error.ts";
-import type { DecodedAudio } from "./pcm.ts";
-
-/** How a wav stores a sample, and where its samples are. */
-interface WavLayout {
-  /** WAVE_FORMAT tag: 1 PCM, 3 float, 6 A-law, 7 µ-law; for WAVE_FORMAT_EXTENSIBLE that of its sub-format. */
-  tag: number;
-  channels: number;
-  sampleRate: number;
-  /** Bytes of a frame, one sample of every channel. */
-  blockAlign: number;
-  dataStart: number;
-  dataBytes: number;
-}
+import { latin1 } from "./bytes.ts";
+import type { PcmLayout, SampleReader } from "./pcm.ts";
 
 const EXTENSIBLE = 0xfffe;
 /** What writers that cannot seek back put for a length: ffmpeg (and 0), sox, arecord. */
 const UNKNOWN_LENGTHS = [0xffffffff, 0x7ffff000, 0x7fffff00];
 
-/** Reads the sample at a byte offset as a number in [-1, 1]. */
-type SampleReader = (view: DataView, at: number) => number;
-
-/** By format tag and bits of storage. Integers are divided by 2^(bits−1), so 16 bits give s/32768 as in FunASR. */
-const READERS: Readonly<Record<string, SampleReader>> = {
+/**
+ * By WAVE_FORMAT tag (1 PCM, 3 float, 6 A-law, 7 µ-law) and bits of storage. Integers are divided by 2^(bits−1), so
+ * 16 bits give s/32768 as in FunASR.
+ */
+export const READERS: Readonly<Record<string, SampleReader>> = {
   "1/8": (view, at) => (view.getUint8(at) - 128) / 128,
   "1/16": (view, at) => view.getInt16(at, true) / 2 ** 15,
   "1/24": (view, at) => (view.getUint16(at, true) + view.getInt8(at + 2) * 65536) / 2 ** 23,
@@ -34,44 +23,36 @@ const READERS: Readonly<Record<string, SampleReader>> = {
 
 /** Whether the bytes begin as a wav does: RIFF, or RF64 or BW64 for files beyond 4 GiB. */
 export function isWav(bytes: Uint8Array): boolean {
-  return ["RIFF", "RF64", "BW64"].includes(fourCc(bytes, 0)) && fourCc(bytes, 8) === "WAVE";
+  return ["RIFF", "RF64", "BW64"].includes(latin1(bytes, 0, 4)) && latin1(bytes, 8, 12) === "WAVE";
 }
 
 /**
- * Decodes a wav: PCM of 8 to 32 bits, float of 32 or 64, A-law, µ-law; any rate, any number of channels.
+ * Finds the sound in a wav: PCM of 8 to 32 bits, float of 32 or 64, A-law, µ-law; any rate, any number of channels.
  *
- * @returns undefined for an encoding that is not among these
+ * @returns in a few words why not, for an encoding that is not among these
  * @throws SenseVoiceError if the file is damaged or ends before its data does. Data of unknown length, as
  *   programs write it to a pipe, goes to the end of the file.
  * @see http://soundfile.sapp.org/doc/WaveFormat/, EBU Tech 3306 (RF64), ITU-T G.711
  */
-export function decodeWav(bytes: Uint8Array, name: string): DecodedAudio | undefined {
+export function wavLayout(bytes: Uint8Array, name: string): PcmLayout | string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { tag, channels, sampleRate, blockAlign, dataStart, dataBytes } = readLayout(bytes, view, name);
-  const sampleBytes = blockAlign / channels;
-  const read = READERS[`${tag}/${8 * sampleBytes}`];
-  if (!read) return undefined;
-
-  const frames = Math.floor(dataBytes / blockAlign);
-  const decoded = Array.from({ length: channels }, () => new Float32Array(frames));
-  for (const [c, out] of decoded.entries()) {
-    let at = dataStart + c * sampleBytes;
-    for (let i = 0; i < frames; i++, at += blockAlign) out[i] = read(view, at);
-  }
-  return { channels: decoded, sampleRate };
+  const { tag, dataBytes, ...layout } = readChunks(bytes, view, name);
+  const read = READERS[`${tag}/${8 * (layout.frameBytes / layout.channels)}`];
+  if (!read) return "a wav of an encoding that is not read here";
+  return { ...layout, read, frames: Math.floor(dataBytes / layout.frameBytes) };
 }
 
 /** Walks the chunks up to `data`. Chunks are padded to even lengths; unknown ones are stepped over. */
-function readLayout(bytes: Uint8Array, view: DataView, name: string): WavLayout {
-  let format: Pick<WavLayout, "tag" | "channels" | "sampleRate" | "blockAlign"> | undefined;
+function readChunks(bytes: Uint8Array, view: DataView, name: string) {
+  let format: ReturnType<typeof readFormat> | undefined;
   let dataBytes64: number | undefined;
   for (let at = 12; at + 8 <= bytes.length; ) {
-    const id = fourCc(bytes, at);
+    const id = latin1(bytes, at, at + 4);
     const size = view.getUint32(at + 4, true);
     const body = at + 8;
     if (id === "data") {
       if (!format) throw new SenseVoiceError(`${name}: damaged wav: its data comes before its format`);
-      return { ...format, dataStart: body, dataBytes: dataLength(view, body, dataBytes64 ?? size, name) };
+      return { ...format, start: body, dataBytes: dataLength(view, body, dataBytes64 ?? size, name) };
     }
     if (body + size > bytes.length) break;
     if (id === "ds64" && size >= 16) dataBytes64 = Number(view.getBigUint64(body + 8, true));
@@ -87,12 +68,12 @@ function readFormat(view: DataView, at: number, size: number, name: string) {
   const tag = view.getUint16(at, true);
   const channels = view.getUint16(at + 2, true);
   const sampleRate = view.getUint32(at + 4, true);
-  const blockAlign = view.getUint16(at + 12, true);
-  if (channels === 0 || blockAlign === 0 || blockAlign % channels !== 0) {
-    throw new SenseVoiceError(`${name}: damaged wav: ${channels} channels in frames of ${blockAlign} bytes`);
+  const frameBytes = view.getUint16(at + 12, true);
+  if (channels === 0 || frameBytes === 0 || frameBytes % channels !== 0) {
+    throw new SenseVoiceError(`${name}: damaged wav: ${channels} channels in frames of ${frameBytes} bytes`);
   }
   const subFormat = tag === EXTENSIBLE && size >= 26 ? view.getUint16(at + 24, true) : tag;
-  return { tag: subFormat, channels, sampleRate, blockAlign };
+  return { tag: subFormat, channels, sampleRate, frameBytes };
 }
 
 /** Bytes of the data chunk: as declared, or to the end of the file where the writer did not know. */
@@ -119,8 +100,4 @@ export function muLaw(code: number): number {
   const bits = ~code;
   const biased = (((bits & 15) << 3) + 132) << ((bits >> 4) & 7);
   return bits & 0x80 ? 132 - biased : biased - 132;
-}
-
-function fourCc(bytes: Uint8Array, at: number): string {
-  return String.fromCharCode(...bytes.subarray(at, at + 4));
 }

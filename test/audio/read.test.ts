@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,6 +63,14 @@ describe("an error is one line that names the file", () => {
   });
 });
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 describe("ffmpeg", () => {
   // Sun's AU: magic, offset of the data, its length, encoding 3 (16-bit PCM), rate, channels; big-endian.
   const header = [0x2e736e64, 24, 32000, 3, 16000, 1];
@@ -92,8 +100,54 @@ describe("ffmpeg", () => {
     );
   });
 
+  describe.skipIf(process.platform === "win32")("in the shape of a script", () => {
+    /** AU of float at 16 kHz, mono; its sound begins behind a note of 8 bytes. */
+    const au = String.raw`printf '.snd\000\000\000\040\377\377\377\377\000\000\000\006\000\000\076\200\000\000\000\001notenote'`;
+    const half = String.raw`printf '\077\000\000\000'`;
+    beforeAll(() => vi.stubEnv("PATH", `${folder}:${process.env.PATH}`));
+    afterAll(() => vi.unstubAllEnvs());
+    const script = (...lines: string[]) =>
+      writeFileSync(join(folder, "ffmpeg"), ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
+
+    test("its sound is read in whatever pieces it comes", async () => {
+      script(
+        au,
+        half,
+        "sleep 0.1",
+        String.raw`printf '\277'`,
+        "sleep 0.1",
+        String.raw`printf '\000\000\000'`,
+        half,
+      );
+      expect(await readAudio(auBytes)).toEqual(Float32Array.of(0.5, -0.5, 0.5));
+    });
+
+    test("it is ended once it has told more than is wanted", async () => {
+      script(`echo $$ > '${folder}/pid'`, au, "while printf '%04096d' 0; do :; done");
+      await expect(readAudio(auBytes, "x.au", 5)).rejects.toThrow(
+        "x.au: expected at most 5 seconds of sound, got 6",
+      );
+      const pid = Number(readFileSync(join(folder, "pid"), "utf8"));
+      await expect.poll(() => isRunning(pid)).toBe(false);
+    });
+
+    test("sound that ends in an error is no sound", async () => {
+      script(au, half, "echo '[au @ 0x1] broken in the middle' >&2", "exit 1");
+      await expect(readAudio(auBytes, "x.au")).rejects.toThrow(
+        /^x\.au: not a sound file .*; ffmpeg cannot read it either \(broken in the middle\)$/,
+      );
+    });
+
+    test("no sound at all is none either", async () => {
+      script("exit 0");
+      await expect(readAudio(auBytes, "x.au")).rejects.toThrow(
+        "ffmpeg cannot read it either (exit status 0)",
+      );
+    });
+  });
+
   test("is asked for where there is none", async () => {
-    vi.stubEnv("PATH", folder);
+    vi.stubEnv("PATH", join(folder, "nothing"));
     await expect(readAudio(auBytes)).rejects.toThrow(
       /^audio: not a sound file that is known: wav, .*; an ffmpeg on the PATH would read more, and there is none$/,
     );

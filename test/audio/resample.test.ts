@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
-import { resample } from "../../src/audio/resample.ts";
+import { describe, expect, test, vi } from "vitest";
+import { createResampler } from "../../src/audio/resample.ts";
 import { TOLERANCE } from "../support/tolerances.ts";
+import { resample } from "./support.ts";
 
 const sine = (hz: number, rate: number, seconds: number) =>
   Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
@@ -58,14 +59,41 @@ test.each([
   expect(got.every(Number.isFinite)).toBe(true);
 });
 
-test.each([7999, 12345])("rates without a common factor (%i Hz) are no worse", (rate) => {
-  const got = resample(sine(1000, rate, 1), rate, 16000);
-  expect(error(got, sine(1000, 16000, 1))).toBeLessThan(TOLERANCE.resampledSine);
+describe.each([7999, 12345, 44111, 96001])("rates without a small ratio (%i Hz) are no worse", (rate) => {
+  test.each([0.01, 0.3, 0.6, 0.82])("a sine at %f of Nyquist is itself: no delay, no ripple", (share) => {
+    const hz = Math.round((Math.min(rate, 16000) / 2) * share);
+    expect(error(resample(sine(hz, rate, 1), rate, 16000), sine(hz, 16000, 1))).toBeLessThan(
+      TOLERANCE.resampledSine,
+    );
+  });
+
+  test("nothing is left of what 16 kHz cannot hold", () => {
+    if (rate > 16000)
+      expect(decibels(resample(sine(8160, rate, 0.5), rate, 16000))).toBeLessThan(TOLERANCE.stopband);
+  });
+
+  test("a constant stays itself", () => {
+    const got = resample(new Float32Array(rate).fill(0.7), rate, 16000);
+    expect(error(got, new Float32Array(got.length).fill(0.7))).toBeLessThan(TOLERANCE.resampledConstant);
+  });
+});
+
+test.each([8000, 11025, 44100, 44111, 48000, 767999])("a cut of the sound (%i Hz) does not show", (rate) => {
+  const samples = Float32Array.from({ length: rate / 4 }, (_, i) => ((i * i * 31) % 251) / 251 - 0.5);
+  expect(resample(samples, rate, 16000, [1, 4096, 7, 160, 3000, 0])).toEqual(resample(samples, rate, 16000));
+});
+
+test.each([8000, 44100, 44111, 767999])("the tables of %i Hz have at most 70 000 coefficients", (rate) => {
+  const sin = vi.spyOn(Math, "sin");
+  resample(new Float32Array(rate / 4), rate, 16000);
+  const coefficients = sin.mock.calls.length;
+  sin.mockRestore();
+  expect(coefficients).toBeLessThan(70_000);
 });
 
 test("the same rate gives the same samples", () => {
   const samples = Float32Array.of(1, 2, 3);
-  expect(resample(samples, 16000, 16000)).toBe(samples);
+  expect(createResampler(16000, 16000)(samples)).toBe(samples);
 });
 
 test.each([0, -8000, 44100.5, Number.NaN])("a rate of %f is refused", (rate) => {

@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { containerOf } from "../../src/audio/container.ts";
-import { decodeAudio } from "../../src/audio/decode.ts";
-import { decodeSphere, isSphere } from "../../src/audio/sphere.ts";
-import { decodeWav } from "../../src/audio/wav.ts";
+import { isSphere, sphereLayout } from "../../src/audio/sphere.ts";
 import { readAudio } from "../../src/node.ts";
-import { chunk, concat, fixture, format, riff, zhHappy } from "./support.ts";
+import { chunk, concat, decodeWhole, fixture, format, readWhole, riff, zhHappy } from "./support.ts";
 
 /** A file with the given lines for a header. */
 function sphere(lines: readonly string[], data: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -28,15 +26,15 @@ describe("files by SoX", () => {
   test.each(["sphere-le.sph", "sphere-be.sph"])("%s is exact", async (name) => {
     expect(isSphere(fixture(name))).toBe(true);
     expect(containerOf(fixture(name))).toBe("sphere");
-    expect(await decodeAudio(fixture(name))).toEqual({ channels: [expected], sampleRate: 16000 });
+    expect(await decodeWhole(fixture(name))).toEqual({ channels: [expected], sampleRate: 16000 });
     expect(await readAudio(fixture(name))).toEqual(expected);
   });
 
   test("µ-law", async () => {
     const codes = fixture("sphere-ulaw.sph").subarray(1024);
     const wav = riff([chunk("fmt ", format(7, 1, 16000, 8)), chunk("data", codes)]);
-    const { channels } = await decodeAudio(fixture("sphere-ulaw.sph"));
-    expect(channels).toEqual(decodeWav(wav, "x.wav")!.channels);
+    const { channels } = await decodeWhole(fixture("sphere-ulaw.sph"));
+    expect(channels).toEqual((await decodeWhole(wav)).channels);
     for (const [i, sample] of channels[0].entries()) {
       expect(Math.abs(sample - expected[i])).toBeLessThan(Math.abs(expected[i]) / 16 + 0.001);
     }
@@ -65,7 +63,7 @@ describe("headers", () => {
 
 describe("what is not read", () => {
   const without = (field: string) => TIMIT.filter((line) => !line.startsWith(field));
-  const decodeWith = (line: string) => decodeAudio(sphere([...TIMIT, line], DATA), "a.sph");
+  const decodeWith = (line: string) => decodeWhole(sphere([...TIMIT, line], DATA), "a.sph");
 
   test.each([
     ["shorten", "sample_coding -s26 pcm,embedded-shorten-v2.00", "compressed as pcm,embedded-shorten-v2.00"],
@@ -82,6 +80,29 @@ describe("what is not read", () => {
     await expect(decodeWith(line)).rejects.toThrow(`a.sph: damaged sph: ${message}`);
   });
 
+  test("what is quoted of a header is short, however long it is", async () => {
+    const long = "x".repeat(50_000);
+    const file = (line: string) => {
+      const header = ["NIST_1A", "   60000", ...TIMIT, line, "end_head", ""].join("\n").padEnd(60_000);
+      return new TextEncoder().encode(header);
+    };
+    for (const line of [
+      `sample_coding -s50000 ${long}`,
+      `sample_coding -s50001 ,${long}`,
+      `sample_byte_format -s50000 ${long}`,
+    ]) {
+      const error = await decodeWhole(file(line), "a.sph").catch((e: Error) => e);
+      expect(error).toMatchObject({
+        name: "SenseVoiceError",
+        message: expect.stringMatching(/^a\.sph: sph .{20,150}$/),
+      });
+    }
+    const huge = new TextEncoder().encode(`NIST_1A\n  900000\n${"y".repeat(900_000)}`);
+    await expect(decodeWhole(huge, "a.sph")).rejects.toThrow(
+      "a.sph: damaged sph: it has no length of its header",
+    );
+  });
+
   test("no sample rate", () => {
     expect(() => decode(sphere(without("sample_rate"), DATA))).toThrow("sample_rate: expected a number");
   });
@@ -95,7 +116,5 @@ describe("what is not read", () => {
 });
 
 function decode(bytes: Uint8Array) {
-  const decoded = decodeSphere(bytes, "a.sph");
-  if (typeof decoded === "string") throw new Error(decoded);
-  return decoded;
+  return readWhole(bytes, sphereLayout(bytes, "a.sph"));
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { decodeWav, isWav } from "../../src/audio/wav.ts";
+import { isWav, wavLayout } from "../../src/audio/wav.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { chunk, concat, fixture, format, riff } from "./support.ts";
+import { chunk, concat, fixture, format, readWhole, riff } from "./support.ts";
 
 const int = (array: Int16Array | Int32Array | Float32Array | Float64Array) => new Uint8Array(array.buffer);
-const decode = (bytes: Uint8Array) => decodeWav(bytes, "x.wav")!;
+const decode = (bytes: Uint8Array) => readWhole(bytes, wavLayout(bytes, "x.wav"));
 const mono = (tag: number, bits: number, data: Uint8Array) => [
   ...decode(riff([chunk("fmt ", format(tag, 1, 16000, bits)), chunk("data", data)])).channels[0],
 ];
@@ -56,7 +56,7 @@ describe("encodings, each sample to the bit", () => {
 
   test("an encoding that is not among these is left to others", () => {
     const ima = riff([chunk("fmt ", format(0x11, 1, 16000, 8)), chunk("data", new Uint8Array(8))]);
-    expect(decodeWav(ima, "x.wav")).toBeUndefined();
+    expect(wavLayout(ima, "x.wav")).toBe("a wav of an encoding that is not read here");
   });
 });
 
@@ -99,6 +99,22 @@ describe("layout", () => {
     }
   });
 
+  test("the length in ds64 has 64 bits, and comes after that of the file", () => {
+    const file = (bytes: number, length: bigint) => {
+      const ds64 = new DataView(new ArrayBuffer(bytes));
+      ds64.setBigUint64(0, 99n, true);
+      ds64.setBigUint64(8, length, true);
+      const data = chunk("data", DATA.slice(8), 0xffffffff);
+      return riff([chunk("ds64", new Uint8Array(ds64.buffer)), FMT, data], "RF64", 0xffffffff);
+    };
+    expect(wavLayout(file(16, 4n), "x.wav")).toMatchObject({ frames: 2, start: 68, frameBytes: 2 });
+    expect(wavLayout(file(28, 6n), "x.wav")).toMatchObject({ frames: 3, start: 80 });
+    expect(() => wavLayout(file(28, 7n), "x.wav")).toThrow("expected 7 bytes of sound, got 6");
+    expect(() => wavLayout(file(28, 2n ** 32n + 6n), "x.wav")).toThrow(
+      "expected 4294967302 bytes of sound, got 6",
+    );
+  });
+
   test.each([0, 0xffffffff, 0x7ffff000])(
     "data of unknown length (%i) goes to the end of the file",
     (length) => {
@@ -109,7 +125,7 @@ describe("layout", () => {
 
   test("data of length 0 in a file that is whole has no samples", () => {
     const file = riff([FMT, chunk("data", new Uint8Array(0)), chunk("LIST", new Uint8Array(8))]);
-    expect(decode(file).channels[0]).toHaveLength(0);
+    expect(wavLayout(file, "x.wav")).toMatchObject({ frames: 0 });
   });
 
   test("bytes that are a part of a larger buffer", () => {
@@ -136,6 +152,6 @@ describe("damage is one line that names the file", () => {
       "x.wav: damaged wav: 0 channels in frames of 0 bytes",
     ],
   ])("%s", (_, bytes, message) => {
-    expect(() => decodeWav(bytes, "x.wav")).toThrow(new SenseVoiceError(message));
+    expect(() => wavLayout(bytes, "x.wav")).toThrow(new SenseVoiceError(message));
   });
 });
