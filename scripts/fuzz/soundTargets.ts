@@ -9,7 +9,7 @@ import { digest, expectFinite, inPlace, type Target } from "./target.ts";
 async function runSound(bytes: Uint8Array): Promise<string> {
   const { channels, sampleRate } = await decodeWhole(bytes, "sound");
   const lengths = channels.map(({ length }) => length);
-  if (new Set(lengths).size !== 1) throw new Finding(`channels of ${lengths} samples`);
+  if (new Set(lengths).size > 1) throw new Finding(`channels of ${lengths} samples`);
   const value = digest(String(sampleRate), ...channels);
   const mono = await joinAudio(streamAudio(bytes, "sound", undefined, MAX_SECONDS));
   expectFinite("sound", mono);

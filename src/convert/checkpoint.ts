@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import { type Entry, fromFdPromise, type ZipFile } from "yauzl";
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from "yauzl";
 import { quote, reasonOf, SenseVoiceError } from "../error.ts";
 import { bf16ToF32, f16ToF32 } from "../tensor/f16.ts";
 import { BYTES_PER_ELEMENT, elementCount, type HostTensor } from "../tensor/host.ts";
@@ -28,10 +28,10 @@ const BYTES: Readonly<Record<StorageDType, number>> = { ...BYTES_PER_ELEMENT, i6
  * read here. Throws a SenseVoiceError for anything else, among it a pickle that asks for code to be run.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
-  const { file } = await openFile(path);
+  const { file, size } = await openFile(path);
   try {
     await expectZip(file, path);
-    const { zip, entries } = await listEntries(file, path);
+    const { zip, entries } = await listEntries(file, size, path);
     const archive = { file, path, zip, entries, checked: new Set<string>() };
     const [pickle, ...others] = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
     if (!pickle || others.length)
@@ -76,13 +76,37 @@ async function expectZip(file: FileHandle, path: string): Promise<void> {
   if (magic[0] !== 0x50 || magic[1] !== 0x4b) fail(path, "expected a PyTorch checkpoint (a zip archive)");
 }
 
+/** yauzl's own reader throws where nobody can catch it if an offset is beyond what a file can have. */
+class FileReader extends RandomAccessReader {
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle) {
+    super();
+    this.#file = file;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    this.#file
+      .read(buffer, offset, length, position)
+      .then(({ bytesRead }) => callback(null, bytesRead), callback);
+  }
+}
+
 async function listEntries(
   file: FileHandle,
+  size: number,
   path: string,
 ): Promise<{ zip: ZipFile; entries: Map<string, Entry> }> {
   const entries = new Map<string, Entry>();
   try {
-    const zip = await fromFdPromise(file.fd, { autoClose: false, lazyEntries: true });
+    const options = { autoClose: false, lazyEntries: true };
+    const zip = await fromRandomAccessReaderPromise(new FileReader(file), size, options);
     for await (const entry of zip.eachEntry()) {
       const { fileName: name } = entry;
       if (entries.has(name)) fail(path, `the archive has the entry ${quote(name)} twice`);
