@@ -1,7 +1,8 @@
 /**
  * Measures every scheme on the tiny model and the 200 clips of test/eval, and writes the table and the plot of
- * docs/quantization.md: `npm run report:quant` for all, `npm run report:quant -- lut4 int8` for some. Calibration hears
- * test/calibration alone. Learned tables and mixed policies take minutes each.
+ * docs/quantization.md: `npm run report:quant` for all, `npm run report:quant -- lut4 int8` for some; with --skip-times
+ * times stay as they are, for a machine that has other work. Calibration hears test/calibration alone. Learned tables
+ * and mixed policies take minutes each.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,6 +15,7 @@ import { modelSize } from "../src/eval/modelSize.ts";
 import { createWasmBackend } from "../src/kernels/wasm/backend.ts";
 import { converterTo } from "../src/loadEngine.ts";
 import { openModel } from "../src/model/sensevoice/modelFiles.ts";
+import { SenseVoice } from "../src/model/sensevoice/network.ts";
 import type { Prompt } from "../src/model/sensevoice/prompt.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { createEngine, type Device, readAudio } from "../src/node.ts";
@@ -51,7 +53,8 @@ const total = expected.reduce((sum, { length }) => sum + length, 0);
 
 const MIXED = { "mixed-4.5": 4.5 };
 const NAMES = ["f32", "f16", ...Object.keys(PRESETS), ...Object.keys(MIXED)];
-const asked = process.argv.slice(2);
+const skipTimes = process.argv.includes("--skip-times");
+const asked = process.argv.slice(2).filter((argument) => argument !== "--skip-times");
 for (const name of asked.length > 0 ? asked : NAMES) {
   if (!NAMES.includes(name)) throw new Error(`expected some of ${NAMES.join(", ")}, got ${name}`);
   const model = name === "f32" || name === "f16" ? TINY : await quantised(name);
@@ -108,6 +111,7 @@ async function tokensOf(model: string, weights?: "f32"): Promise<(readonly numbe
 }
 
 async function measure(name: string, model: string, weights?: "f32"): Promise<Row> {
+  const before = savedRows().find((row) => row.name === name);
   const got = await tokensOf(model, weights);
   const changed =
     got.reduce((sum, tokens, i) => sum + editDistance(countEdits(expected[i], tokens)), 0) / total;
@@ -116,8 +120,9 @@ async function measure(name: string, model: string, weights?: "f32"): Promise<Ro
   const bits = weights ? 32 : (linearBytes * 8) / linearWeights;
   const bytes = weights ? stored + linearWeights * 2 : stored; // the folder has them in f16
   const times: Record<string, number | null> = {};
-  for (const device of ["cpu", "webgpu", "reference"] as const)
-    times[device] = await timeOf(model, device, weights);
+  for (const device of ["cpu", "webgpu", "reference"] as const) {
+    times[device] = skipTimes ? (before?.times[device] ?? null) : await timeOf(model, device, weights);
+  }
   const kl = await divergenceFromF32(model);
   const row = { name, bits, bytes, changed, kl, times };
   console.log(JSON.stringify(row));
@@ -133,9 +138,9 @@ async function divergenceFromF32(model: string): Promise<number> {
   for (const { pcm, itn } of clips.slice(0, KL_CLIPS)) {
     prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
   }
-  const expected = await logitsOf({ backend, config: encoder, weights }, prompts);
+  const expected = await logitsOf(new SenseVoice(backend, encoder, weights), prompts);
   const quantized = await loadWeights(backend, after.config, after.tensors());
-  const got = await logitsOf({ backend, config: encoder, weights: quantized }, prompts);
+  const got = await logitsOf(new SenseVoice(backend, encoder, quantized), prompts);
   backend.close();
   return meanDivergence(expected, got);
 }

@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly language?: AskedLanguage;
   /** Inverse text normalisation: punctuation, capitals, figures. Default false. */
   readonly itn?: boolean;
-  /** Word times; about a tenth slower. Default false. */
+  /** Word times. Default false. */
   readonly timestamps?: boolean;
   /** Forbids the answer `<|EMO_UNKNOWN|>` (FunASR's ban_emo_unk). Default false. */
   readonly banUnknownEmotion?: boolean;

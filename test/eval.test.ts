@@ -1,31 +1,36 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createEngine, type EngineOptions, readAudio } from "../src/node.ts";
+import { createEngine, type EngineOptions, type RunOptions, readAudio } from "../src/node.ts";
 import { describeGpu } from "./support/gpu.ts";
+import { TOLERANCE } from "./support/tolerances.ts";
 
 interface Answer {
   readonly key: string;
-  readonly language: "auto";
+  readonly language: RunOptions["language"];
   readonly use_itn: boolean;
   readonly tokens: number[];
+  /** The smallest gap, over the rows, between the two best log-probabilities. */
+  readonly margin: number;
   readonly raw: string;
   readonly text: string;
   readonly words: string[] | null;
   readonly timestamp: [number, number][] | null;
 }
 
-const file = (name: string) => new URL(`eval/${name}`, import.meta.url).pathname;
-const answers = readFileSync(file("funasr.jsonl"), "utf8")
-  .trim()
-  .split("\n")
-  .map((line) => JSON.parse(line) as Answer);
+const file = (name: string) => new URL(name, import.meta.url).pathname;
+const readLines = <T>(name: string) =>
+  readFileSync(file(name), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as T);
+const answers = readLines<Answer>("eval/funasr.jsonl");
 
 /** All 200 clips: what FunASR says, to the letter and to the millisecond. */
 async function expectFunasr(options: EngineOptions): Promise<void> {
   await using engine = await createEngine({ model: "tiny", ...options });
   const got: unknown[] = [];
   for (const { key, language, use_itn } of answers) {
-    const pcm = await readAudio(file(`${key}.flac`));
+    const pcm = await readAudio(file(`eval/${key}.flac`));
     const { raw, text, tokens, words } = await engine.run(pcm, { language, itn: use_itn, timestamps: true });
     got.push({
       key,
@@ -42,6 +47,26 @@ async function expectFunasr(options: EngineOptions): Promise<void> {
   expect(expected).toHaveLength(200);
   expect(got).toEqual(expected);
 }
+
+test("no token of the 200 clips hangs on rounding: gaps are wider than errors of log-probabilities may be", () => {
+  const smallest = Math.min(...answers.map(({ margin }) => margin));
+  expect(smallest).toBe(0.0038); // docs/numerics.md
+  expect(smallest).toBeGreaterThan(2 * TOLERANCE.logProbWebgpu);
+});
+
+test("the samples are heard as samples/expected.jsonl says", async () => {
+  const samples = readLines<{ file: string; use_itn: boolean; raw: string; text: string; seconds: number }>(
+    "../samples/expected.jsonl",
+  );
+  await using engine = await createEngine({ model: "tiny", device: "cpu" });
+  for (const { file: name, use_itn, seconds, ...expected } of samples) {
+    const pcm = await readAudio(file(`../samples/${name}`));
+    const { raw, text, duration } = await engine.run(pcm, { itn: use_itn });
+    expect({ raw, text }, name).toEqual(expected);
+    expect(Math.round(duration * 100) / 100, name).toBe(seconds);
+  }
+  expect(samples).toHaveLength(11);
+});
 
 describe("200 clips", () => {
   test("CPU, f32", () => expectFunasr({ device: "cpu", weights: "f32" }), 600_000);

@@ -44,7 +44,7 @@ const jobs = [
 console.log(`Node ${process.version}, ${cpus()[0].model} × ${cpus().length}; ms are the median of 5`);
 const peak = await measurePeak();
 console.log(
-  `WASM on one core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s int8 at most`,
+  `WASM on one core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s ${peak.int8Products} at most`,
 );
 console.log(
   "peer              model                threads   load ms      ms     RTF     MB  of WASM's peak",

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import { readTags, type Tags } from "../model/sensevoice/tags.ts";
 import type { EvalClip } from "./clip.ts";
 import { type JsonLine, parseJsonLines, shorten } from "./jsonLines.ts";
@@ -29,8 +29,7 @@ export function parseManifest(text: string, file: string): EvalClip[] {
 
 function parseClip({ where, value }: JsonLine, folder: string): EvalClip {
   const fail = (field: string, expected: string, got: unknown): never => {
-    const shown = shorten(String(JSON.stringify(got)));
-    throw new SenseVoiceError(`${where}: ${field}: expected ${expected}, got ${shown}`);
+    throw new SenseVoiceError(`${where}: ${field}: expected ${expected}, got ${quote(got)}`);
   };
   const text = (field: string): string => {
     const got = value[field];

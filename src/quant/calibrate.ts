@@ -1,16 +1,7 @@
-import type { EncoderConfig } from "../model/sensevoice/config.ts";
 import { SenseVoice } from "../model/sensevoice/network.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
-import type { ModelWeights } from "../model/sensevoice/weights.ts";
-import type { Backend, LinearWeight, Tensor } from "../tensor/backend.ts";
+import type { LinearWeight, Tensor } from "../tensor/backend.ts";
 import { accumulate, createStatistics, type Statistics } from "./statistics.ts";
-
-/** A model on a device, to try things on. */
-export interface LoadedModel<T extends Tensor, W extends LinearWeight<T>> {
-  readonly backend: Backend<T, W>;
-  readonly config: EncoderConfig;
-  readonly weights: ModelWeights<T, W>;
-}
 
 /**
  * Runs the model on calibration sound and gathers what each linear layer sees, by the name of its weight.
@@ -19,7 +10,7 @@ export interface LoadedModel<T extends Tensor, W extends LinearWeight<T>> {
  * @param wanted which layers; their statistics take 8·K² bytes each, so a large model may need more than one run
  */
 export async function calibrate<T extends Tensor, W extends LinearWeight<T>>(
-  { backend, config, weights }: LoadedModel<T, W>,
+  { backend, config, weights }: SenseVoice<T, W>,
   clips: Iterable<Prompt>,
   wanted: (name: string) => boolean = () => true,
 ): Promise<Map<string, Statistics>> {

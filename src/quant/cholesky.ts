@@ -2,7 +2,7 @@ import { SenseVoiceError } from "../error.ts";
 
 /**
  * The lower triangle L of a = L·Lᵀ, [k, k] row-major, in place of `a`'s lower triangle; the rest is set to 0. Row by
- * row, so that every inner product runs over two rows in memory: 2048² takes about 2 s.
+ * row, so that every inner product runs over two rows in memory.
  *
  * @throws SenseVoiceError unless `a` is positive definite
  */

@@ -2,8 +2,8 @@ import { addRows, cholesky, invertLower } from "./cholesky.ts";
 import { type Grid, levelsOf, nearest, scalesOfRow } from "./grid.ts";
 
 /**
- * Share of H's mean diagonal that is added to its diagonal. GPTQ takes 1 %; with a few minutes of calibration sound,
- * rounding then fits the clips it saw: on others, 3 to 10 % leave a quarter less error in a w_2, whose inputs ReLU leaves sparse.
+ * Share of H's mean diagonal that is added to its diagonal. GPTQ takes 1 %; more fits calibration sound less closely,
+ * which helps in a w_2, whose inputs ReLU leaves sparse (docs/quantization.md, Studies).
  */
 const DAMPING = 0.05;
 /** Columns after which the errors so far are carried to the columns beyond. */

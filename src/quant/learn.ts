@@ -1,7 +1,7 @@
 import { addRows, solve } from "./cholesky.ts";
 import { type Grid, levelsOf, nearest, scalesOfRow, storedF16 } from "./grid.ts";
 
-/** Rounds of codes, scales and tables: the first takes an eighth of the error away, the second a fiftieth. */
+/** Rounds of codes, scales and tables. */
 const ROUNDS = 2;
 /** Rows that a table shared by all rows is fitted to: a few hundred say enough about 2^bits entries. */
 const TABLE_ROWS = 256;

@@ -43,11 +43,10 @@ export interface Probed {
 
 /**
  * A layer's size and loss in each scheme. The loss is taken to be κ·E: E = tr((W − Ŵ)·H·(W − Ŵ)ᵀ) is computed from
- * the scheme's own weights, κ = loss/E of the probe is measured once. On the tiny model κ is the same for all schemes
- * to within a third in the layers that lose most, twofold in the others, and differs 300-fold between layers: E alone
- * does not tell which layer matters (rank correlation with the loss 0.15 to 0.4), κ·E does (0.96).
+ * the scheme's own weights, κ = loss/E of the probe is measured once. κ differs so much between layers that E alone
+ * does not tell which layer matters; κ·E does (docs/quantization.md, Studies).
  *
- * Learned tables are stood in for by k-means with GPTQ, which they improve on by about the same share everywhere.
+ * Learned tables are stood in for by k-means with GPTQ, from which they start: that is less work.
  */
 export function candidateOf(layer: Probed, schemes: readonly Scheme[] = MIXED_SCHEMES): Candidate {
   const { name, weight, shape, statistics, loss } = layer;

@@ -1,4 +1,5 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
+import { isObject } from "../weights/fields.ts";
 import { chooseWithin } from "./knapsack.ts";
 import { parseScheme, type Scheme } from "./scheme.ts";
 
@@ -20,12 +21,8 @@ export interface Policy {
  */
 export function parsePolicy(json: unknown): Policy {
   const fail = (field: string, expected: string, got: unknown): never => {
-    throw new SenseVoiceError(
-      `[policy] ${field}: expected ${expected}, got ${String(JSON.stringify(got)).slice(0, 60)}`,
-    );
+    throw new SenseVoiceError(`[policy] ${field}: expected ${expected}, got ${quote(got)}`);
   };
-  const isObject = (value: unknown): value is Record<string, unknown> =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isObject(json)) return fail("policy", "an object", json);
   for (const key of Object.keys(json)) {
     if (!["name", "scheme", "layers"].includes(key)) fail(key, "no such field", json[key]);

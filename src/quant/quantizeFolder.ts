@@ -5,6 +5,7 @@ import { createWasmBackend } from "../kernels/wasm/backend.ts";
 import type { WasmTensor } from "../kernels/wasm/device.ts";
 import type { WasmWeight } from "../kernels/wasm/weight.ts";
 import { type ModelFiles, openModel } from "../model/sensevoice/modelFiles.ts";
+import { SenseVoice } from "../model/sensevoice/network.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
 import { loadWeights } from "../model/sensevoice/weights.ts";
@@ -13,7 +14,7 @@ import { elementCount, type HostTensor } from "../tensor/host.ts";
 import type { Weight } from "../tensor/quantized.ts";
 import { folderSource } from "../weights/folderSource.ts";
 import type { Progress } from "../weights/source.ts";
-import { calibrate, type LoadedModel } from "./calibrate.ts";
+import { calibrate } from "./calibrate.ts";
 import { candidateOf, PROBE } from "./mixed.ts";
 import { type Candidate, expectLayers, mixedPolicy, type Policy } from "./policy.ts";
 import { quantizeTensor } from "./quantize.ts";
@@ -101,7 +102,7 @@ interface Named {
 
 /** The model on a device, and what it is to hear. */
 interface Study {
-  readonly model: LoadedModel<WasmTensor, WasmWeight>;
+  readonly model: SenseVoice<WasmTensor, WasmWeight>;
   readonly clips: readonly Prompt[];
 }
 
@@ -116,7 +117,7 @@ async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]):
     for (const { pcm, itn } of clips) {
       prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
     }
-    return { model: { backend, config: encoder, weights }, clips: prompts };
+    return { model: new SenseVoice(backend, encoder, weights), clips: prompts };
   } catch (error) {
     backend.close();
     throw error;

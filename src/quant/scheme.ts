@@ -1,4 +1,4 @@
-import { SenseVoiceError } from "../error.ts";
+import { quote, SenseVoiceError } from "../error.ts";
 import { inWholeNumbers } from "./tables.ts";
 
 /**
@@ -80,8 +80,7 @@ const TABLES = ["nf4", "power-of-two", "kmeans", "learned"];
  */
 export function parseScheme(json: unknown, where = "scheme"): Scheme {
   const fail = (field: string, expected: string, got: unknown): never => {
-    const shown = String(JSON.stringify(got)).slice(0, 60);
-    throw new SenseVoiceError(`[${where}] ${field}: expected ${expected}, got ${shown}`);
+    throw new SenseVoiceError(`[${where}] ${field}: expected ${expected}, got ${quote(got)}`);
   };
   if (typeof json === "string") {
     if (!Object.hasOwn(PRESETS, json)) fail("name", `one of ${Object.keys(PRESETS).join(", ")}`, json);

@@ -3,7 +3,6 @@ import { SenseVoice } from "../model/sensevoice/network.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
 import type { LinearWeight, Tensor } from "../tensor/backend.ts";
 import type { Weight } from "../tensor/quantized.ts";
-import type { LoadedModel } from "./calibrate.ts";
 
 /**
  * What the model loses when one linear layer alone has another weight: KL(p ‖ q) of the tokens' probabilities before
@@ -13,11 +12,11 @@ import type { LoadedModel } from "./calibrate.ts";
  * @param probes the other weights, one at a time, by the name of the weight they stand in for
  */
 export async function measureLosses<T extends Tensor, W extends LinearWeight<T>>(
-  model: LoadedModel<T, W>,
+  model: SenseVoice<T, W>,
   clips: readonly Prompt[],
   probes: AsyncIterable<[name: string, probe: Weight]>,
 ): Promise<Map<string, number>> {
-  const { backend, weights } = model;
+  const { backend, config, weights } = model;
   const before = await logitsOf(model, clips);
   const losses = new Map<string, number>();
   for await (const [name, probe] of probes) {
@@ -25,9 +24,8 @@ export async function measureLosses<T extends Tensor, W extends LinearWeight<T>>
     const other = backend.uploadLinear(probe);
     const linear: typeof backend.linear = (x, weight, options) =>
       backend.linear(x, weight === replaced ? other : weight, options);
-    const after = await logitsOf({ ...model, backend: { ...backend, linear } }, clips).finally(() =>
-      backend.release(other),
-    );
+    const probing = new SenseVoice({ ...backend, linear }, config, weights);
+    const after = await logitsOf(probing, clips).finally(() => backend.release(other));
     losses.set(name, meanDivergence(before, after));
   }
   return losses;
@@ -40,10 +38,10 @@ export interface Logits {
 }
 
 export async function logitsOf<T extends Tensor, W extends LinearWeight<T>>(
-  { backend, config, weights }: LoadedModel<T, W>,
+  model: SenseVoice<T, W>,
   clips: readonly Prompt[],
 ): Promise<Logits[]> {
-  const model = new SenseVoice(backend, config, weights);
+  const { backend, weights } = model;
   const all: Logits[] = [];
   for (const clip of clips) {
     const { x, batch } = await model.encode([clip]);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { decodeAudio } from "../../src/audio/decode.ts";
+import { TOLERANCE } from "../support/tolerances.ts";
 import { concat, correlation, fixture, zhHappy } from "./support.ts";
 
 /** What was encoded: see fixtures/README.md. */
@@ -12,9 +13,9 @@ test.each(["clip.flac", "clip-flac.ogg"])("%s is exact", async (name) => {
 });
 
 test.each([
-  ["clip.mp3", 16000, 16000, 0.98],
-  ["clip.ogg", 16000, 16000, 0.98],
-  ["clip.opus", 48000, 48000, 0.96],
+  ["clip.mp3", 16000, 16000, TOLERANCE.likeness.mp3],
+  ["clip.ogg", 16000, 16000, TOLERANCE.likeness.vorbis],
+  ["clip.opus", 48000, 48000, TOLERANCE.likeness.opus],
 ])("%s is the source again, in time and in length", async (name, rate, length, likeness) => {
   const { channels, sampleRate } = await decodeAudio(fixture(name));
   expect(sampleRate).toBe(rate);
@@ -34,7 +35,7 @@ test("mp3 without a Xing header keeps the decoder's delay", async () => {
   expect(sampleRate).toBe(44100);
   const delayed = channels[0].subarray(1105);
   const atSource = (_: number, i: number) => delayed[Math.round((i * 44100) / 16000)] ?? 0;
-  expect(correlation(source.map(atSource), source)).toBeGreaterThan(0.98);
+  expect(correlation(source.map(atSource), source)).toBeGreaterThan(TOLERANCE.likeness.mp3);
 });
 
 test.each([

@@ -45,7 +45,7 @@ describe("sensevoice FILE...", () => {
       ...{ language: "zh", emotion: "happy", events: ["speech"] },
       ...{ model: "tiny", device: "reference", weights: "f32" },
     });
-    expect(said.duration).toBeCloseTo(1.66, 2);
+    expect(said.duration).toBe(26521 / 16000);
     expect(said.tokens).toHaveLength(10);
     expect(Object.keys(said.words[0])).toEqual(["word", "start", "end", "confidence"]);
     expect(Object.keys(said.timings)).toEqual(["features", "encode", "decode", "total"]);

@@ -165,7 +165,7 @@ test("weights stay in few bits in memory", async () => {
     for (let i = 0; i < 4; i++) wasm.uploadLinear(weight);
     const bits = ((wasm.memory() - before) * 8) / (4 * shape[0] * shape[1]);
     expect(bits).toBeGreaterThanOrEqual(bitsOfWeight);
-    expect(bits).toBeLessThan(bitsOfWeight * 1.05);
+    expect(bits).toBeLessThan(bitsOfWeight * TOLERANCE.size);
     wasm.close();
   }
 });

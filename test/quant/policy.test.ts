@@ -33,9 +33,9 @@ describe("policies", () => {
   });
 
   test.each([
-    [[], "[policy] policy: expected an object, got []"],
+    [[], "[policy] policy: expected an object, got a list of 0"],
     [{ scheme: "int4" }, "[policy] name: expected a text, got undefined"],
-    [{ name: "x", scheme: "int4", layer: {} }, "[policy] layer: expected no such field, got {}"],
+    [{ name: "x", scheme: "int4", layer: {} }, "[policy] layer: expected no such field, got an object"],
     [{ name: "x" }, "[policy: scheme] scheme: expected an object, got undefined"],
     [
       { name: "x", scheme: "int4", layers: { "a.*": { ...PRESETS.int4, bits: 9 } } },
@@ -72,7 +72,7 @@ describe("knapsack", () => {
       }
       const picked = chooseWithin(items, budget).map((choice, i) => items[i][choice]);
       expect(picked.reduce((sum, { size }) => sum + size, 0)).toBeLessThanOrEqual(budget);
-      expect(picked.reduce((sum, { cost }) => sum + cost, 0)).toBeCloseTo(best, 2);
+      expect(picked.reduce((sum, { cost }) => sum + cost, 0)).toBe(best);
     }
   });
 

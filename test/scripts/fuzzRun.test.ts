@@ -14,7 +14,9 @@ describe("judgement", () => {
     expect(judgeError(new TypeError("x")).message).toBe("TypeError: x");
     expect(judgeError("text").message).toBe("no Error: text");
     expect(judgeError(new Finding("lost: a"))).toMatchObject({ kind: "finding", message: "lost: a" });
-    expect(judgeError(new SenseVoiceError("a\nb")).message).toBe("a message of several lines: a\nb");
+    expect(judgeError(Object.assign(new SenseVoiceError("x"), { message: "a\nb" })).message).toBe(
+      "a message of several lines: a\nb",
+    );
   });
 
   test("messages", () => {

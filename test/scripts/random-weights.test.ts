@@ -14,6 +14,7 @@ import {
 import { f32ToF16 } from "../../src/tensor/f16.ts";
 import { elementCount, type HostData } from "../../src/tensor/host.ts";
 import { openModelFolder } from "../support/model.ts";
+import { TOLERANCE } from "../support/tolerances.ts";
 
 interface Golden {
   seed: number;
@@ -74,8 +75,8 @@ describe("random weights", () => {
     expect(shape).toEqual([20, 560]);
     const mean = data.reduce((sum, x) => sum + x, 0) / data.length;
     const variance = data.reduce((sum, x) => sum + (x - mean) ** 2, 0) / data.length;
-    expect(Math.abs(mean)).toBeLessThan(0.03);
-    expect(Math.abs(variance - 1)).toBeLessThan(0.03);
+    expect(Math.abs(mean)).toBeLessThan(TOLERANCE.moments);
+    expect(Math.abs(variance - 1)).toBeLessThan(TOLERANCE.moments);
   });
 
   test.each(["f32", "f16"] as const)(

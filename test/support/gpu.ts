@@ -6,7 +6,7 @@ import type { Gpu } from "../../src/kernels/webgpu/gpu.ts";
 const probe = await openGpu();
 probe?.close();
 
-/** Whether to run what needs a GPU. */
+/** Is there an adapter? With REQUIRE_GPU=1 there has to be one. */
 export const hasGpu = probe !== undefined || process.env.REQUIRE_GPU === "1";
 
 /** `describe`, shown as skipped where there is no adapter; with REQUIRE_GPU=1 a missing adapter is a failure. */

@@ -21,6 +21,7 @@ import { temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
 import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
+import { TOLERANCE } from "../support/tolerances.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
 
 const TOKENIZER = Buffer.from("any bytes");
@@ -96,7 +97,7 @@ test("a folder in few bits is as small as they promise, and 3 % at most", async 
   const dir = join(temporaryFolder(), "model");
   await writeModelFolder(dir, config, TOKENIZER, tensors);
   const { size } = statSync(join(dir, "model.safetensors"));
-  expect(size / promised).toBeLessThan(1.03);
+  expect(size / promised).toBeLessThan(TOLERANCE.size);
   expect(size / promised).toBeGreaterThan(1);
 });
 

@@ -40,7 +40,8 @@ function run<T>(steps: i32): i32 {
 
 class F32 {}
 class Int16 {}
-class Int8 {}
+class Int8Pairs {}
+class Int8Quads {}
 
 function step<T>(x: v128, c: v128, y: v128): v128 {
   if (idof<T>() === idof<F32>()) {
@@ -49,6 +50,7 @@ function step<T>(x: v128, c: v128, y: v128): v128 {
   }
   if (idof<T>() === idof<Int16>()) return i32x4.add(i32x4.dot_i16x8_s(x, c), y);
   if (ASC_FEATURE_RELAXED_SIMD) {
+    if (idof<T>() === idof<Int8Quads>()) return i32x4.relaxed_dot_i8x16_i7x16_add_s(c, x, y);
     return i32x4.add(i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(c, x), x), y);
   }
   return c;
@@ -65,6 +67,11 @@ export function i16s(steps: i32): i32 {
 }
 
 /** Sixteen of int8 a product, summed in pairs to int16 and those in pairs to int32. Relaxed SIMD only. */
-export function i8s(steps: i32): i32 {
-  return run<Int8>(steps);
+export function i8Pairs(steps: i32): i32 {
+  return run<Int8Pairs>(steps);
+}
+
+/** Sixteen of int8 a product, summed in fours to int32. Relaxed SIMD only. */
+export function i8Quads(steps: i32): i32 {
+  return run<Int8Quads>(steps);
 }

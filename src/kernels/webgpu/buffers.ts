@@ -69,18 +69,20 @@ export class BufferPool {
   /** Destroys the free buffers if there are too many; only when no recorded work can still name one. */
   trim(): boolean {
     if (this.#freeBytes <= MAX_FREE_BYTES) return false;
+    this.#clear();
+    return true;
+  }
+
+  #clear(): void {
     for (const bucket of this.#free.values()) for (const { buffer } of bucket) buffer.destroy();
     this.#free.clear();
     this.#bytes -= this.#freeBytes;
     this.#freeBytes = 0;
-    return true;
   }
 
   /** After a failed allocation: no buffer made so far is used again, once it is given back. */
   discard(): void {
     this.#generation++;
-    for (const bucket of this.#free.values()) for (const { size } of bucket) this.#bytes -= size;
-    this.#free.clear();
-    this.#freeBytes = 0;
+    this.#clear();
   }
 }

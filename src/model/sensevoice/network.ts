@@ -30,18 +30,18 @@ const PART_ROWS = 2048;
 export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements Recognizer {
   readonly backend: Backend<T, W>;
   readonly config: EncoderConfig;
-  readonly #weights: ModelWeights<T, W>;
+  readonly weights: ModelWeights<T, W>;
 
   constructor(backend: Backend<T, W>, config: EncoderConfig, weights: ModelWeights<T, W>) {
     this.backend = backend;
     this.config = config;
-    this.#weights = weights;
+    this.weights = weights;
   }
 
   /** See Recognizer.recognize. */
   async recognize(prompts: readonly Prompt[], options: RecognizeOptions = {}): Promise<Recognition> {
     const { backend } = this;
-    const { head } = this.#weights;
+    const { head } = this.weights;
     const { x, batch } = await this.encode(prompts, options);
     const { lengths } = batch;
     const release = () => [x, batch.offsets].forEach(backend.release);
@@ -72,7 +72,7 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     { signal, tap }: { readonly signal?: AbortSignal; readonly tap?: Tap<T> } = {},
   ): Promise<Encoded<T>> {
     const { backend, config } = this;
-    const { embedTable, stacks } = this.#weights;
+    const { embedTable, stacks } = this.weights;
     const { rows, lengths } = await embedPrompts(prompts, embedTable, config);
     const batch = uploadBatch(backend, lengths);
     let x = backend.upload(rows);

@@ -9,12 +9,18 @@ import type { Recognizer } from "../../../src/model/sensevoice/recognizer.ts";
 import { loadWeights } from "../../../src/model/sensevoice/weights.ts";
 import type { Backend, LinearWeight, Tensor } from "../../../src/tensor/backend.ts";
 import { findModel } from "../../../src/weights/home.ts";
-import { expectGolden, type Golden, readGoldenJson, readGoldenTensors } from "../../support/golden.ts";
+import {
+  expectGolden,
+  type Golden,
+  type GoldenErrors,
+  readGoldenJson,
+  readGoldenTensors,
+} from "../../support/golden.ts";
 import { describeGpu, testWebgpuBackend } from "../../support/gpu.ts";
 import { openModelFolder } from "../../support/model.ts";
 
 interface TinyGolden {
-  readonly clips: readonly (Golden & { file: string; language: "auto"; useItn: boolean })[];
+  readonly clips: readonly (Golden & { file: string; useItn: boolean })[];
   readonly batch: { files: string[]; tokens: number[][] };
 }
 
@@ -28,7 +34,7 @@ async function tinyModel<T extends Tensor, W extends LinearWeight<T>>(
   return new SenseVoice(backend, config.encoder, await loadWeights(backend, config, tensors()));
 }
 
-function tinyPrompt(clip: { file: string; language?: "auto"; useItn?: boolean }): Prompt {
+function tinyPrompt(clip: { file: string; useItn?: boolean }): Prompt {
   const data = tinyTensors.get(`${clip.file}/features`);
   if (!data) throw new Error(`the golden has no features of ${clip.file}`);
   return { language: "auto", itn: clip.useItn ?? false, features: { rows: data.length / 560, data } };
@@ -41,25 +47,33 @@ async function tokensOf(model: Recognizer, prompts: Prompt[]): Promise<number[][
   return ids.map(collapse);
 }
 
+function report(what: string, { numbers, whole, logProb }: GoldenErrors): void {
+  const [n, w, p] = [numbers, whole, logProb].map((error) => error.toExponential(1));
+  console.info(`${what}: largest error of a number ${n}, of a whole output ${w}, of a log-probability ${p}`);
+}
+
 function tinyTests<T extends Tensor, W extends LinearWeight<T>>(
   createBackend: () => Promise<Backend<T, W>>,
 ): void {
   let model: SenseVoice<T, W>;
-  let worst = 0;
+  let worst: GoldenErrors = { numbers: 0, whole: 0, logProb: 0 };
   beforeAll(async () => {
     model = await tinyModel(await createBackend());
     return () => {
-      console.info(
-        `tiny model on ${model.backend.description}: worst layer ${worst.toExponential(1)} relative`,
-      );
+      report(`tiny model on ${model.backend.description}`, worst);
       model.backend.close();
     };
   });
 
   for (const clip of tiny.clips) {
-    test(`every layer of the tiny model is FunASR's: ${clip.file}`, async () => {
-      const slice = (name: string) => tinyTensors.get(`${clip.file}/${name}`);
-      worst = Math.max(worst, await expectGolden(model, tinyPrompt(clip), clip, slice));
+    test(`every layer, the logits and the tokens of the tiny model are FunASR's: ${clip.file}`, async () => {
+      const tensor = (name: string) => tinyTensors.get(`${clip.file}/${name}`);
+      const errors = await expectGolden(model, tinyPrompt(clip), clip, tensor);
+      worst = {
+        numbers: Math.max(worst.numbers, errors.numbers),
+        whole: Math.max(worst.whole, errors.whole),
+        logProb: Math.max(worst.logProb, errors.logProb),
+      };
     });
   }
 
@@ -76,7 +90,7 @@ function tinyTests<T extends Tensor, W extends LinearWeight<T>>(
 function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(
   createBackend: () => Promise<Backend<T, W>>,
 ): void {
-  test("every layer of the full architecture, random weights, is FunASR's", async () => {
+  test("every layer, the logits and the tokens of the full architecture, random weights, are FunASR's", async () => {
     const golden = readGoldenJson<Golden & { seed: number; featureRows: number }>("random-small.json");
     const tensors = await readGoldenTensors("random-small.safetensors");
     const config = randomModelConfig("small");
@@ -86,10 +100,8 @@ function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(
     const { data } = randomFeatures(golden.featureRows, config.encoder.inputSize, golden.seed);
     const features = { rows: golden.featureRows, data };
     const prompt: Prompt = { language: "auto", itn: false, features };
-    const worst = await expectGolden(model, prompt, golden, (name) => tensors.get(name));
-    console.info(
-      `full architecture on ${backend.description}: worst layer ${worst.toExponential(1)} relative`,
-    );
+    const errors = await expectGolden(model, prompt, golden, (name) => tensors.get(name));
+    report(`full architecture on ${backend.description}`, errors);
     backend.close();
   }, 600_000);
 }

@@ -40,7 +40,7 @@ describeGpu("a model in few bits, WebGPU against the reference", () => {
   }
 
   test.each([
-    ["codes", CODES, TOLERANCE.layer],
+    ["codes", CODES, TOLERANCE.layerWebgpu],
     ["int8", [INT8], TOLERANCE.int8Layer],
     [
       "codes × int8",
