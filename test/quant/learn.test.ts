@@ -1,39 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { gptq, prepareCompensation } from "../../src/quant/gptq.ts";
-import { type Grid, levelsOf, scalesOfRow, storedF16, uniformLevels } from "../../src/quant/grid.ts";
+import { type Grid, levelsOf, scalesOfRow, storedF16 } from "../../src/quant/grid.ts";
 import { learn, outputError } from "../../src/quant/learn.ts";
-import { NF4 } from "../../src/quant/tables.ts";
 import { randomizer } from "../support/random.ts";
-import { bellWeights, correlatedInputs, statisticsOf } from "./support.ts";
-
-const f32 = (...values: number[]) => Float32Array.from(values);
-
-/** Positive definite, every input depending on the others. */
-function hessianOf(seed: number, k: number): Float64Array {
-  const { hessian } = statisticsOf(correlatedInputs(seed, 4 * k, k), k);
-  return hessian.map((value, i) => value + (i % (k + 1) === 0 ? 1 : 0));
-}
-
-/** What each weight is in a grid. */
-function approximation(grid: Grid, codes: Uint8Array): Float32Array {
-  const [n, k] = grid.shape;
-  const levels = levelsOf(grid);
-  return Float32Array.from({ length: n * k }, (_, at) => {
-    const [row, group] = [Math.floor(at / k), Math.floor((at % k) / grid.groupSize)];
-    return levels(row, group)[codes[at]] * scalesOfRow(grid, row)[group];
-  });
-}
-
-/** Σ over rows of e·H·eᵀ by its definition. */
-function plainError(difference: readonly number[], hessian: Float64Array, k: number): number {
-  let sum = 0;
-  for (let row = 0; row < difference.length; row += k) {
-    for (let i = 0; i < k; i++) {
-      for (let j = 0; j < k; j++) sum += difference[row + i] * hessian[i * k + j] * difference[row + j];
-    }
-  }
-  return sum;
-}
+import { approximation, bellWeights, f32, hessianOf, inverse, plainError } from "./support.ts";
 
 test("the error of the output is Σ e·H·eᵀ over the rows", () => {
   const [n, k] = [3, 9];
@@ -41,89 +10,6 @@ test("the error of the output is Σ e·H·eᵀ over the rows", () => {
   const [weight, other] = [bellWeights(1, n, k), bellWeights(2, n, k)];
   const difference = Array.from(weight, (w, i) => w - other[i]);
   expect(outputError(other, weight, hessian, [n, k])).toBeCloseTo(plainError(difference, hessian, k), 10);
-});
-
-/** The inverse by Gauss and Jordan. */
-function inverse(matrix: readonly (readonly number[])[]): number[][] {
-  const size = matrix.length;
-  const rows = matrix.map((row, i) => [...row, ...row.map((_, j) => (i === j ? 1 : 0))]);
-  for (let i = 0; i < size; i++) {
-    const pivot = rows[i][i];
-    rows[i] = rows[i].map((x) => x / pivot);
-    for (let r = 0; r < size; r++) {
-      const factor = rows[r][i];
-      if (r !== i) rows[r] = rows[r].map((x, c) => x - factor * rows[i][c]);
-    }
-  }
-  return rows.map((row) => row.slice(size));
-}
-
-/**
- * GPTQ by its definition: the weight i of those left, F, is rounded to q, and the others in F move by
- * −(wᵢ − q) / [H_F⁻¹]ᵢᵢ · [H_F⁻¹]ᵢⱼ; the one with the largest Hᵢᵢ comes first.
- */
-function plainGptq(grid: Grid, weight: Float32Array, hessian: Float64Array): number[] {
-  const [n, k] = grid.shape;
-  const levels = levelsOf(grid);
-  const codes = new Array<number>(n * k);
-  for (let row = 0; row < n; row++) {
-    const rest = Array.from(weight.subarray(row * k, (row + 1) * k));
-    const left = rest.map((_, i) => i).sort((a, b) => hessian[b * k + b] - hessian[a * k + a] || a - b);
-    while (left.length > 0) {
-      const i = left[0];
-      const ofLeft = inverse(left.map((a) => left.map((b) => hessian[a * k + b])));
-      const group = Math.floor(i / grid.groupSize);
-      const values = Array.from(levels(row, group), (level) => level * scalesOfRow(grid, row)[group]);
-      const distances = values.map((value) => Math.abs(value - rest[i]));
-      const code = distances.indexOf(Math.min(...distances));
-      codes[row * k + i] = code;
-      const factor = (rest[i] - values[code]) / ofLeft[0][0];
-      left.forEach((j, at) => {
-        rest[j] -= factor * ofLeft[0][at];
-      });
-      left.shift();
-    }
-  }
-  return codes;
-}
-
-describe("GPTQ", () => {
-  const [n, k] = [3, 70]; // two blocks of columns and a part of one
-  const weight = bellWeights(5, n, k);
-  const hessian = hessianOf(6, k);
-  test.each<[string, Grid]>([
-    ["a scale for each row", { shape: [n, k], bits: 4, groupSize: k, scales: f32(0.012, -0.011, 0.013) }],
-    ["one scale", { shape: [n, k], bits: 3, groupSize: k, scales: f32(0.02) }],
-    [
-      "groups with zero points",
-      {
-        shape: [n, k],
-        bits: 3,
-        groupSize: 32,
-        scales: Float32Array.from({ length: 9 }, (_, i) => 0.02 + i / 1000),
-        zeros: Uint8Array.from({ length: 9 }, (_, i) => 2 + (i % 3)),
-      },
-    ],
-    [
-      "groups with a table",
-      {
-        shape: [n, k],
-        bits: 4,
-        groupSize: 32,
-        scales: Float32Array.from({ length: 9 }, (_, i) => 0.08 + i / 500),
-        tables: f32(...NF4),
-      },
-    ],
-  ])("is what its definition says: %s", (_, grid) => {
-    const codes = gptq(grid, weight, prepareCompensation(hessian, k));
-    expect(Array.from(codes)).toEqual(plainGptq(grid, weight, hessian));
-  });
-
-  test("of inputs equally strong the first comes first", () => {
-    const even = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0.5));
-    const { order } = prepareCompensation(even, 4);
-    expect(Array.from(order)).toEqual([3, 2, 1, 0]); // rounded from the last to the first
-  });
 });
 
 /** The descent by its definition, each step by trying: every code, then a parabola through three scales. */
@@ -263,37 +149,69 @@ describe("learning tables", () => {
   });
 
   test("an entry that no weight uses stays where it is, and entries are stored as asked", () => {
-    const codes = Uint8Array.from({ length: 2 * k }, (_, i) => [0, 1, 3][i % 3]);
-    const weight = Float32Array.from(codes, (code) => [-0.9, 0.1, 0, 1.6][code]);
-    const tables = f32(-1, 0, 1, 2);
+    // −4.2 and −4.8 share a code; 4.9 and its negative are near neither 0 nor 9.
+    const codes = Uint8Array.from({ length: 2 * k }, (_, i) => [0, 1, 0, 3][i % 4]);
+    const weight = Float32Array.from(codes, (_, i) => [-4.2, 0.1, -4.8, 8.9][i % 4]);
+    const tables = f32(-4, 0, 4.9, 9.5);
     const grid: Grid = { shape: [2, k], bits: 2, groupSize: k, scales: f32(1), tables };
-    learn(grid, codes, weight, hessian, (entry) => Math.round(entry * 4) / 4);
-    expect(Array.from(tables)).toEqual([-1, 0, 1, 1.5]);
+    learn(grid, codes, weight, hessian, (entry) => Math.round(entry * 10) / 10);
+    tables.forEach((entry, i) => {
+      expect(entry).toBe(Math.fround([-4.5, 0.1, 4.9, 8.9][i]));
+    });
   });
 
-  test("entries that change places take their codes with them", () => {
-    // One input is nearly the negative of another, so that the best entry for it lies on the other side.
-    const pair = Float64Array.of(1, -0.99, 0, -0.99, 1, 0, 0, 0, 1);
-    const codes = Uint8Array.of(1, 2, 0, 1, 2, 0);
-    const weight = f32(2, 2, -3, 2, 2, -3);
-    const grid: Grid = { shape: [2, 3], bits: 2, groupSize: 3, scales: f32(1), tables: f32(-3, 1.4, 1.6, 9) };
-    learn(grid, codes, weight, pair, Math.fround);
-    const tables = Array.from(grid.tables!);
-    expect(tables).toEqual([...tables].sort((a, b) => a - b));
-    expect(outputError(approximation(grid, codes), weight, pair, [2, 3])).toBeLessThan(1e-9);
-  });
-});
+  /** The table by its definition: entries t for which Σ over rows of the error is least, rising. */
+  function plainTable(codes: Uint8Array, weight: Float32Array, h: Float64Array, width: number): number[] {
+    const share = (code: number, at: number) => (codes[at] === code ? 1 : 0);
+    const sumOver = (term: (i: number, j: number) => number) => {
+      let sum = 0;
+      for (let row = 0; row < codes.length; row += width) {
+        for (let i = 0; i < width; i++)
+          for (let j = 0; j < width; j++) sum += h[i * width + j] * term(row + i, row + j);
+      }
+      return sum;
+    };
+    const all = [0, 1, 2, 3];
+    const left = all.map((a) => all.map((b) => sumOver((i, j) => share(a, i) * share(b, j))));
+    const right = all.map((a) => sumOver((i, j) => share(a, i) * weight[j]));
+    return inverse(left).map((row) => row.reduce((sum, x, b) => sum + x * right[b], 0));
+  }
 
-test("the levels of a grid are those of the row and the group", () => {
-  const zeros = Uint8Array.of(0, 1, 2, 3, 3, 2);
-  const grid: Grid = { shape: [2, 9], bits: 2, groupSize: 4, scales: f32(1, 2, 3, 4, 5, 6), zeros };
-  expect(Array.from(levelsOf(grid)(1, 0))).toEqual([-3, -2, -1, 0]);
-  expect(Array.from(levelsOf(grid)(0, 2))).toEqual([-2, -1, 0, 1]);
-  expect(Array.from(scalesOfRow(grid, 1))).toEqual([4, 5, 6]);
-  expect(Array.from(scalesOfRow({ ...grid, scales: f32(7) }, 1))).toEqual([7, 7, 7]);
-  expect(Array.from(uniformLevels(2))).toEqual([-2, -1, 0, 1]);
-  const tables = Float32Array.from({ length: 24 }, (_, i) => i);
-  const first = (count: number, row: number, group: number) =>
-    levelsOf({ ...grid, zeros: undefined, tables: tables.subarray(0, count * 4) })(row, group)[0];
-  expect([first(1, 1, 2), first(2, 1, 2), first(6, 1, 2)]).toEqual([0, 4, 20]);
+  test("entries are the least squares of each pass, and those that change places take their codes with them", () => {
+    const [n, width] = [4, 8];
+    let swaps = 0;
+    for (let seed = 0; seed < 60; seed++) {
+      const weight = randomizer(seed)([n, width]).data as Float32Array;
+      const h = hessianOf(seed, width);
+      const codes = Uint8Array.from({ length: n * width }, (_, i) => (i * 5 + seed) % 4);
+      const grid: Grid = {
+        shape: [n, width],
+        bits: 2,
+        groupSize: width,
+        scales: f32(1),
+        tables: f32(-0.7, -0.2, 0.2, 0.7),
+      };
+      const expected = { ...grid, tables: grid.tables!.slice() };
+      const own = codes.slice();
+      for (let round = 0; round < 2; round++) {
+        plainDescent(expected, own, weight, h);
+        const entries = plainTable(own, weight, h, width);
+        if (new Set(own).size < 4 || entries.some(Number.isNaN)) break; // an entry that no weight uses: above
+        const order = [0, 1, 2, 3].sort((a, b) => entries[a] - entries[b]);
+        if (order.join() !== "0,1,2,3") swaps++;
+        own.forEach((code, i) => {
+          own[i] = order.indexOf(code);
+        });
+        expected.tables.set(order.map((from) => entries[from]));
+      }
+      if (new Set(own).size < 4) continue;
+      plainDescent(expected, own, weight, h);
+      learn(grid, codes, weight, h, Math.fround);
+      expect(Array.from(codes), `seed ${seed}`).toEqual(Array.from(own));
+      expect(Array.from(grid.tables!), `seed ${seed}`).toEqual(
+        Array.from(expected.tables, (x) => expect.closeTo(x, 4)),
+      );
+    }
+    expect(swaps).toBeGreaterThan(0);
+  });
 });

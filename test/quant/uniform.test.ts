@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nearestIn, storedF16, uniformLevels } from "../../src/quant/grid.ts";
+import { nearestIn, roundToNearest, storedF16, uniformLevels } from "../../src/quant/grid.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { PRESETS, type Scheme } from "../../src/quant/scheme.ts";
 import { accumulate, createStatistics, percentileOf } from "../../src/quant/statistics.ts";
@@ -212,6 +212,16 @@ describe("a quantised weight", () => {
         expect(Math.abs(values[code] - w)).toBeLessThanOrEqual(least + 1e-6 * Math.abs(w));
       });
     }
+  });
+
+  test("between two values takes the upper one, and beyond the ends the last", () => {
+    const tied = f32(-1.5, -0.5, 0.5, -9, -2.5, 1.5, 9, -1.5000001);
+    const grid = { shape: [1, 8], bits: 2, groupSize: 8, scales: f32(1) } as const;
+    const expected = [1, 2, 3, 0, 0, 3, 3, 0];
+    expect(Array.from(roundToNearest(grid, tied))).toEqual(expected);
+    expect(Array.from(roundToNearest({ ...grid, tables: uniformLevels(2) }, tied))).toEqual(expected);
+    const zeros = Uint8Array.of(1); // −1 … 2
+    expect(Array.from(roundToNearest({ ...grid, zeros }, tied))).toEqual([0, 1, 2, 0, 0, 3, 3, 0]);
   });
 
   test("has the scale of each group's own weights, as f16 where there are several to a row", () => {
