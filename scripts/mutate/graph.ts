@@ -41,10 +41,16 @@ export function createReader(root: string): (path: string) => string | undefined
   };
 }
 
-/** The tests that reach a file, the nearest first, those at the same distance by name. */
+/** The tests that reach a file, the nearest first; of those equally near its namesake, then those of its folder. */
 export function testsOf(file: string, reached: ReadonlyMap<string, ReadonlyMap<string, number>>): string[] {
+  const stem = file.replace(/^src\//, "test/").replace(/\.ts$/, "");
+  const strange = (test: string) =>
+    test === `${stem}.test.ts` ? 0 : dirname(test) === dirname(stem) ? 1 : 2;
   return [...reached]
-    .flatMap(([test, distances]) => (distances.has(file) ? [{ test, distance: distances.get(file)! }] : []))
-    .sort((a, b) => a.distance - b.distance || (a.test < b.test ? -1 : 1))
+    .flatMap(([test, distances]) => {
+      const distance = distances.get(file);
+      return distance === undefined ? [] : [{ test, distance, strange: strange(test) }];
+    })
+    .sort((a, b) => a.distance - b.distance || a.strange - b.strange || (a.test < b.test ? -1 : 1))
     .map(({ test }) => test);
 }

@@ -90,6 +90,11 @@ describe("knapsack", () => {
     expect(chooseWithin(items, 1e9)).toEqual([1]);
   });
 
+  test("of choices that cost the same the first is taken", () => {
+    const same = [3, 3, 2].map((size) => ({ size, cost: 1 }));
+    expect(chooseWithin([same, same], 9)).toEqual([0, 0]);
+  });
+
   test.each([
     [3, 1],
     [5, 33],

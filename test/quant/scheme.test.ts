@@ -59,6 +59,14 @@ describe("parseScheme", () => {
       '[scheme] bits: expected 3, 4 or 5 with the table "power-of-two", got 8',
     ],
     [
+      { ...lut4, bits: 2, table: "power-of-two" },
+      '[scheme] bits: expected 3, 4 or 5 with the table "power-of-two", got 2',
+    ],
+    [
+      { ...lut4, bits: 6, table: "power-of-two" },
+      '[scheme] bits: expected 3, 4 or 5 with the table "power-of-two", got 6',
+    ],
+    [
       { ...lut4, compensate: "gptq" },
       '[scheme] compensate: expected none with a learned table, which compensates, got "gptq"',
     ],

@@ -117,6 +117,11 @@ describe("damaged files", () => {
     ["an empty piece", model(unk, message([3, 1])), "piece 1: expected a text"],
     ["a byte piece", model(unk, message([1, "<0x41>"], [3, 6])), "piece 1: byte and user-defined pieces"],
     ["a piece that is not UTF-8", model(unk, message([1, Uint8Array.of(0xff)])), "piece 1: expected UTF-8"],
+    [
+      "a score that is not a number",
+      model(unk, Uint8Array.of(...message([1, "a"]), 0x15, 0, 0, 0xc0, 0x7f)), // field 2, a float of 4 bytes: NaN
+      "piece 1: expected a finite score, got NaN",
+    ],
     ["no trainer_spec", message([1, unk], [3, normaliser]), "expected a trainer_spec"],
     ["an endless varint", new Uint8Array(20).fill(0xff), "more than 10 bytes"],
   ];
