@@ -1,7 +1,7 @@
 /**
  * Feeds damaged input to everything that reads some: `npm run fuzz -- [--seconds N] [--cases N] [--seed S] [--target NAME]…`.
  * A case must succeed or throw a SenseVoiceError of one line, within 2 s and 500 MB. What fails is written to
- * `fuzz-findings/TARGET/`; moved to `test/fuzz/corpus/TARGET/` it is a test for good. CONTRIBUTING.md says more.
+ * `fuzz-findings/TARGET/`; moved to `test/fuzz/corpus/TARGET/` it is a test for good.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
