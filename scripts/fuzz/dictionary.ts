@@ -35,9 +35,9 @@ export const WEIRD_TEXTS: readonly string[] = [
   ...["&a *a", "<<: *a", "&a [*a]", "!<x> y", "? ", "\n", "\r", "%YAML 9.9\n---\n", "---\n", "...\n"],
   "x".repeat(70_000),
   aliasBomb(),
-  many(10_000, (i) => `k${i}: 1`),
-  many(3000, (i) => `k${i}: &a${i} [${i ? `*a${i - 1}` : ""}]`),
-  many(10_000, (i) => `"k${i}": 1`),
+  many(30_000, (i) => `k${i}: 1`),
+  many(6000, (i) => `k${i}: &a${i} [${i ? `*a${i - 1}` : ""}]`),
+  many(30_000, (i) => `"k${i}": 1`),
 ];
 
 /** Arguments that nobody means, but that an unset variable or a slip of the pen makes. */
