@@ -184,6 +184,9 @@ export function judgeOutput(status: number | null, stderr: string): void {
   if (status !== 0 && !/^error: /m.test(stderr)) throw new Finding(`exit status ${status} without an error`);
 }
 
+/** What is written before it gets its name: a hidden file or folder with a UUID. */
+const TEMPORARY = /(?:^|\/)\.[^/]*[0-9a-f]{8}-[0-9a-f]{4}-/;
+
 /** What a command may replace: the file of an option that writes one, and the files of a model folder it makes. */
 export function expectNothingLost(
   args: readonly string[],
@@ -207,6 +210,6 @@ export function expectNothingLost(
       `${after.has(name) ? "changed" : "lost"}: ${name}, by ${JSON.stringify(args).slice(0, 300)}`,
     );
   }
-  const left = [...after.keys()].find((name) => !before.has(name) && /(?:^|\/)\.[^/]/.test(name));
+  const left = [...after.keys()].find((name) => !before.has(name) && TEMPORARY.test(name));
   if (left) throw new Finding(`left behind: ${left}`);
 }

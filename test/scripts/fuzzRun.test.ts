@@ -73,6 +73,7 @@ describe("judgement", () => {
     lost(["quantize", "toy", "--out", "old"], { "old/config.json": "9", "old/x": "1" })();
     lost(["convert", "funasr", "old"], { "old/config.json": "9" })();
     lost(["eval", "m.jsonl", "--output", "notes.txt"], { "notes.txt": "9" })();
+    lost(["clip.wav", "--output", ".mine"], { ".mine/clip.txt": "9" })();
     expect(lost(["clip.wav"], { "notes.txt": undefined })).toThrow("lost: notes.txt");
     expect(lost(["quantize", "toy", "--out", "toy"], { "toy/config.json": "9" })).toThrow(
       "changed: toy/config.json",
@@ -80,8 +81,8 @@ describe("judgement", () => {
     expect(lost(["eval", "m.jsonl", "--output", "clip.wav"], { "clip.wav": "9" })).toThrow(
       "changed: clip.wav",
     );
-    expect(lost(["convert", "funasr", "new"], { ".new-1234/config.json": "9" })).toThrow(
-      "left behind: .new-1234",
+    expect(lost(["convert", "funasr", "new"], { ".new-01234567-89ab-4cde/config.json": "9" })).toThrow(
+      "left behind: .new-0123",
     );
   });
 });
