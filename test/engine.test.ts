@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { randomModelTensors } from "../scripts/random-weights.ts";
 import { Engine } from "../src/engine.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
@@ -45,6 +45,12 @@ describe("engine", () => {
     const { features, encode, decode, total } = result.timings;
     expect(features + encode + decode).toBeCloseTo(total, 6);
     expect((await engine.run(happy)).words).toBeNull();
+  });
+
+  test("the device is named as it is asked for", async () => {
+    expect(engine.device).toBe("cpu");
+    await using again = await createEngine({ model: "tiny", device: engine.device });
+    expect(again.device).toBe("cpu");
   });
 
   test("a batch, and runs that overlap, give what each clip gives alone", async () => {
@@ -243,6 +249,38 @@ describeGpu("engine on WebGPU", () => {
     expect(engine.memory).toBe(before);
     await engine.close();
   }, 300_000);
+
+  test("kernels are compiled while loading; a long clip goes to the device in parts", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    const { device } = gpu;
+    const compile = vi.spyOn(device, "createComputePipeline");
+    const submit = vi.spyOn(device.queue, "submit");
+    await engine.run(noise(16000), { timestamps: true });
+    expect(compile).not.toHaveBeenCalled();
+    const ofShort = submit.mock.calls.length;
+    expect(ofShort).toBe(2); // encoder and head, log-probabilities
+    await engine.run(noise(16000 * 70), { timestamps: true });
+    expect(compile).not.toHaveBeenCalled();
+    expect(submit.mock.calls.length - ofShort).toBeGreaterThan(3);
+    await engine.close();
+  });
+
+  test("runs that fail or are aborted leave no memory behind", async () => {
+    const engine = await smallEngine(await testGpu());
+    const clip = noise(16000 * 90);
+    await engine.run(clip, { timestamps: true });
+    const before = engine.memory;
+    for (let i = 0; i < 20; i++) {
+      const controller = new AbortController();
+      const running = engine.run(clip, { timestamps: true, signal: controller.signal });
+      setTimeout(() => controller.abort(new Error("enough")), i * 15);
+      await running.catch(() => {});
+    }
+    await engine.run(clip, { timestamps: true });
+    expect(engine.memory).toBe(before);
+    await engine.close();
+  }, 120_000);
 
   test("a lost device is an error that says what to do", async () => {
     const gpu = await testGpu();

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { listModels } from "../../src/cli/info.ts";
 import { convertModel } from "../../src/convert/convert.ts";
+import { createEngine } from "../../src/node.ts";
 import { f16ToF32 } from "../../src/tensor/f16.ts";
-import { findModel, home, modelPath } from "../../src/weights/home.ts";
+import { defaultModel, findModel, home, modelPath } from "../../src/weights/home.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
 
@@ -34,6 +35,15 @@ describe("findModel", () => {
     vi.stubEnv("SENSEVOICE_HOME", "");
     expect(home()).toBe(join(homedir(), ".cache", "sensevoice"));
   });
+});
+
+test("who names no model gets small once it is there, in the library as on the command line", async () => {
+  expect(defaultModel()).toBe("tiny");
+  await (await createEngine({ device: "reference" })).close();
+  const small = modelPath("iic/SenseVoiceSmall");
+  mkdirSync(small, { recursive: true });
+  expect(defaultModel()).toBe("small");
+  await expect(createEngine({ device: "reference" })).rejects.toThrow(`${small}: expected a model folder`);
 });
 
 test("listModels: tiny, what is in home, and what is wrong with it", async () => {
