@@ -14,6 +14,11 @@ function aliasBomb(): string {
   return `{k0: &k0 [x, x], ${levels.join(", ")}}`;
 }
 
+/** Many of one thing: a reader that looks through all of them for each takes time with the square. */
+function many(count: number, text: (i: number) => string): string {
+  return `{${Array.from({ length: count }, (_, i) => text(i)).join(", ")}}`;
+}
+
 /** JSON of other types than are expected, and strings that do harm where they are shown, looked up or opened. */
 export const JSON_TEXTS: readonly string[] = [
   ...words('null true false [] {} "" [[]] "0" "1" "int4" "int8" "channel" "group" "dynamic" "kmeans" "nf4"'),
@@ -30,6 +35,9 @@ export const WEIRD_TEXTS: readonly string[] = [
   ...["&a *a", "<<: *a", "&a [*a]", "!<x> y", "? ", "\n", "\r", "%YAML 9.9\n---\n", "---\n", "...\n"],
   "x".repeat(70_000),
   aliasBomb(),
+  many(30_000, (i) => `k${i}: 1`),
+  many(6000, (i) => `k${i}: &a${i} [${i ? `*a${i - 1}` : ""}]`),
+  many(30_000, (i) => `"k${i}": 1`),
 ];
 
 /** Arguments that nobody means, but that an unset variable or a slip of the pen makes. */

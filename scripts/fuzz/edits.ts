@@ -75,6 +75,25 @@ function structuredPlace(random: Random, bytes: Uint8Array): number {
   return (after < 0 ? buffer.indexOf(magic) : after) + random.below(FIELDS);
 }
 
+/** A whole page, frame, chunk or entry, from its magic to the next one: it is lost, comes twice, or stands elsewhere. */
+export function unitEdit(random: Random, bytes: Uint8Array): Edit | undefined {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const there = MAGICS.filter((magic) => buffer.includes(magic));
+  if (there.length === 0) return undefined;
+  const magic = random.pick(there);
+  const starts: number[] = [];
+  for (let at = buffer.indexOf(magic); at >= 0 && starts.length < 4096; at = buffer.indexOf(magic, at + 1))
+    starts.push(at);
+  const unit = (i: number) => bytes.slice(starts[i], starts[i + 1] ?? bytes.length);
+  const i = random.below(starts.length);
+  const j = random.below(starts.length);
+  return random.pick([
+    { at: starts[i], remove: unit(i).length, insert: new Uint8Array(0) },
+    { at: starts[j], remove: 0, insert: unit(i) },
+    { at: starts[j], remove: unit(j).length, insert: unit(i) },
+  ]);
+}
+
 const INTEGERS = [0, 1, 2, 7, 8, 16, 32, 64, 127, 128, 255, 256, 1000, 32767, 32768, 65535, 65536, 1_000_000]
   .flatMap((n) => [n, -n])
   .concat([2 ** 24, 2 ** 30, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 0x7ffff000, 0x7f800000, 0x7fc00000, -2]);
@@ -93,6 +112,8 @@ function integerBytes(random: Random): Uint8Array {
 
 /** One change of bytes: bits, integers, chunks that are lost, doubled, moved, or come from another file. */
 export function byteEdit(random: Random, bytes: Uint8Array, other: Uint8Array): Edit {
+  const unit = random.oneIn(7) ? unitEdit(random, bytes) : undefined;
+  if (unit) return unit;
   const at = random.oneIn(2) ? structuredPlace(random, bytes) : random.below(bytes.length + 1);
   const write = (insert: Uint8Array): Edit => ({ at, remove: insert.length, insert });
   const chunk = (from: Uint8Array): Uint8Array => {

@@ -10,10 +10,24 @@ async function runSound(bytes: Uint8Array): Promise<string> {
   const { channels, sampleRate } = await decodeWhole(bytes, "sound");
   const lengths = channels.map(({ length }) => length);
   if (new Set(lengths).size > 1) throw new Finding(`channels of ${lengths} samples`);
-  const value = digest(String(sampleRate), ...channels);
   const mono = await joinAudio(streamAudio(bytes, "sound", undefined, MAX_SECONDS));
   expectFinite("sound", mono);
-  return value;
+  return [`${sampleRate}/${channels.length}`, ...blockDigests(channels)].join(" ");
+}
+
+/** Samples whose digest is one word of what reading a sound gives. */
+const BLOCK = 800;
+
+function blockDigests(channels: readonly Float32Array[]): string[] {
+  const blocks = Math.ceil((channels[0]?.length ?? 0) / BLOCK);
+  return Array.from({ length: blocks }, (_, i) =>
+    digest(...channels.map((channel) => channel.subarray(i * BLOCK, (i + 1) * BLOCK))).slice(0, 12),
+  );
+}
+
+/** The same sound, or its beginning: an Ogg file from a live recording ends with any page. */
+function isBeginning(whole: string, got: string): boolean {
+  return whole === got || whole.startsWith(got.slice(0, got.lastIndexOf(" ") + 1));
 }
 
 const sounds = (name: string, seeds: () => Seed[], rest: Partial<Target> = {}): Target => {
@@ -34,6 +48,7 @@ export const SOUND_TARGETS: readonly Target[] = [
   sounds("ogg", () => fixtures("clip.ogg", "clip.opus", "clip-flac.ogg"), {
     fix: inPlace(fixOgg),
     checked: ({ name }, fixed) => !fixed || name === "clip-flac.ogg", // whose frames have sums of their own
+    agrees: isBeginning,
   }),
   sounds("other", () => [...fixtures("clip.aac", "clip.m4a", "clip.webm", "funasr-2ms.f32"), ...wavSeeds()]),
 ];

@@ -11,6 +11,8 @@ export interface Target {
   readonly fix?: (bytes: Uint8Array) => Uint8Array;
   /** Whether whatever is still accepted must be read as the seed is: its checksums cover every change. */
   readonly checked?: (seed: Seed, fixed: boolean) => boolean;
+  /** Whether what was read is right where the seed's reading is expected; equal unless given. */
+  readonly agrees?: (expected: string, got: string) => boolean;
   /** Milliseconds that a case may take; LIMIT_MS unless given. */
   readonly limitMs?: number;
   /** Reads an input; returns what was read, for comparison. Throws a SenseVoiceError if it is refused. */

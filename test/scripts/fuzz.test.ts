@@ -9,7 +9,14 @@ import {
   fixZip,
   zipEntries,
 } from "../../scripts/fuzz/checksums.ts";
-import { applyEdits, byteEdit, type Edit, randomEdits, textEdit } from "../../scripts/fuzz/edits.ts";
+import {
+  applyEdits,
+  byteEdit,
+  type Edit,
+  randomEdits,
+  textEdit,
+  unitEdit,
+} from "../../scripts/fuzz/edits.ts";
 import { createRandom } from "../../scripts/fuzz/random.ts";
 import { fileSeed } from "../../scripts/fuzz/seeds.ts";
 import type { Target } from "../../scripts/fuzz/target.ts";
@@ -75,6 +82,22 @@ describe("edits", () => {
     expect(lengths.filter((length) => length < 1000).length).toBeGreaterThan(50);
     expect(lengths.filter((length) => length > 1000).length).toBeGreaterThan(50);
     expect(edits.filter(({ at }) => at < 80).length).toBeGreaterThan(150);
+  });
+
+  test("of units: a page of an ogg is lost, doubled or moved, and the others stay whole", () => {
+    const ogg = fileSeed("test/audio/fixtures/clip.ogg").bytes;
+    const pages = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1").split("OggS").slice(1);
+    const counts = new Set<number>();
+    for (let i = 0; i < 300; i++) {
+      const edit = unitEdit(createRandom("unit", i), ogg)!;
+      if (!["OggS", ""].includes(Buffer.from(edit.insert.subarray(0, 4)).toString("latin1"))) continue;
+      if (Buffer.from(ogg).toString("latin1", edit.at, edit.at + 4) !== "OggS") continue;
+      const left = pages(applyEdits(ogg, [edit]));
+      expect(left.filter((page) => !pages(ogg).includes(page))).toEqual([]);
+      counts.add(left.length - pages(ogg).length);
+    }
+    expect([...counts].sort()).toEqual([-1, 0, 1]);
+    expect(unitEdit(createRandom(1), bytesOf("nothing known"))).toBeUndefined();
   });
 
   test("of text change numbers, and stay within their part", () => {
