@@ -108,18 +108,12 @@ describe("engine", () => {
       [() => engine.run(Float32Array.of(0, Number.NaN)), "got NaN at sample 1"],
       [() => engine.run([0, 1] as unknown as Float32Array), "expected samples in a Float32Array"],
       [() => engine.run(new Float32Array(16000 * 1801)), "expected at most 1800 seconds, got 1801"],
-      [
-        () => engine.run(happy, { language: "fr" as "en" }),
-        "[engine] language: expected one of auto, zh, en",
-      ],
+      [() => engine.run(happy, { language: "fr" as "en" }), "[engine] language: expected one of auto, zh, en"],
       [() => createEngine({ device: "tpu" as "cpu" }), "[engine] device: expected one of auto, webgpu, cpu"],
       [() => createEngine({ weights: "int3" as "f32" }), "[engine] weights: expected one of f32, f16"],
       [() => createEngine({ model: "nowhere" }), "there is no such folder"],
       [() => engine.run(happy, null as unknown as object), "[engine] options: expected an object, got null"],
-      [
-        () => engine.run(happy, { signal: {} as AbortSignal }),
-        "[engine] signal: expected an AbortSignal, got Object",
-      ],
+      [() => engine.run(happy, { signal: {} as AbortSignal }), "[engine] signal: expected an AbortSignal, got Object"],
       [() => engine.runBatch(happy as unknown as Float32Array[]), "[engine] clips: expected an array"],
       [() => createEngine(null as unknown as object), "[engine] options: expected an object, got null"],
       [() => createEngine({ model: 3 as unknown as string }), "[engine] model: expected a text, got 3"],
@@ -239,9 +233,7 @@ describeGpu("engine on WebGPU", () => {
     const seconds = (i: number) => 0.05 + ((i * 7) % 20) / 20;
     const run = (i: number) => {
       const clip = noise(16000 * seconds(i));
-      return i % 3 === 0
-        ? engine.runBatch([clip, noise(4000)])
-        : engine.run(clip, { timestamps: i % 3 === 1 });
+      return i % 3 === 0 ? engine.runBatch([clip, noise(4000)]) : engine.run(clip, { timestamps: i % 3 === 1 });
     };
     for (let i = 0; i < 60; i++) await run(i); // every length, alone and in a batch
     const before = engine.memory;
@@ -329,9 +321,7 @@ describeGpu("engine on WebGPU", () => {
     const shown = /^\[webgpu\] kernel mine, line 3: .*nonsense.* in "let a = nonsense;"$/;
     gpu.dispatch(dispatch);
     await expect(gpu.read(y)).rejects.toThrow(shown);
-    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(
-      shown,
-    );
+    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(shown);
     gpu.close();
   });
 });

@@ -33,8 +33,7 @@ export function aiffLayout(bytes: Uint8Array, name: string): PcmLayout | string 
     at = body + size + (size % 2);
   }
   if (!common || !data) throw new SenseVoiceError(`${name}: damaged aiff: it ends before its sound begins`);
-  const coding =
-    latin1(bytes, 8, 12) === "AIFC" ? latin1(bytes, common + 18, common + 22).toLowerCase() : "none";
+  const coding = latin1(bytes, 8, 12) === "AIFC" ? latin1(bytes, common + 18, common + 22).toLowerCase() : "none";
   const channels = view.getUint16(common);
   const frames = view.getUint32(common + 2);
   // A-law and µ-law take a byte, though the header may have the 16 bits that they stand for.

@@ -91,8 +91,7 @@ async function* decodeContainer(bytes: Uint8Array, container: Container, name: s
   checkComplete(bytes, container, name);
   const codec = container === "ogg" ? oggCodec(bytes) : container;
   if (!(codec in CODECS)) return `${codec} is not read here, but ${FORMATS}`;
-  const total =
-    container === "ogg" ? oggSamples(bytes) : codec === "flac" ? flacSamples(bytes, id3Length(bytes)) : 0;
+  const total = container === "ogg" ? oggSamples(bytes) : codec === "flac" ? flacSamples(bytes, id3Length(bytes)) : 0;
   let found = false;
   try {
     const { load, pieces } = CODECS[codec];
@@ -115,10 +114,7 @@ async function* decodeContainer(bytes: Uint8Array, container: Container, name: s
  *
  * @throws Error at the first damage: decoders pass over it, but list it or print a line on the console
  */
-async function* feed(
-  create: () => Promise<Decoder>,
-  pieces: Iterable<Uint8Array>,
-): AsyncGenerator<DecodedAudio> {
+async function* feed(create: () => Promise<Decoder>, pieces: Iterable<Uint8Array>): AsyncGenerator<DecodedAudio> {
   let decoder: Decoder | undefined;
   const sound = async (decode: () => Decoded | Promise<Decoded> | undefined): Promise<DecodedAudio> => {
     const { channelData = [], sampleRate = 0, errors = [] } = (await quietly(decode)) ?? {};

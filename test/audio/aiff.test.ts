@@ -10,8 +10,7 @@ const chunk = (id: string, ...parts: Uint8Array[]) => {
   return concat([ascii(id), u32(body.length), body, new Uint8Array(body.length % 2)]);
 };
 const form = (type: string, ...chunks: Uint8Array[]) => chunk("FORM", ascii(type), ...chunks);
-const sound = (data: Uint8Array, offset = 0) =>
-  chunk("SSND", u32(offset), u32(0), new Uint8Array(offset), data);
+const sound = (data: Uint8Array, offset = 0) => chunk("SSND", u32(offset), u32(0), new Uint8Array(offset), data);
 
 /** 80-bit floats. */
 const RATES: Record<number, string> = {

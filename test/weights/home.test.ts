@@ -26,9 +26,7 @@ describe("findModel", () => {
   test("a folder's path, and one that is not there", () => {
     const dir = temporaryFolder();
     expect(findModel(dir)).toBe(dir);
-    expect(() => findModel(join(dir, "none"))).toThrow(
-      /expected "tiny", "small" or a model folder; there is no/,
-    );
+    expect(() => findModel(join(dir, "none"))).toThrow(/expected "tiny", "small" or a model folder; there is no/);
   });
 
   test("home without SENSEVOICE_HOME", () => {

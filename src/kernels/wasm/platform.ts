@@ -46,9 +46,7 @@ export async function startThread({ onMessage, onFailure }: ThreadEvents): Promi
 export async function readKernels(build: "plain" | "relaxed"): Promise<Uint8Array<ArrayBuffer>> {
   // Literal addresses, so that a bundler finds the files.
   const url =
-    build === "plain"
-      ? new URL("./kernels.wasm", import.meta.url)
-      : new URL("./kernels-relaxed.wasm", import.meta.url);
+    build === "plain" ? new URL("./kernels.wasm", import.meta.url) : new URL("./kernels-relaxed.wasm", import.meta.url);
   try {
     if (node) return new Uint8Array(await node("node:fs").promises.readFile(url));
     const response = await fetch(url);

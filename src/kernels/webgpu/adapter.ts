@@ -47,10 +47,7 @@ export async function requestAdapter(options: { hardware?: boolean } = {}): Prom
 
 export function isSoftware(adapter: GPUAdapter): boolean {
   const { isFallbackAdapter, architecture, description, device } = adapter.info;
-  return (
-    isFallbackAdapter ||
-    /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${device}`)
-  );
+  return isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${device}`);
 }
 
 /** Name of an adapter for people: what the driver says of itself. */

@@ -95,8 +95,7 @@ export function expectSizes(from: {
 }): { encoder: EncoderConfig; frontend: FrontendConfig } {
   // The limits are far above any SenseVoice; they keep a damaged number from asking for all memory.
   const sound = (key: keyof FrontendConfig, max: number) => integerField(from.frontend(key), 1, max);
-  const size = (key: keyof EncoderConfig, min: number, max: number) =>
-    integerField(from.encoder(key), min, max);
+  const size = (key: keyof EncoderConfig, min: number, max: number) => integerField(from.encoder(key), min, max);
   if (from.frontend("sampleRate").value !== 16000) refuse(from.frontend("sampleRate"), "16000");
   const frontend = {
     sampleRate: 16000,
