@@ -12,7 +12,7 @@ export interface Thread {
 
 export interface ThreadEvents {
   readonly onMessage: (message: unknown) => void;
-  /** It ended without being stopped; `reason` is for people. */
+  /** It ended without being stopped; `reason` goes into the message. */
   readonly onFailure: (reason: string) => void;
 }
 

@@ -37,7 +37,7 @@ export interface ModelConfig {
   readonly formatVersion: 2;
   /** What the model calls itself: the name of the folder it was converted from, or `--name`. */
   readonly name: string;
-  /** How the linear weights are stored, for people: "f16", "int4", … */
+  /** How the linear weights are stored, to be shown: "f16", "int4", … */
   readonly weights: string;
   /** The linear weights in few bits, by name; the others are floats. */
   readonly quantization?: Readonly<Record<string, Quantization>>;
