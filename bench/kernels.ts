@@ -65,9 +65,7 @@ const description = backend.use((b) => b.description);
 const peak = options.device === "cpu" ? await measurePeak() : undefined;
 console.log(`${description}; Node ${process.version}, ${cpus()[0].model}`);
 if (peak)
-  console.log(
-    `peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s ${peak.int8Products}`,
-  );
+  console.log(`peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s ${peak.int8Products}`);
 const results: Result[] = [];
 
 for (const [n, k] of [
@@ -79,11 +77,7 @@ for (const [n, k] of [
   const [x, bias, floats] = [random([ROWS, k]), random([n]), random([n, k], 0.1)];
   for (const [name, weight, bits] of weightsOf(floats, n, k)) {
     const run: Prepare = (b, rows) => {
-      const [input, w, options] = [
-        b.upload(firstRows(x, rows)),
-        b.uploadLinear(weight),
-        { bias: b.upload(bias) },
-      ];
+      const [input, w, options] = [b.upload(firstRows(x, rows)), b.uploadLinear(weight), { bias: b.upload(bias) }];
       return () => b.linear(input, w, options);
     };
     const bytes = (n * k * bits) / 8 + ROWS * (n + k) * 4;
@@ -136,10 +130,7 @@ const report = {
   kernels: results,
   models,
 };
-const file = new URL(
-  `results/kernels-${adapter}-node${process.versions.node.split(".")[0]}.json`,
-  import.meta.url,
-);
+const file = new URL(`results/kernels-${adapter}-node${process.versions.node.split(".")[0]}.json`, import.meta.url);
 writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
 
 async function openBackend(): Promise<Runner> {

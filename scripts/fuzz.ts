@@ -43,9 +43,7 @@ const unknown = options.target.find((name) => !names.includes(name));
 const numbers = { seconds: options.seconds, cases: options.cases ?? "1", seed: options.seed };
 const wrong = Object.entries(numbers).find(([, text]) => !/^\d+$/.test(text));
 if (unknown !== undefined || wrong) {
-  const expected = wrong
-    ? `--${wrong[0]}: expected a whole number`
-    : `--target: expected one of ${names.join(", ")}`;
+  const expected = wrong ? `--${wrong[0]}: expected a whole number` : `--target: expected one of ${names.join(", ")}`;
   console.error(`error: ${expected}, got ${wrong?.[1] ?? unknown}`);
   process.exit(2);
 }
@@ -56,9 +54,7 @@ console.log(`seed ${options.seed}`);
 try {
   // A command takes its time to start: it has a process of its own beside the others.
   const lanes = [targets.filter(({ limitMs }) => !limitMs), targets.filter(({ limitMs }) => limitMs)];
-  const tallies = (
-    await Promise.all(lanes.map((lane, i) => fuzzLane(lane, join(scratch, String(i)))))
-  ).flat();
+  const tallies = (await Promise.all(lanes.map((lane, i) => fuzzLane(lane, join(scratch, String(i)))))).flat();
   console.table(
     tallies.map((tally) => ({
       ...tally,
@@ -126,12 +122,7 @@ async function fuzzTarget(runner: Runner, target: Target, ms: number): Promise<T
 }
 
 /** Tries a finding again with fewer edits and writes its input; false if it does not happen again. */
-async function keep(
-  runner: Runner,
-  { name, limitMs = LIMIT_MS }: Target,
-  id: CaseId,
-  first: Reply,
-): Promise<boolean> {
+async function keep(runner: Runner, { name, limitMs = LIMIT_MS }: Target, id: CaseId, first: Reply): Promise<boolean> {
   const rerun = async (keep?: readonly number[]) => {
     return withMemory(await runner.run({ do: "run", id: { ...id, keep } }, name, limitMs));
   };

@@ -13,8 +13,7 @@ const INSIDE: Readonly<Record<string, string>> = {
   "@wasm-audio-decoders/flac": "[libFLAC and libogg](https://xiph.org/licenses/): BSD-3-Clause",
   "@wasm-audio-decoders/ogg-vorbis": "[libvorbis and libogg](https://xiph.org/licenses/): BSD-3-Clause",
   "mpg123-decoder": "[libmpg123](https://www.mpg123.de/): **LGPL-2.1**",
-  webgpu:
-    "[Dawn and Tint](https://dawn.googlesource.com/dawn/+/HEAD/LICENSE): BSD-3-Clause, and what they build on",
+  webgpu: "[Dawn and Tint](https://dawn.googlesource.com/dawn/+/HEAD/LICENSE): BSD-3-Clause, and what they build on",
 };
 
 interface Locked {

@@ -77,18 +77,12 @@ const reached = new Map(
     .filter((test) => !TOO_SLOW.test(test))
     .map((test) => [test, distancesFrom(test, read)]),
 );
-const equivalents: Equivalent[] = JSON.parse(
-  readFileSync(join(ROOT, "scripts/mutate/equivalent.json"), "utf8"),
-);
+const equivalents: Equivalent[] = JSON.parse(readFileSync(join(ROOT, "scripts/mutate/equivalent.json"), "utf8"));
 const all = sources.flatMap((file) => mutantsOf(file, read(file)!));
 const possible = all.filter((mutant) => !isEquivalent(read(mutant.file)!, mutant, equivalents));
 const picked = pickMutants(createRandom(options.seed), possible, Number(options.count));
-const nearest = new Map(
-  sources.map((file) => [file, testsOf(file, reached).slice(0, Number(options.tests))]),
-);
-console.log(
-  `seed ${options.seed}: ${picked.length} of ${possible.length} mutants in ${sources.length} files`,
-);
+const nearest = new Map(sources.map((file) => [file, testsOf(file, reached).slice(0, Number(options.tests))]));
+console.log(`seed ${options.seed}: ${picked.length} of ${possible.length} mutants in ${sources.length} files`);
 
 const scratch = mkdtempSync(join(tmpdir(), "sensevoice-mutate-"));
 process.on("SIGINT", () => process.exit(130));
@@ -116,9 +110,7 @@ await share(picked, async (copy, mutant) => {
 
 for (const { mutant, tests } of survivors.sort((a, b) => (a.mutant.file < b.mutant.file ? -1 : 1))) {
   const { line, mutated } = lineOf(read(mutant.file)!, mutant);
-  console.log(
-    `\n${mutant.file}:${mutant.line}  not noticed by ${tests.join(" ") || "any test: none imports it"}`,
-  );
+  console.log(`\n${mutant.file}:${mutant.line}  not noticed by ${tests.join(" ") || "any test: none imports it"}`);
   console.log(`- ${line}\n+ ${mutated}`);
 }
 const score = picked.length === 0 ? 100 : (100 * (picked.length - survivors.length)) / picked.length;

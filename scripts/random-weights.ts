@@ -71,10 +71,7 @@ function range(name: string, shape: readonly number[]): { scale: number; offset?
 }
 
 /** Every tensor of a model folder, one in memory at a time, under FunASR's names (FSMN taps as [D, taps]). */
-export function* randomModelTensors(
-  config: ModelConfig,
-  seed = SEED,
-): Generator<[name: string, tensor: RandomTensor]> {
+export function* randomModelTensors(config: ModelConfig, seed = SEED): Generator<[name: string, tensor: RandomTensor]> {
   for (const { name, shape } of modelParameters(config)) {
     yield [name, randomTensor(name, shape, { ...range(name, shape), seed })];
   }
@@ -129,9 +126,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     .argument("<out>", "model folder to write")
     .requiredOption("--tokenizer <file>", "SentencePiece model to put into it")
     .addOption(new Option("--config <size>", "architecture").choices(["small", "tiny"]).default("small"))
-    .addOption(
-      new Option("--dtype <type>", "element type of the matrices").choices(["f16", "f32"]).default("f16"),
-    )
+    .addOption(new Option("--dtype <type>", "element type of the matrices").choices(["f16", "f32"]).default("f16"))
     .parse();
   try {
     await writeRandomModel(program.args[0], program.opts());

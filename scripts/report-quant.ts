@@ -113,8 +113,7 @@ async function tokensOf(model: string, weights?: "f32"): Promise<(readonly numbe
 async function measure(name: string, model: string, weights?: "f32"): Promise<Row> {
   const before = savedRows().find((row) => row.name === name);
   const got = await tokensOf(model, weights);
-  const changed =
-    got.reduce((sum, tokens, i) => sum + editDistance(countEdits(expected[i], tokens)), 0) / total;
+  const changed = got.reduce((sum, tokens, i) => sum + editDistance(countEdits(expected[i], tokens)), 0) / total;
   const { config } = await openModel(folderSource(model));
   const { bytes: stored, linearBytes, linearWeights } = await modelSize(model, config);
   const bits = weights ? 32 : (linearBytes * 8) / linearWeights;
@@ -169,11 +168,7 @@ function writeReport(rows: readonly Row[]): void {
     "| weights | bits a weight | bytes | smaller by | tokens changed | KL | cpu | webgpu | reference |",
     "|---|---|---|---|---|---|---|---|---|",
     ...rows.map(({ name, bits, bytes, changed, kl, times: { cpu, webgpu, reference } }) => {
-      const numbers = [
-        bits.toFixed(2),
-        `${(bytes / 1e6).toFixed(2)} MB`,
-        `${(f32Bytes / bytes).toFixed(1)} ×`,
-      ];
+      const numbers = [bits.toFixed(2), `${(bytes / 1e6).toFixed(2)} MB`, `${(f32Bytes / bytes).toFixed(1)} ×`];
       return `| ${name} | ${numbers.join(" | ")} | ${(changed * 100).toFixed(2)} % | ${kl.toExponential(1)} | ${ms(cpu)} | ${ms(webgpu)} | ${ms(reference)} |`;
     }),
   ].join("\n");

@@ -87,10 +87,7 @@ function statisticsOf(name: string, of = statistics) {
 function wholeNumbers(): [string, string][] {
   const schemes: [string, Scheme][] = [
     ["NF4", PRESETS.nf4],
-    ...[3, 4, 5, 6, 7].map((bits): [string, Scheme] => [
-      `k-means of ${bits} bits`,
-      { ...PRESETS.kmeans4, bits },
-    ]),
+    ...[3, 4, 5, 6, 7].map((bits): [string, Scheme] => [`k-means of ${bits} bits`, { ...PRESETS.kmeans4, bits }]),
   ];
   const added = schemes.map(([name, scheme]) => {
     const errors = [scheme, { ...scheme, activation: undefined }].map((of) =>
@@ -107,13 +104,10 @@ function wholeNumbers(): [string, string][] {
 /** Does κ·E rank the losses of layers and schemes as they are measured? Does E alone? */
 async function losses(): Promise<[string, string][]> {
   const clips = unheard.slice(0, LOSS_CLIPS);
-  const kappas = new Map(
-    Array.from(await lossesIn(PROBE, clips), ([name, { loss, error }]) => [name, loss / error]),
-  );
+  const kappas = new Map(Array.from(await lossesIn(PROBE, clips), ([name, { loss, error }]) => [name, loss / error]));
   const ofScheme: { predicted: number[]; errors: number[]; measured: number[] }[] = [];
   for (const scheme of MIXED_SCHEMES) {
-    const standIn: Scheme =
-      scheme.table === "learned" ? { ...scheme, table: "kmeans", compensate: "gptq" } : scheme;
+    const standIn: Scheme = scheme.table === "learned" ? { ...scheme, table: "kmeans", compensate: "gptq" } : scheme;
     const got = [...(await lossesIn(standIn, clips))];
     ofScheme.push({
       predicted: got.map(([name, { error }]) => (kappas.get(name) ?? Number.NaN) * error),
@@ -147,9 +141,7 @@ async function lossesIn(scheme: Scheme, clips: readonly Prompt[]) {
     }
   }
   const losses = await measureLosses(model, clips, probes());
-  return new Map(
-    Array.from(losses, ([name, loss]) => [name, { loss, error: errors.get(name) ?? Number.NaN }]),
-  );
+  return new Map(Array.from(losses, ([name, loss]) => [name, { loss, error: errors.get(name) ?? Number.NaN }]));
 }
 
 /** Spearman's: Pearson's of the ranks. */
@@ -163,8 +155,7 @@ function rankCorrelation(a: readonly number[], b: readonly number[]): number {
     return rank;
   };
   const [x, y] = [ranked(a), ranked(b)];
-  const dot = (u: readonly number[], v: readonly number[]) =>
-    u.reduce((sum, value, i) => sum + value * v[i], 0);
+  const dot = (u: readonly number[], v: readonly number[]) => u.reduce((sum, value, i) => sum + value * v[i], 0);
   return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
 }
 

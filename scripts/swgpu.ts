@@ -35,9 +35,7 @@ child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 
 /** A brotli'd tar of five plain files. Unpacked beside its place and renamed, so that two runs do not meet. */
 function unpack(): void {
-  const tar = brotliDecompressSync(
-    readFileSync(join(modules, "@sparticuz", "chromium", "bin", "swiftshader.tar.br")),
-  );
+  const tar = brotliDecompressSync(readFileSync(join(modules, "@sparticuz", "chromium", "bin", "swiftshader.tar.br")));
   const fresh = `${folder}.${process.pid}`;
   mkdirSync(fresh, { recursive: true });
   for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {

@@ -115,8 +115,7 @@ export class Engine {
     expectObject("options", options);
     checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
     checkSignal(options.signal);
-    if (!Array.isArray(clips))
-      throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
+    if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));
     this.#checkOpen(options.signal);
     if (sounds.length === 0) return [];

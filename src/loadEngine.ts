@@ -59,9 +59,7 @@ async function load(source: ModelSource, options: LoadOptions): Promise<Engine> 
   const { config, tokenizer: bytes, tensors } = await openModel(source);
   const tokenizer = createTokenizer(bytes);
   if (tokenizer.size !== config.vocabSize) {
-    throw new SenseVoiceError(
-      `[engine] tokenizer: expected ${config.vocabSize} pieces, got ${tokenizer.size}`,
-    );
+    throw new SenseVoiceError(`[engine] tokenizer: expected ${config.vocabSize} pieces, got ${tokenizer.size}`);
   }
   const total = config.files[WEIGHTS_FILE].bytes;
   const onBytes = (done: number) => {

@@ -40,10 +40,7 @@ describe.each(pages)("%s", (page) => {
   });
 
   test("tests that are named are there", () => {
-    for (const [command, paths, name] of matches(
-      text,
-      /vitest run((?: (?!-)[\w./-]+)*)(?: -t "([^"]+)")?/g,
-    )) {
+    for (const [command, paths, name] of matches(text, /vitest run((?: (?!-)[\w./-]+)*)(?: -t "([^"]+)")?/g)) {
       for (const path of paths.trim().split(" ")) {
         const run = testFiles.filter((file) => file.includes(path));
         expect(run, command).not.toEqual([]);

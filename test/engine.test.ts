@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { randomModelTensors } from "../scripts/random-weights.ts";
 import { Engine } from "../src/engine.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
@@ -45,6 +45,12 @@ describe("engine", () => {
     const { features, encode, decode, total } = result.timings;
     expect(features + encode + decode).toBeCloseTo(total, 6);
     expect((await engine.run(happy)).words).toBeNull();
+  });
+
+  test("the device is named as it is asked for", async () => {
+    expect(engine.device).toBe("cpu");
+    await using again = await createEngine({ model: "tiny", device: engine.device });
+    expect(again.device).toBe("cpu");
   });
 
   test("a batch, and runs that overlap, give what each clip gives alone", async () => {
@@ -102,18 +108,12 @@ describe("engine", () => {
       [() => engine.run(Float32Array.of(0, Number.NaN)), "got NaN at sample 1"],
       [() => engine.run([0, 1] as unknown as Float32Array), "expected samples in a Float32Array"],
       [() => engine.run(new Float32Array(16000 * 1801)), "expected at most 1800 seconds, got 1801"],
-      [
-        () => engine.run(happy, { language: "fr" as "en" }),
-        "[engine] language: expected one of auto, zh, en",
-      ],
+      [() => engine.run(happy, { language: "fr" as "en" }), "[engine] language: expected one of auto, zh, en"],
       [() => createEngine({ device: "tpu" as "cpu" }), "[engine] device: expected one of auto, webgpu, cpu"],
       [() => createEngine({ weights: "int3" as "f32" }), "[engine] weights: expected one of f32, f16"],
       [() => createEngine({ model: "nowhere" }), "there is no such folder"],
       [() => engine.run(happy, null as unknown as object), "[engine] options: expected an object, got null"],
-      [
-        () => engine.run(happy, { signal: {} as AbortSignal }),
-        "[engine] signal: expected an AbortSignal, got Object",
-      ],
+      [() => engine.run(happy, { signal: {} as AbortSignal }), "[engine] signal: expected an AbortSignal, got Object"],
       [() => engine.runBatch(happy as unknown as Float32Array[]), "[engine] clips: expected an array"],
       [() => createEngine(null as unknown as object), "[engine] options: expected an object, got null"],
       [() => createEngine({ model: 3 as unknown as string }), "[engine] model: expected a text, got 3"],
@@ -233,9 +233,7 @@ describeGpu("engine on WebGPU", () => {
     const seconds = (i: number) => 0.05 + ((i * 7) % 20) / 20;
     const run = (i: number) => {
       const clip = noise(16000 * seconds(i));
-      return i % 3 === 0
-        ? engine.runBatch([clip, noise(4000)])
-        : engine.run(clip, { timestamps: i % 3 === 1 });
+      return i % 3 === 0 ? engine.runBatch([clip, noise(4000)]) : engine.run(clip, { timestamps: i % 3 === 1 });
     };
     for (let i = 0; i < 60; i++) await run(i); // every length, alone and in a batch
     const before = engine.memory;
@@ -243,6 +241,38 @@ describeGpu("engine on WebGPU", () => {
     expect(engine.memory).toBe(before);
     await engine.close();
   }, 300_000);
+
+  test("kernels are compiled while loading; a long clip goes to the device in parts", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    const { device } = gpu;
+    const compile = vi.spyOn(device, "createComputePipeline");
+    const submit = vi.spyOn(device.queue, "submit");
+    await engine.run(noise(16000), { timestamps: true });
+    expect(compile).not.toHaveBeenCalled();
+    const ofShort = submit.mock.calls.length;
+    expect(ofShort).toBe(2); // encoder and head, log-probabilities
+    await engine.run(noise(16000 * 70), { timestamps: true });
+    expect(compile).not.toHaveBeenCalled();
+    expect(submit.mock.calls.length - ofShort).toBeGreaterThan(3);
+    await engine.close();
+  });
+
+  test("runs that fail or are aborted leave no memory behind", async () => {
+    const engine = await smallEngine(await testGpu());
+    const clip = noise(16000 * 90);
+    await engine.run(clip, { timestamps: true });
+    const before = engine.memory;
+    for (let i = 0; i < 20; i++) {
+      const controller = new AbortController();
+      const running = engine.run(clip, { timestamps: true, signal: controller.signal });
+      setTimeout(() => controller.abort(new Error("enough")), i * 15);
+      await running.catch(() => {});
+    }
+    await engine.run(clip, { timestamps: true });
+    expect(engine.memory).toBe(before);
+    await engine.close();
+  }, 120_000);
 
   test("a lost device is an error that says what to do", async () => {
     const gpu = await testGpu();
@@ -291,9 +321,7 @@ describeGpu("engine on WebGPU", () => {
     const shown = /^\[webgpu\] kernel mine, line 3: .*nonsense.* in "let a = nonsense;"$/;
     gpu.dispatch(dispatch);
     await expect(gpu.read(y)).rejects.toThrow(shown);
-    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(
-      shown,
-    );
+    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(shown);
     gpu.close();
   });
 });

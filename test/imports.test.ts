@@ -17,37 +17,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kernels: ["error", "debug", "pause", "tensor"],
   model: ["error", "pause", "tensor", "weights"],
   engine: ["error", "options", "pause", "model", "audio"],
-  loadEngine: [
-    "error",
-    "options",
-    "debug",
-    "pause",
-    "tensor",
-    "kernels",
-    "weights",
-    "model",
-    "engine",
-    "quant",
-  ],
+  loadEngine: ["error", "options", "debug", "pause", "tensor", "kernels", "weights", "model", "engine", "quant"],
   convert: ["error", "tensor", "weights", "model"],
   quant: ["error", "tensor", "kernels", "audio", "weights", "model", "convert"],
   node: ["error", "options", "model", "audio", "weights", "engine", "loadEngine"],
   browser: ["error", "options", "model", "audio", "weights", "engine", "loadEngine"],
   tensorEntry: ["error", "tensor", "kernels"],
   eval: ["error", "model", "weights", "node"],
-  cli: [
-    "error",
-    "tensor",
-    "kernels",
-    "weights",
-    "model",
-    "options",
-    "convert",
-    "quant",
-    "node",
-    "eval",
-    "audio",
-  ],
+  cli: ["error", "tensor", "kernels", "weights", "model", "options", "convert", "quant", "node", "eval", "audio"],
 };
 
 /** The only files that may import Node's modules; the rest runs anywhere. */
@@ -103,14 +80,11 @@ describe("imports point one way", () => {
     const load = (file: string): void => {
       if (loaded.has(file)) return;
       loaded.add(file);
-      for (const { from, to, dynamic, typeOnly } of imports)
-        if (from === file && !dynamic && !typeOnly) load(to);
+      for (const { from, to, dynamic, typeOnly } of imports) if (from === file && !dynamic && !typeOnly) load(to);
     };
     load("node.ts");
     expect(loaded.size).toBeGreaterThan(50);
-    expect([...loaded].filter((file) => ["quant", "convert", "cli", "eval"].includes(room(file)))).toEqual(
-      [],
-    );
+    expect([...loaded].filter((file) => ["quant", "convert", "cli", "eval"].includes(room(file)))).toEqual([]);
   });
 
   test("Node's modules are imported in few files, named here", () => {

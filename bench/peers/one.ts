@@ -24,9 +24,7 @@ for (let i = 0; i < RUNS; i++) {
 }
 const megabytes = (process.resourceUsage().maxRSS * 1024) / 1e6;
 const median = times.sort((a, b) => a - b)[RUNS >> 1];
-console.log(
-  JSON.stringify({ peer, model: basename(model), threads, load, median, min: times[0], megabytes, tokens }),
-);
+console.log(JSON.stringify({ peer, model: basename(model), threads, load, median, min: times[0], megabytes, tokens }));
 process.exit(0);
 
 /** The encoder and greedy CTC of this project on the CPU. */
@@ -51,14 +49,11 @@ async function ours(): Promise<() => Promise<number[]>> {
 async function onnxruntime(): Promise<() => Promise<number[]>> {
   const ort = await import(peer);
   if (peer === "onnxruntime-web") Object.assign(ort.env.wasm, { numThreads: threads, simd: true });
-  const session = await ort.InferenceSession.create(
-    peer === "onnxruntime-web" ? readFileSync(model) : model,
-    {
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionProviders: [peer === "onnxruntime-web" ? "wasm" : "cpu"],
-    },
-  );
+  const session = await ort.InferenceSession.create(peer === "onnxruntime-web" ? readFileSync(model) : model, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionProviders: [peer === "onnxruntime-web" ? "wasm" : "cpu"],
+  });
   const feeds = {
     speech: new ort.Tensor("float32", features, [1, ROWS, 560]),
     speech_lengths: new ort.Tensor("int32", Int32Array.of(ROWS), [1]),

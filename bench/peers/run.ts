@@ -31,8 +31,7 @@ if (!onnx) {
 const CLIP_MS = 11_000;
 /** Multiplications and additions of the linear layers and attention for 183 rows of features and 4 of queries. */
 const OPERATIONS =
-  2 * 187 * (560 * 1536 + 69 * 512 * 1536 + 70 * (512 * 512 + 2 * 512 * 2048) + 512 * 25055) +
-  70 * 4 * 187 * 187 * 512;
+  2 * 187 * (560 * 1536 + 69 * 512 * 1536 + 70 * (512 * 512 + 2 * 512 * 2048) + 512 * 25055) + 70 * 4 * 187 * 187 * 512;
 const one = fileURLToPath(new URL("one.ts", import.meta.url));
 const jobs = [
   ...["model.int8.onnx", "model.onnx"].flatMap((file) =>
@@ -46,9 +45,7 @@ const peak = await measurePeak();
 console.log(
   `WASM on one core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s ${peak.int8Products} at most`,
 );
-console.log(
-  "peer              model                threads   load ms      ms     RTF     MB  of WASM's peak",
-);
+console.log("peer              model                threads   load ms      ms     RTF     MB  of WASM's peak");
 const results: Result[] = [];
 for (const [peer, model] of jobs) {
   for (const threads of [1, 2]) {
@@ -71,7 +68,4 @@ for (const [peer, model] of jobs) {
 }
 const file = new URL(`../results/peers-node${process.versions.node.split(".")[0]}.json`, import.meta.url);
 const cpu = { node: process.version, cpu: cpus()[0].model, cores: cpus().length, peak };
-writeFileSync(
-  file,
-  `${JSON.stringify({ ...cpu, results: results.map(({ tokens, ...rest }) => rest) }, null, 1)}\n`,
-);
+writeFileSync(file, `${JSON.stringify({ ...cpu, results: results.map(({ tokens, ...rest }) => rest) }, null, 1)}\n`);

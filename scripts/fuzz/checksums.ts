@@ -24,11 +24,7 @@ function crc(bytes: Uint8Array, bits: 8 | 16 | 32, polynomial: number): number {
 /** CRC-32 of every Ogg page (RFC 3533), taken with its own field 0. */
 export function fixOgg(bytes: Uint8Array): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (
-    let at = buffer.indexOf("OggS");
-    at >= 0 && at + 27 <= bytes.length;
-    at = buffer.indexOf("OggS", at + 4)
-  ) {
+  for (let at = buffer.indexOf("OggS"); at >= 0 && at + 27 <= bytes.length; at = buffer.indexOf("OggS", at + 4)) {
     const body = at + 27 + bytes[at + 26];
     const end = bytes.subarray(at + 27, body).reduce((sum, segment) => sum + segment, body);
     if (end > bytes.length) continue;
@@ -69,13 +65,7 @@ function frameHeaderLength(bytes: Uint8Array, start: number): number {
   const block = bytes[start + 2] >> 4;
   const rate = bytes[start + 2] & 15;
   const ones = Math.clz32(~(bytes[start + 4] << 24));
-  return (
-    4 +
-    Math.max(1, ones) +
-    (block === 6 ? 1 : block === 7 ? 2 : 0) +
-    (rate === 12 ? 1 : rate > 12 ? 2 : 0) +
-    1
-  );
+  return 4 + Math.max(1, ones) + (block === 6 ? 1 : block === 7 ? 2 : 0) + (rate === 12 ? 1 : rate > 12 ? 2 : 0) + 1;
 }
 
 /** An entry of a zip: where its central directory record is, its local header, and its stored bytes. */

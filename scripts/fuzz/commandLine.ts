@@ -1,14 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  cpSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SenseVoiceError } from "../../src/error.ts";
 import { splitCase } from "./arguments.ts";
@@ -37,32 +28,9 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["convert", "funasr", "converted"],
   ["quantize", "toy", "--out", "new", "--scheme", "int8"],
   ["quantize", "toy", "--out", "converted", "--policy", "policy.json", "--save-policy", "used.json"],
-  [
-    "quantize",
-    "toy",
-    "--out",
-    "new",
-    "--scheme",
-    "mixed",
-    "--budget",
-    "5",
-    "--calibrate",
-    "m.jsonl",
-    "--limit",
-    "1",
-  ],
+  ["quantize", "toy", "--out", "new", "--scheme", "mixed", "--budget", "5", "--calibrate", "m.jsonl", "--limit", "1"],
   ["eval", "m.jsonl", "--limit", "2", "--output", "report.json", "--format", "json", ...RUN],
-  [
-    "eval",
-    "m.jsonl",
-    "--baseline",
-    "b.jsonl",
-    "--ask-language",
-    "--no-normalise",
-    "--format",
-    "markdown",
-    ...RUN,
-  ],
+  ["eval", "m.jsonl", "--baseline", "b.jsonl", "--ask-language", "--no-normalise", "--format", "markdown", ...RUN],
   ["info"],
 ];
 
@@ -78,11 +46,7 @@ export const commandLine: Target = {
   name: "cli",
   limitMs: LIMIT_MS * 2,
   async seeds() {
-    const sounds = [
-      wavSeeds()[1],
-      fileSeed("test/audio/fixtures/clip.flac"),
-      fileSeed("test/audio/fixtures/clip.mp3"),
-    ];
+    const sounds = [wavSeeds()[1], fileSeed("test/audio/fixtures/clip.flac"), fileSeed("test/audio/fixtures/clip.mp3")];
     return COMMANDS.map((args, i): Seed => {
       const head = Buffer.from(`${JSON.stringify(args)}\n`);
       const bytes = new Uint8Array(Buffer.concat([head, sounds[i % sounds.length].bytes]));
@@ -193,9 +157,7 @@ export function expectNothingLost(
   before: ReadonlyMap<string, string>,
   after: ReadonlyMap<string, string>,
 ): void {
-  const written = args.flatMap((arg, i) =>
-    /^--(?:output|save-policy|out)$/.test(args[i - 1] ?? "") ? [arg] : [],
-  );
+  const written = args.flatMap((arg, i) => (/^--(?:output|save-policy|out)$/.test(args[i - 1] ?? "") ? [arg] : []));
   if (args.includes("convert")) written.push(...args.slice(-4));
   const ofModel = ["config.json", "model.safetensors", "tokenizer.model"];
   const targets = new Set(
@@ -206,9 +168,7 @@ export function expectNothingLost(
     if (after.get(name) === content) continue;
     const input = inputs.some((input) => name === input || name.startsWith(`${input}/`));
     if (!input && targets.has(name)) continue;
-    throw new Finding(
-      `${after.has(name) ? "changed" : "lost"}: ${name}, by ${JSON.stringify(args).slice(0, 300)}`,
-    );
+    throw new Finding(`${after.has(name) ? "changed" : "lost"}: ${name}, by ${JSON.stringify(args).slice(0, 300)}`);
   }
   const left = [...after.keys()].find((name) => !before.has(name) && TEMPORARY.test(name));
   if (left) throw new Finding(`left behind: ${left}`);

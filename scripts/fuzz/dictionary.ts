@@ -29,9 +29,7 @@ export const JSON_TEXTS: readonly string[] = [
 
 /** Text that is no JSON, or more than there should be of it. */
 export const WEIRD_TEXTS: readonly string[] = [
-  ...words(
-    "~ undefined __proto__ constructor ' \" # *a !!binary !!float | >- \ufeff \u0085 \u001b[31m \u0000 \t",
-  ),
+  ...words("~ undefined __proto__ constructor ' \" # *a !!binary !!float | >- \ufeff \u0085 \u001b[31m \u0000 \t"),
   ...["&a *a", "<<: *a", "&a [*a]", "!<x> y", "? ", "\n", "\r", "%YAML 9.9\n---\n", "---\n", "...\n"],
   "x".repeat(70_000),
   aliasBomb(),
@@ -42,13 +40,9 @@ export const WEIRD_TEXTS: readonly string[] = [
 
 /** Arguments that nobody means, but that an unset variable or a slip of the pen makes. */
 export const WEIRD_ARGUMENTS: readonly string[] = [
-  ...words(
-    "- -- . ./ .. ../ ~ * nothing-here nothing-here/x clip.wav/x clip.wav notes.txt input link dangling",
-  ),
+  ...words("- -- . ./ .. ../ ~ * nothing-here nothing-here/x clip.wav/x clip.wav notes.txt input link dangling"),
   ...words("/dev/null /dev/null/x /proc/self/x /proc/nothing/x toy toy/ ./toy funasr converted new home"),
-  ...words(
-    "tiny small auto cpu webgpu wasm reference int4 --help --version --out --output --model --scheme -x",
-  ),
+  ...words("tiny small auto cpu webgpu wasm reference int4 --help --version --out --output --model --scheme -x"),
   ...words("--limit --threads --format --baseline --policy --calibrate --name é 🙂 \u001b[31mred tab\there"),
   ...["", " ", "two\nlines", "\u202eabc", "x".repeat(300), "x".repeat(5000)],
 ];

@@ -34,12 +34,8 @@ export function messageFault(message: string): string | undefined {
 
 /** FILE:LINE of the innermost frame in src/, else in any file. */
 function frameOf(error: unknown): string {
-  const frames = (error instanceof Error ? (error.stack ?? "") : "")
-    .split("\n")
-    .filter((line) => /^ +at /.test(line));
-  const places = frames.flatMap(
-    (line) => /((?:src|node_modules|scripts)\/[^():]+:\d+)/.exec(line)?.[1] ?? [],
-  );
+  const frames = (error instanceof Error ? (error.stack ?? "") : "").split("\n").filter((line) => /^ +at /.test(line));
+  const places = frames.flatMap((line) => /((?:src|node_modules|scripts)\/[^():]+:\d+)/.exec(line)?.[1] ?? []);
   return places.find((place) => place.startsWith("src/")) ?? places[0] ?? "";
 }
 

@@ -21,11 +21,9 @@ async function runFolder(dir: string): Promise<void> {
     expectFinite(name, tensor.dtype === "quantized" ? dequantize(tensor) : asF32(tensor));
   }
   await using engine = await createEngine({ model: dir, device: "reference" });
-  if (engine.config.frontend.sampleRate !== 16000)
-    throw new Finding("a rate other than 16 kHz was let through");
+  if (engine.config.frontend.sampleRate !== 16000) throw new Finding("a rate other than 16 kHz was let through");
   const { duration, tokens } = await engine.run(new Float32Array(4000).fill(0.1), { timestamps: true });
-  if (duration !== 0.25 || !tokens.every((id) => id < engine.config.vocabSize))
-    throw new Finding("a wrong answer");
+  if (duration !== 0.25 || !tokens.every((id) => id < engine.config.vocabSize)) throw new Finding("a wrong answer");
 }
 
 async function toySeeds(dir: string, files: readonly string[]): Promise<Seed[]> {
@@ -40,12 +38,7 @@ async function toySeeds(dir: string, files: readonly string[]): Promise<Seed[]> 
 }
 
 /** A copy of a folder with one file replaced, whose name is the end of the seed's. */
-async function folderWith(
-  dir: string,
-  bytes: Uint8Array,
-  seed: Seed | undefined,
-  fixed: boolean,
-): Promise<string> {
+async function folderWith(dir: string, bytes: Uint8Array, seed: Seed | undefined, fixed: boolean): Promise<string> {
   const { toy, few } = await makeToys(dir);
   const files = readFolder(seed?.name.startsWith("toy-few") ? few : toy);
   const name = [...files.keys()].find((file) => seed?.name.endsWith(file)) ?? "config.json";

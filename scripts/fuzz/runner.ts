@@ -27,12 +27,7 @@ export class Runner {
   /** Makes the process and the target's seeds ready. */
   async prepare(target: string): Promise<ChildProcess> {
     const child = this.#child ?? (await this.#start());
-    const { kind, message } = await this.#ask(
-      child,
-      { do: "prepare", target },
-      START_MS,
-      Number.POSITIVE_INFINITY,
-    );
+    const { kind, message } = await this.#ask(child, { do: "prepare", target }, START_MS, Number.POSITIVE_INFINITY);
     if (kind === "finding") throw new Error(message);
     return child;
   }

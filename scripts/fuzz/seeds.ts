@@ -33,12 +33,7 @@ export function smallestSeeds(folder: string, extension: string, count: number):
 const SAMPLES = Array.from({ length: 800 }, (_, i) => Math.sin(i / (3 + i / 200)) * 0.8);
 
 /** Encodings by WAVE_FORMAT tag: bytes of a sample, and how one is written. */
-const ENCODINGS: readonly [
-  name: string,
-  tag: number,
-  bytes: number,
-  write: (view: DataView, x: number) => void,
-][] = [
+const ENCODINGS: readonly [name: string, tag: number, bytes: number, write: (view: DataView, x: number) => void][] = [
   ["u8", 1, 1, (view, x) => view.setUint8(0, 128 + x * 127)],
   ["s16", 1, 2, (view, x) => view.setInt16(0, x * 32767, true)],
   ["s24", 1, 3, (view, x) => view.setInt16(1, x * 32767, true)],
@@ -63,11 +58,7 @@ export function wavSeeds(): Seed[] {
     return { name: `${name}.wav`, bytes: riff(chunks), format: "bytes" };
   });
   const s16 = encode(2, ENCODINGS[1][3]);
-  const extensible = concat([
-    format(0xfffe, 2, 44100, 16),
-    Uint8Array.of(22, 0, 16, 0, 3, 0, 0, 0, 1, 0),
-    GUID,
-  ]);
+  const extensible = concat([format(0xfffe, 2, 44100, 16), Uint8Array.of(22, 0, 16, 0, 3, 0, 0, 0, 1, 0), GUID]);
   const ds64 = new Uint8Array(28);
   new DataView(ds64.buffer).setUint32(0, 80 + s16.length, true);
   new DataView(ds64.buffer).setUint32(8, s16.length, true);

@@ -19,8 +19,8 @@ import { fileSeed, ROOT, type Seed, textSeed } from "./seeds.ts";
 import { SOUND_TARGETS } from "./soundTargets.ts";
 import { canonical, digest, expectFinite, inPlace, type Target } from "./target.ts";
 
-const CHECKPOINTS = ["dtypes", "parameters", "protocol4", "unsummed", "views", "wrapped", "funasr/model"].map(
-  (name) => fileSeed(`test/convert/fixtures/${name}.pt`),
+const CHECKPOINTS = ["dtypes", "parameters", "protocol4", "unsummed", "views", "wrapped", "funasr/model"].map((name) =>
+  fileSeed(`test/convert/fixtures/${name}.pt`),
 );
 const PICKLE = /\/data\.pkl$/;
 
@@ -84,9 +84,7 @@ export const TARGETS: readonly Target[] = [
       readPickle(bytes);
       const path = join(dir, "case-pickle.pt");
       const { bytes: whole } = CHECKPOINTS.find(({ name }) => name === seed?.name) ?? CHECKPOINTS[0];
-      const entries = zipEntries(whole).map(
-        ({ name, data }) => [name, PICKLE.test(name) ? bytes : data] as const,
-      );
+      const entries = zipEntries(whole).map(({ name, data }) => [name, PICKLE.test(name) ? bytes : data] as const);
       writeFileSync(path, makeZip(entries));
       return readTensors(path);
     },
@@ -95,10 +93,7 @@ export const TARGETS: readonly Target[] = [
     name: "policy",
     seeds: async () =>
       Object.entries(PRESETS).map(([name, scheme]) =>
-        textSeed(
-          name,
-          JSON.stringify({ name, scheme, layers: { "ctc.*": "int8", [LAYERS[0]]: scheme } }, null, 1),
-        ),
+        textSeed(name, JSON.stringify({ name, scheme, layers: { "ctc.*": "int8", [LAYERS[0]]: scheme } }, null, 1)),
       ),
     async run(bytes) {
       const json = parseJson(bytes);
@@ -115,8 +110,7 @@ export const TARGETS: readonly Target[] = [
   {
     name: "manifest",
     async seeds() {
-      const lines = (path: string) =>
-        readFileSync(join(ROOT, path), "utf8").split("\n").slice(0, 4).join("\n");
+      const lines = (path: string) => readFileSync(join(ROOT, path), "utf8").split("\n").slice(0, 4).join("\n");
       return [
         textSeed("manifest.jsonl", lines("test/eval/manifest.jsonl")),
         textSeed("baseline.jsonl", lines("test/eval/funasr.jsonl")),

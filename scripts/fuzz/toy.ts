@@ -17,9 +17,7 @@ export interface Toys {
 }
 
 export async function makeToys(dir: string): Promise<Toys> {
-  const [funasr, converted, toy, few] = ["funasr", "converted", "toy", "toy-few"].map((name) =>
-    join(dir, name),
-  );
+  const [funasr, converted, toy, few] = ["funasr", "converted", "toy", "toy-few"].map((name) => join(dir, name));
   if (!existsSync(few)) {
     cpSync(join(ROOT, "test/convert/fixtures/funasr"), funasr, { recursive: true });
     await convertModel(funasr, converted, { dtype: "f16", name: "converted" });

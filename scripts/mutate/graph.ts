@@ -44,8 +44,7 @@ export function createReader(root: string): (path: string) => string | undefined
 /** The tests that reach a file, the nearest first; of those equally near its namesake, then those of its folder. */
 export function testsOf(file: string, reached: ReadonlyMap<string, ReadonlyMap<string, number>>): string[] {
   const stem = file.replace(/^src\//, "test/").replace(/\.ts$/, "");
-  const strange = (test: string) =>
-    test === `${stem}.test.ts` ? 0 : dirname(test) === dirname(stem) ? 1 : 2;
+  const strange = (test: string) => (test === `${stem}.test.ts` ? 0 : dirname(test) === dirname(stem) ? 1 : 2);
   return [...reached]
     .flatMap(([test, distances]) => {
       const distance = distances.get(file);

@@ -10,6 +10,8 @@ const READERS: Readonly<Record<string, SampleReader>> = {
   "none 3": (view, at) => (view.getInt16(at) * 256 + view.getUint8(at + 2)) / 2 ** 23,
   "none 4": (view, at) => view.getInt32(at) / 2 ** 31,
   "sowt 2": WAV["1/16"],
+  "sowt 3": WAV["1/24"],
+  "sowt 4": WAV["1/32"],
   "fl32 4": (view, at) => view.getFloat32(at),
   "fl64 8": (view, at) => view.getFloat64(at),
   "alaw 1": WAV["6/8"],
@@ -33,8 +35,8 @@ export function aiffLayout(bytes: Uint8Array, name: string): PcmLayout | string 
     at = body + size + (size % 2);
   }
   if (!common || !data) throw new SenseVoiceError(`${name}: damaged aiff: it ends before its sound begins`);
-  const coding =
-    latin1(bytes, 8, 12) === "AIFC" ? latin1(bytes, common + 18, common + 22).toLowerCase() : "none";
+  const compression = latin1(bytes, 8, 12) === "AIFC" ? latin1(bytes, common + 18, common + 22) : "none";
+  const coding = compression.toLowerCase().replace("twos", "none");
   const channels = view.getUint16(common);
   const frames = view.getUint32(common + 2);
   // A-law and µ-law take a byte, though the header may have the 16 bits that they stand for.

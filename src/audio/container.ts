@@ -30,9 +30,7 @@ export function containerOf(bytes: Uint8Array): Container | undefined {
 export function checkComplete(bytes: Uint8Array, container: Container, name: string): void {
   const declared = declaredLength(bytes, container);
   if (declared === undefined || declared <= bytes.length) return;
-  throw new SenseVoiceError(
-    `${name}: truncated ${container}: expected ${declared} bytes or more, got ${bytes.length}`,
-  );
+  throw new SenseVoiceError(`${name}: truncated ${container}: expected ${declared} bytes or more, got ${bytes.length}`);
 }
 
 /** Length of the file as its container gives it, undefined where it does not. */

@@ -33,17 +33,14 @@ interface Decoder {
   free(): void;
 }
 
-interface Codec {
-  load(): Promise<{ decoder(): Promise<Decoder> }>;
-  pieces(bytes: Uint8Array, name: string): Iterable<Uint8Array>;
-}
+type Codec = { decoder(): Promise<Decoder>; pieces(bytes: Uint8Array, name: string): Iterable<Uint8Array> };
 
 /** Packages are loaded when one is needed. Those for AAC are under the GPL, so m4a and webm are left out. */
 const CODECS: Readonly<Record<string, Codec>> = {
-  mp3: { load: () => import("@audio/decode-mp3"), pieces: mp3Slices },
-  opus: { load: () => import("@audio/decode-opus"), pieces: oggPages },
-  vorbis: { load: () => import("@audio/decode-vorbis"), pieces: oggPages },
-  flac: { load: async () => ({ decoder: createFlacDecoder }), pieces: flacFrames },
+  mp3: { decoder: async () => (await import("@audio/decode-mp3")).decoder(), pieces: mp3Slices },
+  opus: { decoder: async () => (await import("@audio/decode-opus")).decoder(), pieces: oggPages },
+  vorbis: { decoder: async () => (await import("@audio/decode-vorbis")).decoder(), pieces: oggPages },
+  flac: { decoder: createFlacDecoder, pieces: flacFrames },
 };
 
 /**
@@ -91,12 +88,11 @@ async function* decodeContainer(bytes: Uint8Array, container: Container, name: s
   checkComplete(bytes, container, name);
   const codec = container === "ogg" ? oggCodec(bytes) : container;
   if (!(codec in CODECS)) return `${codec} is not read here, but ${FORMATS}`;
-  const total =
-    container === "ogg" ? oggSamples(bytes) : codec === "flac" ? flacSamples(bytes, id3Length(bytes)) : 0;
+  const total = container === "ogg" ? oggSamples(bytes) : codec === "flac" ? flacSamples(bytes, id3Length(bytes)) : 0;
   let found = false;
   try {
-    const { load, pieces } = CODECS[codec];
-    for await (const sound of feed((await load()).decoder, pieces(bytes, name))) {
+    const { decoder, pieces } = CODECS[codec];
+    for await (const sound of feed(decoder, pieces(bytes, name))) {
       if (!sound.channels[0]?.length) continue;
       found = true;
       yield { ...sound, total };
@@ -115,44 +111,40 @@ async function* decodeContainer(bytes: Uint8Array, container: Container, name: s
  *
  * @throws Error at the first damage: decoders pass over it, but list it or print a line on the console
  */
-async function* feed(
-  create: () => Promise<Decoder>,
-  pieces: Iterable<Uint8Array>,
-): AsyncGenerator<DecodedAudio> {
+async function* feed(create: () => Promise<Decoder>, pieces: Iterable<Uint8Array>): AsyncGenerator<DecodedAudio> {
   let decoder: Decoder | undefined;
-  const sound = async (decode: () => Decoded | Promise<Decoded> | undefined): Promise<DecodedAudio> => {
-    const { channelData = [], sampleRate = 0, errors = [] } = (await quietly(decode)) ?? {};
-    if (errors.length > 0) throw new Error(errors[0].message);
-    return { channels: channelData, sampleRate };
-  };
   try {
     for (const piece of pieces) {
       // Each Vorbis of a chain has tables of its own.
       if (decoder && latin1(piece, 28, 35) === "\x01vorbis") {
-        yield sound(() => decoder?.flush?.());
+        yield await soundOf(() => decoder?.flush?.());
         decoder.free();
         decoder = undefined;
       }
       decoder ??= await create();
-      yield sound(() => decoder?.decode(piece));
+      yield await soundOf(() => decoder?.decode(piece));
     }
-    yield sound(() => decoder?.flush?.());
+    yield await soundOf(() => decoder?.flush?.());
   } finally {
     decoder?.free();
   }
 }
 
-/** What `call` prints on the console as an error is thrown instead. Nothing else runs meanwhile. */
-function quietly<T>(call: () => T): T {
+/** What `decode` returns. What it prints meanwhile is thrown instead; nothing else runs while it does. */
+async function soundOf(decode: () => Decoded | Promise<Decoded> | undefined): Promise<DecodedAudio> {
   const print = console.error;
   console.error = (...words) => {
     throw new Error(words.join(" "));
   };
+  let decoded: ReturnType<typeof decode>;
   try {
-    return call();
+    decoded = decode();
   } finally {
     console.error = print;
   }
+  const { channelData = [], sampleRate = 0, errors = [] } = (await decoded) ?? {};
+  if (errors.length > 0) throw new Error(errors[0].message);
+  return { channels: channelData, sampleRate };
 }
 
 /** The sound in an mp3 without its tags, which may be large enough to pass for damage. */

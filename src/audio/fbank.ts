@@ -38,9 +38,7 @@ export function fbank(pcm: Float32Array, config: FrontendConfig): Float32Array {
   if (pcm.length < 2) return new Float32Array(mels).fill(Math.log(ENERGY_FLOOR));
 
   const tables =
-    pcm.length < fullWindow
-      ? makeTables(shortWindow(pcm.length, config), config)
-      : tablesOf(config, fullWindow);
+    pcm.length < fullWindow ? makeTables(shortWindow(pcm.length, config), config) : tablesOf(config, fullWindow);
   const { window, fft, fftSize, filters } = tables;
   const frames = 1 + Math.trunc((pcm.length - window.length) / shift);
   const out = new Float32Array(frames * mels);

@@ -16,9 +16,9 @@ export async function* decodeWithFfmpeg(bytes: Uint8Array): Sound {
   const flags = "-nostdin -v error -xerror -protocol_whitelist pipe -i pipe:0 -map 0:a:0 -map_metadata -1";
   const args = `${flags} -c:a pcm_f32be -f au pipe:1`.split(" ");
   const ffmpeg = spawn("ffmpeg", args, { windowsHide: true });
-  let complaint = ""; // its first line without the part of ffmpeg that says it
+  let firstError = ""; // its first line without the part of ffmpeg that says it
   ffmpeg.stderr.on("data", (chunk: Buffer) => {
-    complaint ||= /^(?:\[[^\]]*\] *)?(.*)/.exec(chunk.toString())![1];
+    firstError ||= /^(?:\[[^\]]*\] *)?(.*)/.exec(chunk.toString())![1];
   });
   ffmpeg.stdin.on("error", () => {}); // It may stop reading early; its exit status says whether that matters.
   ffmpeg.stdin.end(bytes);
@@ -46,7 +46,7 @@ export async function* decodeWithFfmpeg(bytes: Uint8Array): Sound {
   const status = await ended;
   if (status === null) return "an ffmpeg on the PATH would read more, and there is none";
   if (status === 0 && layout) return undefined;
-  return `ffmpeg cannot read it either (${complaint || `exit status ${status}`})`;
+  return `ffmpeg cannot read it either (${firstError || `exit status ${status}`})`;
 }
 
 function auLayout(header: Buffer): PcmLayout {

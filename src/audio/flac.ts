@@ -6,8 +6,6 @@ import { oggPackets, oggPages } from "./ogg.ts";
 const CRC_8 = crcTable(8, 0x07);
 const CRC_16 = crcTable(16, 0x8005);
 
-type FrameHeader = NonNullable<ReturnType<typeof frameHeader>>;
-
 /** Decodes single frames. Where the library divides integers by 2^(bits−1) − 1, wav readers do by 2^(bits−1). */
 export async function createFlacDecoder() {
   const decoder = new (await import("@wasm-audio-decoders/flac")).FLACDecoder();
@@ -51,7 +49,7 @@ export function* flacFrames(bytes: Uint8Array, name: string): Generator<Uint8Arr
       const header = frameHeader(packet, at);
       const before = header && header.number - (header.varies ? samples : frames);
       first ??= before;
-      const end = header && before === first ? frameEnd(packet, at, header) : 0;
+      const end = header && before === first ? frameEnd(packet, at, header.end, header.longest) : 0;
       check(end > 0);
       yield packet.subarray(at, end);
       samples += header!.samples;
@@ -96,16 +94,16 @@ function frameHeader(bytes: Uint8Array, at: number) {
   }
   // Frames are numbered, or where they vary in length their first samples are.
   const varies = (bytes[at + 1] & 1) === 1;
-  return { end: end + 1, samples, number, varies, channels: layout < 8 ? layout + 1 : 2 };
+  // No encoder makes a frame longer than its samples as they are.
+  const longest = 100 + 5 * samples * (layout < 8 ? layout + 1 : 2);
+  return { end: end + 1, samples, number, varies, longest };
 }
 
 /** Where a frame ends: its CRC-16 has come out as 0, and another frame or nothing follows. 0 if it does not. */
-function frameEnd(bytes: Uint8Array, at: number, header: FrameHeader): number {
-  // No encoder makes a frame longer than its samples as they are.
-  const limit = Math.min(bytes.length, header.end + 64 + 5 * header.channels * header.samples);
+function frameEnd(bytes: Uint8Array, at: number, headerEnd: number, longest: number): number {
   let crc = 0;
-  for (let end = at; end <= limit; end++) {
-    const closed = crc === 0 && end > header.end;
+  for (let end = at; end <= Math.min(at + longest, bytes.length); end++) {
+    const closed = crc === 0 && end > headerEnd;
     if (closed && (end === bytes.length || frameHeader(bytes, end))) return end;
     crc = ((crc << 8) & 0xffff) ^ CRC_16[(crc >> 8) ^ bytes[end]];
   }

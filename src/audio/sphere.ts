@@ -38,21 +38,17 @@ export function sphereLayout(bytes: Uint8Array, name: string): PcmLayout | strin
   }
   const fields = readFields(latin1(bytes.subarray(16, start)));
   const coding = fields.get("sample_coding") ?? "pcm";
-  if (coding.includes(","))
-    return `sph compressed as ${coding} is not read here: decompress it with sph2pipe -p`;
+  if (coding.includes(",")) return `sph compressed as ${coding} is not read here: decompress it with sph2pipe -p`;
 
   const number = (field: string, max: number, absent?: number): number => {
     const value = fields.has(field) ? Number(fields.get(field)) : absent;
     if (value !== undefined && Number.isInteger(value) && value >= 1 && value <= max) return value;
-    throw new SenseVoiceError(
-      `${name}: damaged sph: ${field}: expected a number from 1 to ${max}, got ${value}`,
-    );
+    throw new SenseVoiceError(`${name}: damaged sph: ${field}: expected a number from 1 to ${max}, got ${value}`);
   };
   const sampleBytes = number("sample_n_bytes", 8, coding === "pcm" ? 2 : 1);
   const order = sampleBytes === 1 ? "" : ` ${fields.get("sample_byte_format") ?? "01"}`;
   const read = READERS[`${coding} ${sampleBytes}${order}`];
-  if (!read)
-    return `sph of ${8 * sampleBytes}-bit ${coding} in the byte order "${order.trim()}" is not read here`;
+  if (!read) return `sph of ${8 * sampleBytes}-bit ${coding} in the byte order "${order.trim()}" is not read here`;
 
   const channels = number("channel_count", MAX_CHANNELS, 1);
   const present = Math.floor((bytes.length - start) / (channels * sampleBytes));

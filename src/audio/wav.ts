@@ -63,8 +63,7 @@ function readChunks(bytes: Uint8Array, view: DataView, name: string) {
 }
 
 function readFormat(view: DataView, at: number, size: number, name: string) {
-  if (size < 16)
-    throw new SenseVoiceError(`${name}: damaged wav: expected a format of 16 bytes, got ${size}`);
+  if (size < 16) throw new SenseVoiceError(`${name}: damaged wav: expected a format of 16 bytes, got ${size}`);
   const tag = view.getUint16(at, true);
   const channels = view.getUint16(at + 2, true);
   const sampleRate = view.getUint32(at + 4, true);

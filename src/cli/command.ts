@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { SenseVoiceError } from "../error.ts";
 import { oneLine, printError } from "./messages.ts";
 
-/** A command whose complaints about its arguments are one line on stderr: `error: …`. */
+/** A command whose errors about its arguments are one line on stderr: `error: …`. */
 export function createCommand(name: string): Command {
   return new Command(name).configureOutput({
     outputError: (text, write) => write(`${oneLine(text)}\n`),

@@ -41,10 +41,8 @@ export function convertCommand(name: string): Command {
     .option("--name <name>", "what the model calls itself (default: the source folder's name)")
     .action(async (source: string, target: string | undefined, given: Converting, command: Command) => {
       const { out = target, ...options } = given;
-      if (out === undefined)
-        command.error("error: there is no --out DIR: missing required argument 'target'");
-      if (out !== (target ?? out))
-        command.error(`error: expected one target, got ${target} and --out ${out}`);
+      if (out === undefined) command.error("error: there is no --out DIR: missing required argument 'target'");
+      if (out !== (target ?? out)) command.error(`error: expected one target, got ${target} and --out ${out}`);
       const { convertModel } = await import("../convert/convert.ts");
       const { withBar } = await import("./progress.ts");
       await withBar((onProgress) => convertModel(source, out, { ...options, onProgress }));
@@ -70,18 +68,13 @@ export function downloadCommand(): Command {
 export function evalCommand(): Command {
   const command = createCommand("eval")
     .description("measure accuracy and speed on sounds whose text is known")
-    .argument(
-      "<data>",
-      "manifest.jsonl in SenseVoice's format, or a folder: LibriSpeech's or TIMIT's layout",
-    );
+    .argument("<data>", "manifest.jsonl in SenseVoice's format, or a folder: LibriSpeech's or TIMIT's layout");
   return addEngineOptions(command)
     .addOption(new Option("--ask-language", "ask for each clip's own language").conflicts("language"))
     .option("--limit <clips>", "stop after so many clips", count)
     .option("--no-normalise", "compare texts as they are, but for tags")
     .option("--baseline <file>", "earlier JSON of eval, or lines of key and tokens: count tokens that differ")
-    .addOption(
-      choice("--format <format>", "what to print; json has every clip", ["text", "json", "markdown"], "text"),
-    )
+    .addOption(choice("--format <format>", "what to print; json has every clip", ["text", "json", "markdown"], "text"))
     .option("--output <file>", "write it there and print nothing", path)
     .action(async (data: string, options: EvalOptions) => {
       await (await import("./eval.ts")).evalData(data, options);
@@ -96,20 +89,10 @@ export function quantizeCommand(): Command {
     .requiredOption("--out <dir>", "model folder to write; an older one is replaced", path)
     .addOption(choice("--scheme <scheme>", "how", [...Object.keys(PRESETS), "mixed"]).conflicts("policy"))
     .option("--policy <file>", "JSON file that gives each layer its scheme")
-    .option(
-      "--budget <size>",
-      "for --scheme mixed: stored bits a weight, such as 4.5, or a size, such as 120MB",
-    )
-    .option(
-      "--calibrate <data>",
-      "sound for schemes that need it: a manifest.jsonl, or a folder as eval reads",
-    )
+    .option("--budget <size>", "for --scheme mixed: stored bits a weight, such as 4.5, or a size, such as 120MB")
+    .option("--calibrate <data>", "sound for schemes that need it: a manifest.jsonl, or a folder as eval reads")
     .option("--limit <clips>", "take no more clips than this", count)
-    .option(
-      "--save-policy <file>",
-      "write the policy that was used as JSON, to be edited and given again",
-      path,
-    )
+    .option("--save-policy <file>", "write the policy that was used as JSON, to be edited and given again", path)
     .addHelpText(
       "after",
       `

@@ -33,9 +33,7 @@ export async function evalData(dataset: string, options: EvalOptions): Promise<v
   const all = await readDataset(dataset);
   const clips = all.slice(0, limit);
   const answers =
-    options.baseline === undefined
-      ? undefined
-      : parseBaseline(await readText(options.baseline), options.baseline);
+    options.baseline === undefined ? undefined : parseBaseline(await readText(options.baseline), options.baseline);
   const dir = findModel(model);
   if (output !== undefined) {
     const sounds = all.map(({ source }) => source);

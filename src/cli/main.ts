@@ -1,13 +1,7 @@
 #!/usr/bin/env node
 import { Help } from "commander";
 import { createCommand, run } from "./command.ts";
-import {
-  convertCommand,
-  downloadCommand,
-  evalCommand,
-  quantizeCommand,
-  transcribeCommand,
-} from "./commands.ts";
+import { convertCommand, downloadCommand, evalCommand, quantizeCommand, transcribeCommand } from "./commands.ts";
 import { infoCommand } from "./info.ts";
 import { version } from "./version.ts";
 

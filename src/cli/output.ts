@@ -24,10 +24,7 @@ export function resultPath(file: string, dir: string, format: "text" | "json"): 
  *
  * @param results paths, each with what it is the result of
  */
-export function expectApart(
-  inputs: Iterable<string>,
-  results: readonly (readonly [of: string, path: string])[],
-): void {
+export function expectApart(inputs: Iterable<string>, results: readonly (readonly [of: string, path: string])[]): void {
   const taken = new Map([...new Set(inputs)].map((path) => [identify(path), "an input"]));
   for (const [of, path] of results) {
     const lost = taken.get(identify(path));

@@ -57,8 +57,7 @@ async function policyOf(source: string, { scheme = "int8", policy, budget }: Qua
     throw new SenseVoiceError(`--policy: there is no file ${policy}`);
   }
   if (scheme !== "mixed") {
-    if (budget !== undefined)
-      throw new SenseVoiceError(`--budget: expected with --scheme mixed, got ${scheme}`);
+    if (budget !== undefined) throw new SenseVoiceError(`--budget: expected with --scheme mixed, got ${scheme}`);
     return { name: scheme, scheme: parseScheme(scheme), layers: {} } satisfies Policy;
   }
   if (budget === undefined) throw new SenseVoiceError("--scheme mixed: expected a --budget, got none");
@@ -69,9 +68,7 @@ async function policyOf(source: string, { scheme = "int8", policy, budget }: Qua
 async function parseBudget(text: string, source: string): Promise<number> {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(MB)?$/i.exec(text) ?? [];
   if (number === undefined) {
-    throw new SenseVoiceError(
-      `--budget: expected bits a weight such as 4.5, or a size such as 120MB, got ${text}`,
-    );
+    throw new SenseVoiceError(`--budget: expected bits a weight such as 4.5, or a size such as 120MB, got ${text}`);
   }
   const shapes = linearParameters((await openModel(folderSource(source))).config).map(({ shape }) => shape);
   const weights = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);

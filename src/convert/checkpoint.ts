@@ -34,18 +34,13 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     const { zip, entries } = await listEntries(file, size, path);
     const archive = { file, path, zip, entries, checked: new Set<string>() };
     const [pickle, ...others] = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-    if (!pickle || others.length)
-      fail(path, "expected one data.pkl in the archive: is it a PyTorch checkpoint?");
+    if (!pickle || others.length) fail(path, "expected one data.pkl in the archive: is it a PyTorch checkpoint?");
     const root = pickle.slice(0, -"data.pkl".length);
-    const order = entries.has(`${root}byteorder`)
-      ? await readEntry(archive, `${root}byteorder`, 16)
-      : undefined;
+    const order = entries.has(`${root}byteorder`) ? await readEntry(archive, `${root}byteorder`, 16) : undefined;
     if (order && new TextDecoder().decode(order) !== "little") fail(path, "expected little-endian numbers");
     const tensors = stateDict(path, readPickle(await readEntry(archive, pickle, MAX_PICKLE_BYTES)));
     return {
-      tensors: new Map(
-        [...tensors].map(([name, { shape, storage }]) => [name, { shape, dtype: storage.dtype }]),
-      ),
+      tensors: new Map([...tensors].map(([name, { shape, storage }]) => [name, { shape, dtype: storage.dtype }])),
       async read(name) {
         const tensor = tensors.get(name) ?? fail(path, `there is no tensor ${quote(name)}`);
         return { dtype: "f32", shape: tensor.shape, data: await readTensor(archive, root, name, tensor) };
@@ -92,9 +87,7 @@ class FileReader extends RandomAccessReader {
     position: number,
     callback: (error: Error | null, bytesRead?: number) => void,
   ): void {
-    this.#file
-      .read(buffer, offset, length, position)
-      .then(({ bytesRead }) => callback(null, bytesRead), callback);
+    this.#file.read(buffer, offset, length, position).then(({ bytesRead }) => callback(null, bytesRead), callback);
   }
 }
 
@@ -141,8 +134,7 @@ async function locate(archive: Archive, name: string): Promise<{ start: number; 
       await readExactly(file, path, part, start + done);
       crc = crc32(part, crc);
     }
-    if (crc !== entry.crc32)
-      fail(path, `entry ${quote(name)} does not match its checksum; the file is damaged`);
+    if (crc !== entry.crc32) fail(path, `entry ${quote(name)} does not match its checksum; the file is damaged`);
     checked.add(name);
   }
   return { start, bytes };
@@ -150,8 +142,7 @@ async function locate(archive: Archive, name: string): Promise<{ start: number; 
 
 async function readEntry(archive: Archive, name: string, limit: number): Promise<Uint8Array> {
   const { start, bytes } = await locate(archive, name);
-  if (bytes > limit)
-    fail(archive.path, `entry ${quote(name)}: expected at most ${limit} bytes, got ${bytes}`);
+  if (bytes > limit) fail(archive.path, `entry ${quote(name)}: expected at most ${limit} bytes, got ${bytes}`);
   const data = new Uint8Array(bytes);
   await readExactly(archive.file, archive.path, data, start);
   return data;
@@ -176,21 +167,13 @@ function stateDict(path: string, root: Pickled): Map<string, TensorRef> {
   return tensors;
 }
 
-async function readTensor(
-  archive: Archive,
-  root: string,
-  name: string,
-  tensor: TensorRef,
-): Promise<Float32Array> {
+async function readTensor(archive: Archive, root: string, name: string, tensor: TensorRef): Promise<Float32Array> {
   const { storage, offset, shape, stride } = tensor;
   const size = BYTES[storage.dtype];
   const count = elementCount(shape);
   const { start, bytes } = await locate(archive, `${root}data/${storage.key}`);
   if (bytes !== storage.elements * size) {
-    fail(
-      archive.path,
-      `${quote(name)}: expected a storage of ${storage.elements * size} bytes, got ${bytes}`,
-    );
+    fail(archive.path, `${quote(name)}: expected a storage of ${storage.elements * size} bytes, got ${bytes}`);
   }
   // Elements from the view's first to its last; an expanded view (stride 0) would have more than there are.
   const span = count === 0 ? 0 : shape.reduce((last, n, axis) => last + (n - 1) * stride[axis], 1);

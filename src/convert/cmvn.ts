@@ -26,9 +26,7 @@ function vector(tokens: readonly string[], tag: string, size: number): Float32Ar
   }
   const values = Float32Array.from(tokens.slice(open + 1, close), Number);
   if (values.length !== size || !values.every(Number.isFinite)) {
-    throw new SenseVoiceError(
-      `[weights] am.mvn: expected ${size} numbers in ${tag}, got ${close - open - 1}`,
-    );
+    throw new SenseVoiceError(`[weights] am.mvn: expected ${size} numbers in ${tag}, got ${close - open - 1}`);
   }
   return values;
 }

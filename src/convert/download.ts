@@ -22,9 +22,7 @@ const REQUIRED = ["model.pt", "config.yaml", "am.mvn"];
 const OPTIONAL = ["configuration.json", "tokens.json"];
 
 /** The same model under the other hub's name. */
-const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([
-  ["iic/SenseVoiceSmall", "FunAudioLLM/SenseVoiceSmall"],
-]);
+const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([["iic/SenseVoiceSmall", "FunAudioLLM/SenseVoiceSmall"]]);
 
 /**
  * Fetches a FunASR model, `iic/SenseVoiceSmall` for one, into `<home>/downloads/<id>` and converts it into
@@ -33,12 +31,7 @@ const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([
  * Throws a SenseVoiceError with the address and what went wrong.
  */
 export async function downloadModel(id: string, options: DownloadOptions = {}): Promise<string> {
-  const {
-    from = "modelscope",
-    endpoint = process.env.SENSEVOICE_ENDPOINT,
-    dtype = "f16",
-    onProgress,
-  } = options;
+  const { from = "modelscope", endpoint = process.env.SENSEVOICE_ENDPOINT, dtype = "f16", onProgress } = options;
   const remoteId = from === "huggingface" ? (ON_HUGGINGFACE.get(id) ?? id) : id;
   const files = modelFiles(remoteId, await listRepository(from, remoteId, endpoint));
   const dir = join(home(), "downloads", from, remoteId);

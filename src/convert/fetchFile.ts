@@ -92,8 +92,7 @@ async function fetchPart(remote: RemoteFile, part: string, onBytes: (done: numbe
         } finally {
           await file.close();
         }
-        if (done < remote.bytes)
-          throw new Error(`the connection ended after ${done} of ${remote.bytes} bytes`);
+        if (done < remote.bytes) throw new Error(`the connection ended after ${done} of ${remote.bytes} bytes`);
       }
       const problem = await mismatch(remote, part);
       if (problem === undefined) return;
@@ -122,9 +121,7 @@ async function mismatch({ bytes, checksum }: RemoteFile, path: string): Promise<
   if (!checksum) return undefined;
   const git = checksum.kind === "git";
   const got = await hashFile(path, git ? "sha1" : "sha256", git ? `blob ${bytes}\0` : "");
-  return got === checksum.hex
-    ? undefined
-    : `expected ${git ? "git sha1" : "sha256"} ${checksum.hex}, got ${got}`;
+  return got === checksum.hex ? undefined : `expected ${git ? "git sha1" : "sha256"} ${checksum.hex}, got ${got}`;
 }
 
 /**

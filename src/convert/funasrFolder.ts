@@ -58,9 +58,7 @@ export async function readFunasrFolder(dir: string): Promise<FunasrFolder> {
     throw fileError(dir, error);
   });
   if (!names.includes("config.yaml")) {
-    throw new SenseVoiceError(
-      `[weights] ${dir}: expected a FunASR model folder, got one without config.yaml`,
-    );
+    throw new SenseVoiceError(`[weights] ${dir}: expected a FunASR model folder, got one without config.yaml`);
   }
   const config = await readYaml(join(dir, "config.yaml"));
   expectSupported(config);
@@ -117,9 +115,7 @@ function expectSupported(config: unknown): void {
   for (const { key, value, required } of SUPPORTED) {
     const got = fieldAt(config, key);
     if (got === value || (got === undefined && !required)) continue;
-    throw new SenseVoiceError(
-      `[weights] config.yaml: ${key}: only ${quote(value)} is supported, got ${quote(got)}`,
-    );
+    throw new SenseVoiceError(`[weights] config.yaml: ${key}: only ${quote(value)} is supported, got ${quote(got)}`);
   }
 }
 

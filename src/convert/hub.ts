@@ -39,10 +39,7 @@ async function listModelScope(base: string, id: string): Promise<RemoteFile[]> {
     const checksum = isHex(hex, 64) ? ({ kind: "sha256", hex } as const) : undefined;
     const path = encodeURIComponent(name);
     // ModelScope's own client asks in the first form, its web page in the second.
-    const urls = [
-      `${repository}?Revision=master&FilePath=${path}`,
-      `${base}/models/${id}/resolve/master/${path}`,
-    ];
+    const urls = [`${repository}?Revision=master&FilePath=${path}`, `${base}/models/${id}/resolve/master/${path}`];
     return [{ name, bytes, checksum, urls }];
   });
 }

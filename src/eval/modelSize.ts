@@ -20,9 +20,7 @@ export async function modelSize(dir: string, config: ModelConfig): Promise<Model
   await file.close();
   const linear = linearParameters(config);
   // What belongs to a quantised matrix is called after it: NAME.codes, say.
-  const parts = [...file.tensors.values()].filter((tensor) =>
-    linear.some(({ name }) => tensor.name.startsWith(name)),
-  );
+  const parts = [...file.tensors.values()].filter((tensor) => linear.some(({ name }) => tensor.name.startsWith(name)));
   return {
     bytes: config.files[WEIGHTS_FILE].bytes,
     linearBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),

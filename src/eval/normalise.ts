@@ -1,4 +1,4 @@
-/** What `normalise` does, for people; reports print it. */
+/** What `normalise` does, as reports print it. */
 export const NORMALISATION =
   "NFKC (full width becomes half), lower case; emoji, punctuation and symbols become spaces, but an apostrophe " +
   "inside a word stays; runs of white space become one space";

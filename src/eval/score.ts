@@ -15,12 +15,7 @@ export interface TextScore {
  *
  * @param language of the reference; it decides between characters and words, and whether spaces count
  */
-export function scoreText(
-  reference: string,
-  hypothesis: string,
-  language: string,
-  normalised = true,
-): TextScore {
+export function scoreText(reference: string, hypothesis: string, language: string, normalised = true): TextScore {
   const [ref, hyp] = normalised ? [normalise(reference), normalise(hypothesis)] : [reference, hypothesis];
   const unit = unitOf(language);
   const inCharacters = countEdits(characters(ref, language), characters(hyp, language));

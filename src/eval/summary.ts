@@ -41,8 +41,7 @@ export interface Summary {
 export function summarise(results: readonly ClipResult[]): Summary {
   const languages = [...new Set(results.map(({ expected }) => expected.language))];
   const of = (language: string) => results.filter(({ expected }) => expected.language === language);
-  const total = (number: (result: ClipResult) => number) =>
-    results.reduce((sum, result) => sum + number(result), 0);
+  const total = (number: (result: ClipResult) => number) => results.reduce((sum, result) => sum + number(result), 0);
   const sound = total(({ duration }) => duration);
   const seconds = {
     features: total(({ timings }) => timings.features) / 1000,

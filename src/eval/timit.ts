@@ -26,9 +26,7 @@ export async function readTimit(dir: string, files: readonly string[]): Promise<
     const text = (await readText(join(dir, file))).trim();
     const [, said] = /^\d+\s+\d+\s+(\S.*)$/.exec(text) ?? [];
     if (said === undefined) {
-      throw new SenseVoiceError(
-        `${join(dir, file)}:1: expected one line BEGIN END TEXT, got ${shorten(text)}`,
-      );
+      throw new SenseVoiceError(`${join(dir, file)}:1: expected one line BEGIN END TEXT, got ${shorten(text)}`);
     }
     const key = stem(file).split(sep).join("/");
     clips.push({ key, source: join(dir, sound), text: said, language: "en", itn: false });

@@ -14,9 +14,7 @@ function expectTensor(where: string, name: string, tensor: Tensor, shape: readon
 export function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns: number] {
   expectLive(where, name, x);
   if (x.shape.length !== 2) {
-    throw new SenseVoiceError(
-      `[${where}] ${name}: expected two dimensions [rows, width], got [${x.shape.join(", ")}]`,
-    );
+    throw new SenseVoiceError(`[${where}] ${name}: expected two dimensions [rows, width], got [${x.shape.join(", ")}]`);
   }
   return [x.shape[0], x.shape[1]];
 }
@@ -99,9 +97,7 @@ export function checkTokens(x: Tensor, tokens: Tensor, first: number, rows: numb
   const [total] = rowsOf("ctcLogProbs", "x", x);
   expectTensor("ctcLogProbs", "tokens", tokens, [tokens.shape[0]]);
   if (!(first >= 0 && rows >= 1 && first + rows <= total)) {
-    throw new SenseVoiceError(
-      `[ctcLogProbs] rows: expected some of ${total}, got ${rows} from row ${first} on`,
-    );
+    throw new SenseVoiceError(`[ctcLogProbs] rows: expected some of ${total}, got ${rows} from row ${first} on`);
   }
   return tokens.shape[0];
 }

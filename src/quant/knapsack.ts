@@ -20,9 +20,7 @@ export function chooseWithin(items: readonly (readonly Choice[])[], budget: numb
   const smallest = items.map((choices) => Math.min(...choices.map(({ size }) => size)));
   const needed = smallest.reduce((sum, size) => sum + size, 0);
   if (!(budget >= needed)) {
-    throw new SenseVoiceError(
-      `[quant] budget: expected at least ${needed}, the smallest choices, got ${budget}`,
-    );
+    throw new SenseVoiceError(`[quant] budget: expected at least ${needed}, the smallest choices, got ${budget}`);
   }
   // What the budget leaves over the smallest choices is what there is to divide.
   const largest = items.map((choices) => Math.max(...choices.map(({ size }) => size)));

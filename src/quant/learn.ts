@@ -54,13 +54,7 @@ export function outputError(
 }
 
 /** One pass over the codes of a row, then one over its scales. */
-function refineRow(
-  grid: Grid,
-  codes: Uint8Array,
-  weight: Float32Array,
-  hessian: Float64Array,
-  row: number,
-): void {
+function refineRow(grid: Grid, codes: Uint8Array, weight: Float32Array, hessian: Float64Array, row: number): void {
   const { shape, groupSize } = grid;
   const [n, k] = shape;
   const levels = levelsOf(grid);

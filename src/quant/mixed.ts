@@ -50,12 +50,10 @@ export interface Probed {
  */
 export function candidateOf(layer: Probed, schemes: readonly Scheme[] = MIXED_SCHEMES): Candidate {
   const { name, weight, shape, statistics, loss } = layer;
-  const error = (quantized: QuantizedTensor) =>
-    outputError(dequantize(quantized), weight, statistics.hessian, shape);
+  const error = (quantized: QuantizedTensor) => outputError(dequantize(quantized), weight, statistics.hessian, shape);
   const probed = error(quantizeTensor(weight, shape, PROBE, { name }));
   const choices = schemes.map((scheme) => {
-    const standIn: Scheme =
-      scheme.table === "learned" ? { ...scheme, table: "kmeans", compensate: "gptq" } : scheme;
+    const standIn: Scheme = scheme.table === "learned" ? { ...scheme, table: "kmeans", compensate: "gptq" } : scheme;
     const quantized = quantizeTensor(weight, shape, standIn, { name, statistics });
     return {
       scheme,

@@ -50,9 +50,7 @@ export function schemeOf({ scheme, layers }: Policy, name: string): Scheme {
 export function expectLayers({ layers }: Policy, names: readonly string[]): void {
   for (const pattern of Object.keys(layers)) {
     if (!names.some((name) => name === pattern || fits(pattern, name))) {
-      throw new SenseVoiceError(
-        `[policy] ${pattern}: expected the name of a linear weight, found none like it`,
-      );
+      throw new SenseVoiceError(`[policy] ${pattern}: expected the name of a linear weight, found none like it`);
     }
   }
 }
@@ -95,9 +93,6 @@ export function mixedPolicy(name: string, candidates: readonly Candidate[], budg
     candidates.map(({ choices }) => choices),
     budget,
   );
-  const layers = candidates.map(({ name, choices }, i): [string, Scheme] => [
-    name,
-    choices[chosen[i]].scheme,
-  ]);
+  const layers = candidates.map(({ name, choices }, i): [string, Scheme] => [name, choices[chosen[i]].scheme]);
   return { name, scheme: layers[0][1], layers: Object.fromEntries(layers) };
 }

@@ -55,9 +55,7 @@ export async function quantizeFolder(
 ): Promise<Policy> {
   const folder = await openModel(folderSource(source));
   if (folder.config.quantization) {
-    throw new SenseVoiceError(
-      `[quant] ${source}: expected a model in f32 or f16, got one in ${folder.config.weights}`,
-    );
+    throw new SenseVoiceError(`[quant] ${source}: expected a model in f32 or f16, got one in ${folder.config.weights}`);
   }
   const linears = linearParameters(folder.config);
   const mixed = "bitsPerWeight" in asked;
@@ -84,8 +82,7 @@ export async function quantizeFolder(
       };
     };
     const groups = study ? groupBySize(linears) : [linears];
-    const policy =
-      mixed && study ? await findMixed(folder, study, groups, asked, total, report) : (asked as Policy);
+    const policy = mixed && study ? await findMixed(folder, study, groups, asked, total, report) : (asked as Policy);
     const quantised = quantise(folder, study, groups, policy, report("quantise"));
     const { quantization, files, ...config } = folder.config;
     await writeModelFolder(target, { ...config, weights: policy.name, policy }, folder.tokenizer, quantised);

@@ -52,9 +52,6 @@ async function fitShared(tensors: () => Tensors, policy: Policy): Promise<Map<st
     sample.push(largest); // so that nothing saturates with scale "max"
   }
   return new Map(
-    Array.from(samples, ([key, sample]) => [
-      key,
-      fitSharedGrid(Float32Array.from(sample), JSON.parse(key) as Scheme),
-    ]),
+    Array.from(samples, ([key, sample]) => [key, fitSharedGrid(Float32Array.from(sample), JSON.parse(key) as Scheme)]),
   );
 }

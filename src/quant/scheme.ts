@@ -86,11 +86,9 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
     if (!Object.hasOwn(PRESETS, json)) fail("name", `one of ${Object.keys(PRESETS).join(", ")}`, json);
     return PRESETS[json as PresetName];
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json))
-    return fail("scheme", "an object", json);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return fail("scheme", "an object", json);
   const scheme = json as Scheme;
-  for (const key of Object.keys(scheme))
-    if (!FIELDS.includes(key)) fail(key, "no such field", json[key as never]);
+  for (const key of Object.keys(scheme)) if (!FIELDS.includes(key)) fail(key, "no such field", json[key as never]);
   const { bits, values, granularity, groupSize, symmetric, table, compensate, activation } = scheme;
   if (!Number.isInteger(bits) || bits < 2 || bits > 8) fail("bits", "an integer from 2 to 8", bits);
   for (const [field, allowed] of Object.entries(CHOICES)) {
@@ -99,10 +97,8 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
       fail(field, allowed.filter((choice) => choice !== undefined).join(" or "), value);
     }
   }
-  if (granularity === "group" && !groupSize)
-    fail("groupSize", '32, 64 or 128 with granularity "group"', groupSize);
-  if (granularity !== "group" && groupSize)
-    fail("groupSize", `none with granularity "${granularity}"`, groupSize);
+  if (granularity === "group" && !groupSize) fail("groupSize", '32, 64 or 128 with granularity "group"', groupSize);
+  if (granularity !== "group" && groupSize) fail("groupSize", `none with granularity "${granularity}"`, groupSize);
   if (values === "uniform") {
     if (table !== undefined) fail("table", 'none with values "uniform"', table);
     if (symmetric === false && (granularity === "model" || granularity === "tensor")) {
@@ -112,10 +108,8 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
     expectTable(table, bits, fail);
     if (symmetric !== undefined) fail("symmetric", 'none with values "table"', symmetric);
   }
-  if (table === "learned" && granularity === "model")
-    fail("table", 'another with granularity "model"', table);
-  if (compensate && table === "learned")
-    fail("compensate", "none with a learned table, which compensates", compensate);
+  if (table === "learned" && granularity === "model") fail("table", 'another with granularity "model"', table);
+  if (compensate && table === "learned") fail("compensate", "none with a learned table, which compensates", compensate);
   if (compensate && granularity === "model") fail("compensate", 'none with granularity "model"', compensate);
   if (activation && bits === 8 && symmetric === false)
     fail("activation", "none with a zero point of 8 bits", activation);
@@ -150,6 +144,5 @@ function expectTable(table: unknown, bits: number, fail: Fail): void {
 function expectWholeNumbers(table: readonly number[], fail: Fail): void {
   const stored = inWholeNumbers(table);
   const i = stored.findIndex((entry, i) => entry === stored[i - 1]);
-  if (i > 0)
-    fail(`table[${i}]`, `with activation, 1/127 of the largest entry above ${table[i - 1]}`, table[i]);
+  if (i > 0) fail(`table[${i}]`, `with activation, 1/127 of the largest entry above ${table[i - 1]}`, table[i]);
 }

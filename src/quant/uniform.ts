@@ -60,11 +60,7 @@ export function fitScale(
  * Scale and zero point of an asymmetric uniform grid, w ≈ s·(c − z), for weights from lo ≤ 0 to hi ≥ 0:
  * s = (hi − lo) / (2^bits − 1), z = ⌊−lo/s + ½⌋. Methods as in fitScale; the range is clipped on both sides.
  */
-export function fitAffine(
-  weights: Float32Array,
-  bits: number,
-  method: ScaleMethod,
-): { scale: number; zero: number } {
+export function fitAffine(weights: Float32Array, bits: number, method: ScaleMethod): { scale: number; zero: number } {
   const top = 2 ** bits - 1;
   let [low, high] = [0, 0];
   for (const w of weights) {

@@ -18,7 +18,7 @@ export function toF16Bits(x: number): number {
     return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);
   }
   if (magnitude < 0x33000000) return sign; // below half of the smallest subnormal
-  // Subnormal: a multiple of 2^-24. Math.round breaks ties upwards, so ties are mended to even.
+  // Subnormal: a multiple of 2^-24. Math.round breaks ties upwards, so ties are corrected to even.
   const scaled = Math.abs(scratchF32[0]) * 0x1000000;
   const floor = Math.floor(scaled);
   const rest = scaled - floor;

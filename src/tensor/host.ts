@@ -3,14 +3,7 @@ import { SenseVoiceError } from "../error.ts";
 /** Element types that a tensor on the host can have. f16 and bf16 are kept as their 16 bits in a Uint16Array. */
 export type DType = "f64" | "f32" | "f16" | "bf16" | "i32" | "u32" | "i8" | "u8";
 
-export type HostData =
-  | Float64Array
-  | Float32Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Int8Array
-  | Uint8Array;
+export type HostData = Float64Array | Float32Array | Uint16Array | Int32Array | Uint32Array | Int8Array | Uint8Array;
 
 /** Numbers in the host's memory: row-major, no strides. The currency between files, quantisation and backends. */
 export interface HostTensor {
@@ -36,14 +29,7 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /** Throws `[where] name: expected shape […], got […]` unless the shapes are equal. */
-export function expectShape(
-  where: string,
-  name: string,
-  got: readonly number[],
-  expected: readonly number[],
-): void {
+export function expectShape(where: string, name: string, got: readonly number[], expected: readonly number[]): void {
   if (got.length === expected.length && got.every((size, i) => size === expected[i])) return;
-  throw new SenseVoiceError(
-    `[${where}] ${name}: expected shape [${expected.join(", ")}], got [${got.join(", ")}]`,
-  );
+  throw new SenseVoiceError(`[${where}] ${name}: expected shape [${expected.join(", ")}], got [${got.join(", ")}]`);
 }

@@ -130,11 +130,7 @@ export function unpackRow(weight: QuantizedTensor, n: number): Uint8Array {
 }
 
 /** Codes, one a byte, [N, K] → words as QuantizedTensor has them. */
-export function packCodes(
-  codes: Uint8Array,
-  shape: readonly [n: number, k: number],
-  bits: number,
-): Uint32Array {
+export function packCodes(codes: Uint8Array, shape: readonly [n: number, k: number], bits: number): Uint32Array {
   const [n, k] = shape;
   const words = wordsOfRow({ shape, bits });
   const out = new Uint32Array(n * words);
@@ -164,9 +160,7 @@ export function valuesOf(weight: QuantizedTensor): Float32Array {
     for (let i = 0; i < k; i++) {
       const group = r * groups + Math.floor(i / groupSize);
       const table = tableCount === 1 ? 0 : tableCount === n ? r : group;
-      out[r * k + i] = tables
-        ? tables[table * size + codes[i]]
-        : codes[i] - (zeros ? zeros[group] : size / 2);
+      out[r * k + i] = tables ? tables[table * size + codes[i]] : codes[i] - (zeros ? zeros[group] : size / 2);
     }
   }
   return out;

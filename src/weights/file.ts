@@ -31,19 +31,12 @@ export async function openFile(path: string): Promise<{ file: FileHandle; size: 
 const READ_LIMIT = 2 ** 30;
 
 /** Fills `target` from `position` on; an error when the file ends before. */
-export async function readExactly(
-  file: FileHandle,
-  path: string,
-  target: Uint8Array,
-  position: number,
-): Promise<void> {
+export async function readExactly(file: FileHandle, path: string, target: Uint8Array, position: number): Promise<void> {
   for (let filled = 0; filled < target.length; ) {
     const length = Math.min(target.length - filled, READ_LIMIT);
     const { bytesRead } = await file.read(target, filled, length, position + filled);
     if (bytesRead === 0) {
-      throw new SenseVoiceError(
-        `[weights] ${path}: ends at byte ${position + filled}; the file is truncated`,
-      );
+      throw new SenseVoiceError(`[weights] ${path}: ends at byte ${position + filled}; the file is truncated`);
     }
     filled += bytesRead;
   }

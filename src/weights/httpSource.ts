@@ -8,9 +8,7 @@ export function httpSource(url: string): ModelSource {
   const base = url.endsWith("/") ? url : `${url}/`;
   const request = async (name: string) => {
     const response = await fetch(new URL(name, base)).catch((error: unknown) => {
-      throw new SenseVoiceError(
-        `[weights] ${base}${name}: ${error instanceof Error ? error.message : error}`,
-      );
+      throw new SenseVoiceError(`[weights] ${base}${name}: ${error instanceof Error ? error.message : error}`);
     });
     if (response.ok && response.body) return response;
     throw new SenseVoiceError(`[weights] ${base}${name}: expected a file, got HTTP ${response.status}`);
@@ -21,9 +19,7 @@ export function httpSource(url: string): ModelSource {
       const file = await stream(await request(name), base + name);
       if (file.size > limit) {
         await file.close();
-        throw new SenseVoiceError(
-          `[weights] ${base}${name}: expected at most ${limit} bytes, got ${file.size}`,
-        );
+        throw new SenseVoiceError(`[weights] ${base}${name}: expected at most ${limit} bytes, got ${file.size}`);
       }
       const bytes = new Uint8Array(file.size);
       await file.read(bytes, 0);

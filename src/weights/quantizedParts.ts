@@ -1,13 +1,7 @@
 import { quote, SenseVoiceError } from "../error.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
-import {
-  checkQuantized,
-  groupsOf,
-  type QuantizedTensor,
-  type Weight,
-  wordsOfRow,
-} from "../tensor/quantized.ts";
+import { checkQuantized, groupsOf, type QuantizedTensor, type Weight, wordsOfRow } from "../tensor/quantized.ts";
 import type { Parameter } from "./parameters.ts";
 import type { PlacedTensor } from "./safetensors.ts";
 
@@ -41,8 +35,7 @@ export function storedParts(name: string, weight: QuantizedTensor): [entry: stri
 function stored16(name: string, shape: readonly number[], values: Float32Array): HostTensor {
   const data = f32ToF16(values);
   const i = f16ToF32(data).findIndex((value, i) => value !== values[i]);
-  if (i >= 0)
-    throw new SenseVoiceError(`[weights] ${name}: expected a number that f16 holds, got ${values[i]}`);
+  if (i >= 0) throw new SenseVoiceError(`[weights] ${name}: expected a number that f16 holds, got ${values[i]}`);
   return { dtype: "f16", shape, data };
 }
 
@@ -54,9 +47,7 @@ export function storedParameters(
 ): Parameter[] {
   for (const name of Object.keys(quantization)) {
     if (parameters.some((parameter) => parameter.kind === "linear" && parameter.name === name)) continue;
-    throw new SenseVoiceError(
-      `[weights] config.json: quantization[${quote(name)}]: there is no such linear weight`,
-    );
+    throw new SenseVoiceError(`[weights] config.json: quantization[${quote(name)}]: there is no such linear weight`);
   }
   return parameters.flatMap((parameter) => {
     const { name, shape } = parameter;

@@ -1,11 +1,6 @@
 import { quote, SenseVoiceError } from "../error.ts";
 import type { HostTensor } from "../tensor/host.ts";
-import {
-  type PlacedTensor,
-  parseSafetensorsHeader,
-  safetensorsHeaderLength,
-  tensorFromBytes,
-} from "./safetensors.ts";
+import { type PlacedTensor, parseSafetensorsHeader, safetensorsHeaderLength, tensorFromBytes } from "./safetensors.ts";
 import type { SourceFile } from "./source.ts";
 
 /** A safetensors file, open for reading one tensor at a time. */

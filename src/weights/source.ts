@@ -40,9 +40,7 @@ export interface Progress {
 export function expectDigest(name: string, got: FileDigest, expected: FileDigest): void {
   const sized = got.bytes === expected.bytes;
   if (sized && got.sha256 === expected.sha256) return;
-  const [want, have] = sized
-    ? [`sha256 ${expected.sha256}`, got.sha256]
-    : [`${expected.bytes} bytes`, got.bytes];
+  const [want, have] = sized ? [`sha256 ${expected.sha256}`, got.sha256] : [`${expected.bytes} bytes`, got.bytes];
   throw new SenseVoiceError(
     `[weights] ${name}: expected ${want}, got ${have}; the file is damaged: convert or download it again`,
   );

@@ -10,8 +10,7 @@ const chunk = (id: string, ...parts: Uint8Array[]) => {
   return concat([ascii(id), u32(body.length), body, new Uint8Array(body.length % 2)]);
 };
 const form = (type: string, ...chunks: Uint8Array[]) => chunk("FORM", ascii(type), ...chunks);
-const sound = (data: Uint8Array, offset = 0) =>
-  chunk("SSND", u32(offset), u32(0), new Uint8Array(offset), data);
+const sound = (data: Uint8Array, offset = 0) => chunk("SSND", u32(offset), u32(0), new Uint8Array(offset), data);
 
 /** 80-bit floats. */
 const RATES: Record<number, string> = {
@@ -43,8 +42,11 @@ describe("encodings, each sample to the bit", () => {
 
   test.each([
     ["NONE", 16, bytes(0x80, 0, 0, 1), [-1, 1 / 32768]],
+    ["twos", 16, bytes(0x80, 0, 0, 1), [-1, 1 / 32768]],
     ["sowt", 16, bytes(0, 0x80, 1, 0), [-1, 1 / 32768]],
-    ["fl32", 32, bytes(0x3f, 0x80, 0, 0, 0xbe, 0x80, 0, 0), [1, -0.25]],
+    ["sowt", 24, bytes(0, 0, 0x80, 1, 0, 0), [-1, 2 ** -23]],
+    ["sowt", 32, bytes(0, 0, 0, 0x80), [-1]],
+    ["FL32", 32, bytes(0x3f, 0x80, 0, 0, 0xbe, 0x80, 0, 0), [1, -0.25]],
     ["fl64", 64, bytes(0x3f, 0xf0, 0, 0, 0, 0, 0, 0), [1]],
     ["ulaw", 16, bytes(0, 0xff), [-32124 / 32768, 0]],
     ["alaw", 8, bytes(0xd5), [8 / 32768]],

@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  type Container,
-  checkComplete,
-  containerOf,
-  id3Length,
-  soundEnd,
-} from "../../src/audio/container.ts";
+import { type Container, checkComplete, containerOf, id3Length, soundEnd } from "../../src/audio/container.ts";
 import { concat } from "./support.ts";
 
 const ascii = (text: string) => new TextEncoder().encode(text);
@@ -33,9 +27,7 @@ describe("mp4", () => {
   test("a box may have a length of 64 bits", () => {
     expectLength("mp4", concat([ftyp, u32(1), ascii("mdat"), u32(0, 30), zeros(14)]));
     const huge = concat([ftyp, u32(1), ascii("mdat"), u32(1, 0), zeros(14)]);
-    expect(() => checkComplete(huge, "mp4", "x")).toThrow(
-      `expected ${2 ** 32 + 16} bytes or more, got ${huge.length}`,
-    );
+    expect(() => checkComplete(huge, "mp4", "x")).toThrow(`expected ${2 ** 32 + 16} bytes or more, got ${huge.length}`);
   });
 
   test("a box of length 0 goes to the end", () => {
@@ -99,8 +91,7 @@ describe("mp3", () => {
   });
 
   test("tags around it are known by their lengths", () => {
-    const header = (flags: number) =>
-      concat([ascii("ID3"), Uint8Array.of(4, 0, flags, 1, 2, 3, 4), zeros(9)]);
+    const header = (flags: number) => concat([ascii("ID3"), Uint8Array.of(4, 0, flags, 1, 2, 3, 4), zeros(9)]);
     const size = ((1 * 128 + 2) * 128 + 3) * 128 + 4;
     expect(id3Length(header(0))).toBe(10 + size);
     expect(id3Length(header(0x10))).toBe(20 + size);

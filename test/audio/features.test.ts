@@ -140,9 +140,7 @@ describe("extractFeatures", () => {
 
   test("refuses what it cannot use", async () => {
     await expect(extractFeatures(new Float32Array(0), config, identity)).rejects.toThrow("got 0 samples");
-    await expect(extractFeatures(Float32Array.of(Number.NaN), config, identity)).rejects.toThrow(
-      "got NaN at sample 0",
-    );
+    await expect(extractFeatures(Float32Array.of(Number.NaN), config, identity)).rejects.toThrow("got NaN at sample 0");
     const short = { ...identity, scale: new Float32Array(80) };
     await expect(extractFeatures(samples, config, short)).rejects.toThrow(
       "[features] cmvn.scale: expected shape [560], got [80]",

@@ -78,9 +78,7 @@ test("a header that says more or fewer samples than there are", async () => {
 test("a number of samples that takes all of its 36 bits", async () => {
   const bytes = native.slice();
   bytes[8 + 13] |= 0x0f;
-  await expect(decodeWhole(bytes, "bad")).rejects.toThrow(
-    `expected ${15 * 2 ** 32 + 16000} samples, got 16000`,
-  );
+  await expect(decodeWhole(bytes, "bad")).rejects.toThrow(`expected ${15 * 2 ** 32 + 16000} samples, got 16000`);
 });
 
 test("frames of varying length, whose numbers count samples", async () => {
@@ -88,9 +86,9 @@ test("frames of varying length, whose numbers count samples", async () => {
   const head = pipe.subarray(0, start);
   expect([...flacFrames(concat([head, ...varying]), "x")]).toHaveLength(14);
   expect(await decodeWhole(concat([head, ...varying]))).toEqual({ channels: [source], sampleRate: 16000 });
-  await expect(
-    decodeWhole(concat([head, ...varying.slice(0, 5), ...varying.slice(6)]), "bad"),
-  ).rejects.toThrow("bad: truncated or damaged flac: expected more samples, got 5760");
+  await expect(decodeWhole(concat([head, ...varying.slice(0, 5), ...varying.slice(6)]), "bad")).rejects.toThrow(
+    "bad: truncated or damaged flac: expected more samples, got 5760",
+  );
 });
 
 /** A frame of the fixture, with a one-byte number, as one of a stream of varying frames: number and checksums anew. */

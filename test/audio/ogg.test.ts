@@ -14,18 +14,14 @@ describe("pages", () => {
   });
 
   test("of a stream at its side are left out, those of the next stream are not", () => {
-    const beside = [FIRST, 0, LAST].map((flags, number) =>
-      oggPage([packet(5, 9)], { flags, number, stream: 8 }),
-    );
+    const beside = [FIRST, 0, LAST].map((flags, number) => oggPage([packet(5, 9)], { flags, number, stream: 8 }));
     const next = [FIRST, LAST].map((flags, number) => oggPage([packet(5, 9)], { flags, number, stream: 9 }));
     const file = concat([first, beside[0], pages[1], beside[1], ...pages.slice(2), beside[2], ...next]);
     expect(list(file)).toEqual([...pages, ...next]);
   });
 
   test("that are missing are missed, but not behind the headers of a broadcast", () => {
-    expect(() => list(concat(pages.toSpliced(3, 1)))).toThrow(
-      "x.ogg: damaged ogg: pages are missing before byte 105",
-    );
+    expect(() => list(concat(pages.toSpliced(3, 1)))).toThrow("x.ogg: damaged ogg: pages are missing before byte 105");
     expect(list(concat(pages.toSpliced(2, 1)))).toHaveLength(4);
   });
 
@@ -39,9 +35,7 @@ describe("pages", () => {
 
   test("that are cut are truncated", () => {
     for (const length of [1, 20, 26, 27, 36]) {
-      expect(() => list(concat([first, pages[1].subarray(0, length)]))).toThrow(
-        /^x\.ogg: (truncated|damaged) ogg/,
-      );
+      expect(() => list(concat([first, pages[1].subarray(0, length)]))).toThrow(/^x\.ogg: (truncated|damaged) ogg/);
     }
     expect(() => list(concat([first, pages[1].subarray(0, 36)]))).toThrow(
       `x.ogg: truncated ogg: it ends inside the page at byte ${first.length}`,
@@ -77,8 +71,7 @@ describe("packets", () => {
 });
 
 describe("the number of samples", () => {
-  const at = (position: number, number: number, stream = 7) =>
-    oggPage([packet(9, 1)], { position, number, stream });
+  const at = (position: number, number: number, stream = 7) => oggPage([packet(9, 1)], { position, number, stream });
   test.each([
     ["is the last position", [at(0, 0), at(-1, 1), at(5, 2), at(48005, 3)], 48000],
     ["counts from where a broadcast begins", [at(0, 0), at(1e12, 1), at(1e12 + 960, 2)], 960],

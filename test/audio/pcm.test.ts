@@ -17,10 +17,7 @@ describe("checkPcm", () => {
     [new Float32Array(0), "x.wav: expected sound, got 0 samples"],
     [new Float64Array(3), "x.wav: expected samples in a Float32Array, got Float64Array"],
     [runInNewContext("new Float64Array(3)"), "x.wav: expected samples in a Float32Array, got Float64Array"],
-    [
-      { [Symbol.toStringTag]: "Float32Array", length: 1, 0: 0.5 },
-      "x.wav: expected samples in a Float32Array",
-    ],
+    [{ [Symbol.toStringTag]: "Float32Array", length: 1, 0: 0.5 }, "x.wav: expected samples in a Float32Array"],
     [[0, 1], "x.wav: expected samples in a Float32Array, got Array"],
     [undefined, "x.wav: expected samples in a Float32Array, got Undefined"],
     [null, "x.wav: expected samples in a Float32Array, got Null"],
@@ -33,11 +30,7 @@ test("checkFinite names the first sample that is not, by its place in the whole 
   checkFinite(Float32Array.of(0, 1.5, -1), "x.wav");
   const refused: [Float32Array, number, string][] = [
     [Float32Array.of(0, Number.NaN), 0, "x.wav: expected finite samples, got NaN at sample 1"],
-    [
-      Float32Array.of(Number.NEGATIVE_INFINITY),
-      7,
-      "x.wav: expected finite samples, got -Infinity at sample 7",
-    ],
+    [Float32Array.of(Number.NEGATIVE_INFINITY), 7, "x.wav: expected finite samples, got -Infinity at sample 7"],
     [runInNewContext("Float32Array.of(NaN)"), 0, "x.wav: expected finite samples, got NaN at sample 0"],
   ];
   for (const [samples, first, message] of refused) {

@@ -11,10 +11,7 @@ import { chunk, correlation, fixture, format, riff, zhHappy } from "./support.ts
 const hasFfmpeg = spawnSync("ffmpeg", ["-version"]).status === 0;
 const source = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
 const floatWav = (...samples: number[]) =>
-  riff([
-    chunk("fmt ", format(3, 1, 16000, 32)),
-    chunk("data", new Uint8Array(Float32Array.from(samples).buffer)),
-  ]);
+  riff([chunk("fmt ", format(3, 1, 16000, 32)), chunk("data", new Uint8Array(Float32Array.from(samples).buffer))]);
 
 let folder: string;
 beforeAll(() => {
@@ -34,9 +31,7 @@ test("48 kHz Opus and stereo at 44.1 kHz come out in step with the source", asyn
   expect(opus.length).toBe(16000);
   expect(correlation(opus, source)).toBeGreaterThan(TOLERANCE.likeness.opus);
   const mp3 = await readAudio(fixture("clip-44k-stereo.mp3"));
-  expect(correlation(mp3.subarray(Math.round((1105 * 16000) / 44100)), source)).toBeGreaterThan(
-    TOLERANCE.likeness.mp3,
-  );
+  expect(correlation(mp3.subarray(Math.round((1105 * 16000) / 44100)), source)).toBeGreaterThan(TOLERANCE.likeness.mp3);
 });
 
 test("the content decides, not the name", async () => {
@@ -110,23 +105,13 @@ describe("ffmpeg", () => {
       writeFileSync(join(folder, "ffmpeg"), ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
 
     test("its sound is read in whatever pieces it comes", async () => {
-      script(
-        au,
-        half,
-        "sleep 0.1",
-        String.raw`printf '\277'`,
-        "sleep 0.1",
-        String.raw`printf '\000\000\000'`,
-        half,
-      );
+      script(au, half, "sleep 0.1", String.raw`printf '\277'`, "sleep 0.1", String.raw`printf '\000\000\000'`, half);
       expect(await readAudio(auBytes)).toEqual(Float32Array.of(0.5, -0.5, 0.5));
     });
 
     test("it is ended once it has told more than is wanted", async () => {
       script(`echo $$ > '${folder}/pid'`, au, "while printf '%04096d' 0; do :; done");
-      await expect(readAudio(auBytes, "x.au", 5)).rejects.toThrow(
-        "x.au: expected at most 5 seconds of sound, got 6",
-      );
+      await expect(readAudio(auBytes, "x.au", 5)).rejects.toThrow("x.au: expected at most 5 seconds of sound, got 6");
       const pid = Number(readFileSync(join(folder, "pid"), "utf8"));
       await expect.poll(() => isRunning(pid)).toBe(false);
     });
@@ -140,9 +125,7 @@ describe("ffmpeg", () => {
 
     test("no sound at all is none either", async () => {
       script("exit 0");
-      await expect(readAudio(auBytes, "x.au")).rejects.toThrow(
-        "ffmpeg cannot read it either (exit status 0)",
-      );
+      await expect(readAudio(auBytes, "x.au")).rejects.toThrow("ffmpeg cannot read it either (exit status 0)");
     });
   });
 

@@ -62,14 +62,11 @@ test.each([
 describe.each([7999, 12345, 44111, 96001])("rates without a small ratio (%i Hz) are no worse", (rate) => {
   test.each([0.01, 0.3, 0.6, 0.82])("a sine at %f of Nyquist is itself: no delay, no ripple", (share) => {
     const hz = Math.round((Math.min(rate, 16000) / 2) * share);
-    expect(error(resample(sine(hz, rate, 1), rate, 16000), sine(hz, 16000, 1))).toBeLessThan(
-      TOLERANCE.resampledSine,
-    );
+    expect(error(resample(sine(hz, rate, 1), rate, 16000), sine(hz, 16000, 1))).toBeLessThan(TOLERANCE.resampledSine);
   });
 
   test("nothing is left of what 16 kHz cannot hold", () => {
-    if (rate > 16000)
-      expect(decibels(resample(sine(8160, rate, 0.5), rate, 16000))).toBeLessThan(TOLERANCE.stopband);
+    if (rate > 16000) expect(decibels(resample(sine(8160, rate, 0.5), rate, 16000))).toBeLessThan(TOLERANCE.stopband);
   });
 
   test("a constant stays itself", () => {

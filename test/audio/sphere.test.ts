@@ -98,9 +98,7 @@ describe("what is not read", () => {
       });
     }
     const huge = new TextEncoder().encode(`NIST_1A\n  900000\n${"y".repeat(900_000)}`);
-    await expect(decodeWhole(huge, "a.sph")).rejects.toThrow(
-      "a.sph: damaged sph: it has no length of its header",
-    );
+    await expect(decodeWhole(huge, "a.sph")).rejects.toThrow("a.sph: damaged sph: it has no length of its header");
   });
 
   test("no sample rate", () => {
@@ -108,9 +106,7 @@ describe("what is not read", () => {
   });
 
   test("a file that is cut in its sound or its header", () => {
-    expect(() => decode(sphere(TIMIT, DATA.subarray(0, 4)))).toThrow(
-      "a.sph: truncated sph: expected 3 samples, got 2",
-    );
+    expect(() => decode(sphere(TIMIT, DATA.subarray(0, 4)))).toThrow("a.sph: truncated sph: expected 3 samples, got 2");
     expect(() => decode(sphere(TIMIT).subarray(0, 500))).toThrow("a.sph: damaged sph: it has no length");
   });
 });

@@ -11,9 +11,7 @@ describe("streamAudio", () => {
   });
 
   test("is at 16 kHz", async () => {
-    expect(await streamWhole([{ channels: [new Float32Array(44100)], sampleRate: 44100 }])).toHaveLength(
-      16000,
-    );
+    expect(await streamWhole([{ channels: [new Float32Array(44100)], sampleRate: 44100 }])).toHaveLength(16000);
   });
 
   test("refuses sound without samples", async () => {
@@ -62,9 +60,7 @@ describe("sound beyond the limit", () => {
 
   test("of a wav, a flac and an ogg is told from their headers", async () => {
     const wav = riff([chunk("fmt ", format(1, 1, 8000, 16)), chunk("data", new Uint8Array(48002))]);
-    await expect(readAudio(wav, "x", 3)).rejects.toThrow(
-      "x: expected at most 3 seconds of sound, got 4 or more",
-    );
+    await expect(readAudio(wav, "x", 3)).rejects.toThrow("x: expected at most 3 seconds of sound, got 4 or more");
     for (const file of ["clip.flac", "clip-flac.ogg", "clip.ogg", "clip.opus"]) {
       await expect(readAudio(fixture(file), "x", 0.25)).rejects.toThrow(
         /^x: expected at most 0\.25 seconds .* got 1 or/,
@@ -106,9 +102,7 @@ describe("two hours of silence in 250 KB", () => {
 
   test("are refused at the limit where they do not tell their length; the event loop goes on", async () => {
     const { turns, megabytes } = await watch(async () => {
-      await expect(readAudio(hours(false), "long.opus", 600)).rejects.toThrow(
-        "at most 600 seconds of sound, got 601",
-      );
+      await expect(readAudio(hours(false), "long.opus", 600)).rejects.toThrow("at most 600 seconds of sound, got 601");
     });
     expect(turns).toBeGreaterThan(100);
     expect(megabytes).toBeLessThan(400);

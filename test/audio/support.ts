@@ -31,9 +31,7 @@ export function readWhole(bytes: Uint8Array, layout: PcmLayout | string) {
 }
 
 function whole(pieces: readonly DecodedAudio[]) {
-  const channels = (pieces[0]?.channels ?? []).map((_, c) =>
-    floats(pieces.map((piece) => piece.channels[c])),
-  );
+  const channels = (pieces[0]?.channels ?? []).map((_, c) => floats(pieces.map((piece) => piece.channels[c])));
   return { channels, sampleRate: pieces[0]?.sampleRate };
 }
 
@@ -127,10 +125,7 @@ export function oggPage(
   packets: readonly Uint8Array[],
   { position = 0, flags = 0, stream = 7, number = 0 }: Partial<Record<OggField, number>>,
 ): Uint8Array {
-  const lengths = packets.flatMap(({ length }) => [
-    ...Array(Math.floor(length / 255)).fill(255),
-    length % 255,
-  ]);
+  const lengths = packets.flatMap(({ length }) => [...Array(Math.floor(length / 255)).fill(255), length % 255]);
   const header = new DataView(new ArrayBuffer(27));
   new Uint8Array(header.buffer).set(new TextEncoder().encode("OggS"));
   header.setUint8(5, flags);

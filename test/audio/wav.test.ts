@@ -86,12 +86,7 @@ describe("layout", () => {
   test("RF64 and BW64 give the length in ds64", () => {
     const ds64 = new DataView(new ArrayBuffer(28));
     ds64.setBigUint64(8, 6n, true);
-    const chunks = [
-      chunk("ds64", new Uint8Array(ds64.buffer)),
-      FMT,
-      chunk("data", DATA.slice(8), 0xffffffff),
-      FMT,
-    ];
+    const chunks = [chunk("ds64", new Uint8Array(ds64.buffer)), FMT, chunk("data", DATA.slice(8), 0xffffffff), FMT];
     for (const id of ["RF64", "BW64"]) {
       const file = riff(chunks, id, 0xffffffff);
       expect(isWav(file)).toBe(true);
@@ -110,18 +105,13 @@ describe("layout", () => {
     expect(wavLayout(file(16, 4n), "x.wav")).toMatchObject({ frames: 2, start: 68, frameBytes: 2 });
     expect(wavLayout(file(28, 6n), "x.wav")).toMatchObject({ frames: 3, start: 80 });
     expect(() => wavLayout(file(28, 7n), "x.wav")).toThrow("expected 7 bytes of sound, got 6");
-    expect(() => wavLayout(file(28, 2n ** 32n + 6n), "x.wav")).toThrow(
-      "expected 4294967302 bytes of sound, got 6",
-    );
+    expect(() => wavLayout(file(28, 2n ** 32n + 6n), "x.wav")).toThrow("expected 4294967302 bytes of sound, got 6");
   });
 
-  test.each([0, 0xffffffff, 0x7ffff000])(
-    "data of unknown length (%i) goes to the end of the file",
-    (length) => {
-      const file = riff([FMT, chunk("data", DATA.slice(8), length)], "RIFF", 0xffffffff);
-      expect([...decode(file).channels[0]]).toEqual(VALUES);
-    },
-  );
+  test.each([0, 0xffffffff, 0x7ffff000])("data of unknown length (%i) goes to the end of the file", (length) => {
+    const file = riff([FMT, chunk("data", DATA.slice(8), length)], "RIFF", 0xffffffff);
+    expect([...decode(file).channels[0]]).toEqual(VALUES);
+  });
 
   test("data of length 0 in a file that is whole has no samples", () => {
     const file = riff([FMT, chunk("data", new Uint8Array(0)), chunk("LIST", new Uint8Array(8))]);

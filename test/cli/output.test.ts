@@ -92,17 +92,11 @@ describe("what cannot be written is said before the work, in one line, and nothi
     [["talk.txt", ...PLAIN, "--output", "list.jsonl/y"], /list\.jsonl\/y: the folder cannot be created/],
     [["talk.txt", ...PLAIN, "--output", ""], /^error: .*expected a path, got an empty one\.\n$/],
     [["talk.txt", "--model", "none", "--output", "new"], /^error: \[weights\] none: expected "tiny"/],
-    [
-      [...QUANTIZE, "--out", "q", "--save-policy", "/no/x"],
-      /^error: \/no\/x cannot be written \(ENOENT\)\n$/,
-    ],
+    [[...QUANTIZE, "--out", "q", "--save-policy", "/no/x"], /^error: \/no\/x cannot be written \(ENOENT\)\n$/],
     [[...QUANTIZE, "--out", "q", "--save-policy", "here"], /^error: here cannot be written \(EISDIR\)\n$/],
     [[...QUANTIZE, "--out", "q", "--save-policy", ""], /^error: .*expected a path, got an empty one\.\n$/],
     [[...QUANTIZE, "--out", "list.jsonl/q"], /^error: \[weights\] list\.jsonl\/q: EEXIST: .*\n$/],
-    [
-      [...QUANTIZE, "--out", "list.jsonl"],
-      /list\.jsonl: exists and is not a model folder; nothing was changed/,
-    ],
+    [[...QUANTIZE, "--out", "list.jsonl"], /list\.jsonl: exists and is not a model folder; nothing was changed/],
     [["quantize", "model", "--out", "q", "--policy", "none"], /^error: --policy: there is no file none\n$/],
     [["quantize", "model", "--out", "q", "--policy", "talk.txt"], /talk\.txt: expected JSON\n$/],
   ])("%j", async (args, message) => {

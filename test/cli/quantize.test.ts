@@ -12,16 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 test("a model in int4 is a third of f16's size and still transcribes; its policy can be given again", async () => {
   const [out, again, policy] = ["int4", "again", "policy.json"].map((name) => join(folder, name));
-  const made = await sensevoice([
-    "quantize",
-    "tiny",
-    "--scheme",
-    "int4",
-    "--out",
-    out,
-    "--save-policy",
-    policy,
-  ]);
+  const made = await sensevoice(["quantize", "tiny", "--scheme", "int4", "--out", out, "--save-policy", policy]);
   expect(made).toMatchObject({ status: 0, stdout: `${out}\n`, stderr: "" });
   expect(statSync(join(out, "model.safetensors")).size).toBeLessThan(13.8e6 / 3);
   const said = await sensevoice(["samples/zh-happy.wav", "--model", out, "--device", "cpu"]);
@@ -41,10 +32,7 @@ test.each([
   [["--policy", "POLICY"], "[policy: scheme] bits: expected an integer from 2 to 8, got 9"],
 ])("%s is refused in one line", async (options, message) => {
   const policy = join(folder, "bad.json");
-  writeFileSync(
-    policy,
-    '{ "name": "bad", "scheme": { "bits": 9, "values": "uniform", "granularity": "channel" } }',
-  );
+  writeFileSync(policy, '{ "name": "bad", "scheme": { "bits": 9, "values": "uniform", "granularity": "channel" } }');
   const given = options.map((option) => (option === "POLICY" ? policy : option));
   const answer = await sensevoice(["quantize", "tiny", ...given, "--out", join(folder, "refused")]);
   expect(answer).toMatchObject({ status: 1, stdout: "", stderr: `error: ${message}\n` });

@@ -20,11 +20,7 @@ export interface Result {
 }
 
 /** Starts the command from its source. Nothing is downloaded yet, unless `env` says where. */
-export function start(
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-  cwd: string | URL = root,
-): ChildProcess {
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd: string | URL = root): ChildProcess {
   const main = fileURLToPath(new URL("src/cli/main.ts", root));
   const home = fileURLToPath(new URL("nothing-here", root));
   return spawn(process.execPath, ["--import", tsx, main, ...args], {

@@ -37,9 +37,7 @@ beforeAll(() => {
     return bytes;
   });
   spoil(tiny, "unreadable", "config.json", () => Buffer.from("{"));
-  spoil(fixture("funasr"), "evil", "model.pt", () =>
-    makeZip([["archive/data.pkl", pickleCalling(at("pwned"))]]),
-  );
+  spoil(fixture("funasr"), "evil", "model.pt", () => makeZip([["archive/data.pkl", pickleCalling(at("pwned"))]]));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -48,12 +46,7 @@ function pickleCalling(path: string): Uint8Array {
   const command = Buffer.from(`touch ${path}`);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(command.length);
-  return Buffer.concat([
-    Buffer.from("\x80\x02cos\nsystem\n(X", "latin1"),
-    length,
-    command,
-    Buffer.from("tR."),
-  ]);
+  return Buffer.concat([Buffer.from("\x80\x02cos\nsystem\n(X", "latin1"), length, command, Buffer.from("tR.")]);
 }
 
 const transcribing = (...files: string[]) => [...PLAIN, ...files];
@@ -65,20 +58,12 @@ test.each<[what: string, args: string[], message: RegExp]>([
   ["a text called .wav", transcribing(at("text.wav")), /text\.wav: not a sound file, it holds text$/],
   ["a truncated wav", transcribing(at("truncated.wav")), /truncated\.wav: truncated wav: expected \d+ bytes/],
   ["a wav of 0 samples", transcribing(at("silent.wav")), /silent\.wav: expected sound, got 0 samples$/],
-  [
-    "a sample that is NaN",
-    transcribing(at("nan.wav")),
-    /nan\.wav: expected finite samples, got NaN at sample 2/,
-  ],
+  ["a sample that is NaN", transcribing(at("nan.wav")), /nan\.wav: expected finite samples, got NaN at sample 2/],
   ["a folder for a file", transcribing(at("folder")), /folder: expected a sound file, got a directory$/],
   ["nothing on stdin", transcribing("-"), /-: .*expected a sound file, got an empty one$/],
   ["no such model", withModel(at("none")), /none: expected "tiny", "small" or a model folder/],
   ["a model not downloaded", withModel("small"), /run: sensevoice download iic\/SenseVoiceSmall$/],
-  [
-    "a folder without a model",
-    withModel(at("folder")),
-    /expected a model folder, got one without config\.json$/,
-  ],
+  ["a folder without a model", withModel(at("folder")), /expected a model folder, got one without config\.json$/],
   ["a FunASR folder", withModel(fixture("funasr")), /convert it first: sensevoice convert \S+ --out OUT$/],
   [
     "a truncated model",
@@ -97,11 +82,7 @@ test.each<[what: string, args: string[], message: RegExp]>([
     /'--device <device>' argument 'tpu' is invalid\. Allowed choices are auto, webgpu/,
   ],
   ["an unknown language", ["--language", "la", ZH_HAPPY], /argument 'la' is invalid/],
-  [
-    "an unknown option",
-    ["--timestamp", ZH_HAPPY],
-    /unknown option '--timestamp' \(Did you mean --timestamps\?\)$/,
-  ],
+  ["an unknown option", ["--timestamp", ZH_HAPPY], /unknown option '--timestamp' \(Did you mean --timestamps\?\)$/],
   [
     "a file in the place of the output folder",
     [...PLAIN, ZH_HAPPY, "--output", at("text.wav")],
@@ -122,11 +103,7 @@ test.each<[what: string, args: string[], message: RegExp]>([
     ["convert", at("folder"), at("out")],
     /folder: expected a FunASR model folder, got one without config\.yaml$/,
   ],
-  [
-    "a checkpoint that runs code",
-    ["convert", at("evil"), at("out")],
-    /asks for "os\.system", .*nothing was run/,
-  ],
+  ["a checkpoint that runs code", ["convert", at("evil"), at("out")], /asks for "os\.system", .*nothing was run/],
   [
     "a conversion over something else",
     ["convert", fixture("funasr"), at("folder")],

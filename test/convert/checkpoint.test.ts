@@ -101,11 +101,7 @@ describe("what cannot be read is one line", () => {
       archive(stateDict(`${storage("M\xff\xff")}K\0K\x06\x85K\x01\x85`)),
       /262140 bytes, got 24/,
     ],
-    [
-      "an offset past the storage",
-      archive(stateDict(`${storage("K\x06")}K\x01K\x06\x85K\x01\x85`)),
-      /does not fit/,
-    ],
+    ["an offset past the storage", archive(stateDict(`${storage("K\x06")}K\x01K\x06\x85K\x01\x85`)), /does not fit/],
     [
       "a shape past the storage",
       archive(stateDict(`${storage("K\x06")}K\0J\xff\xff\xff\x7fK\x06\x86K\x06K\x01\x86`)),

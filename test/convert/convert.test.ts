@@ -38,18 +38,12 @@ function replaceFirstValue(k: number, value: number): (dir: string) => void {
     const name = `model/data/${k}`;
     for (let at = bytes.indexOf("PK"); at >= 0; at = bytes.indexOf("PK", at + 1)) {
       const entry = bytes.toString("latin1", at + 2, at + 4);
-      if (
-        entry === "\x03\x04" &&
-        bytes.toString("latin1", at + 30, at + 30 + bytes.readUInt16LE(at + 26)) === name
-      ) {
+      if (entry === "\x03\x04" && bytes.toString("latin1", at + 30, at + 30 + bytes.readUInt16LE(at + 26)) === name) {
         const start = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28);
         expect(bytes.readFloatLE(start)).toBe((((31 * k) % 97) - 48) / 64);
         bytes.writeFloatLE(value, start);
       }
-      if (
-        entry === "\x01\x02" &&
-        bytes.toString("latin1", at + 46, at + 46 + bytes.readUInt16LE(at + 28)) === name
-      ) {
+      if (entry === "\x01\x02" && bytes.toString("latin1", at + 46, at + 46 + bytes.readUInt16LE(at + 28)) === name) {
         bytes.writeUInt32LE(0, at + 16); // no checksum, as when torch is told not to compute it
       }
     }
@@ -85,9 +79,7 @@ describe("a FunASR folder becomes a model folder", () => {
       const isMatrix = shape.length === 2 && !name.includes("fsmn_block");
       expect(type, name).toBe(isMatrix ? dtype : "f32");
     }
-    expect([...seen.keys()].toSorted()).toEqual(
-      [...names, "frontend.cmvn.shift", "frontend.cmvn.scale"].toSorted(),
-    );
+    expect([...seen.keys()].toSorted()).toEqual([...names, "frontend.cmvn.shift", "frontend.cmvn.scale"].toSorted());
     expect(seen.get("encoder.encoders0.0.self_attn.fsmn_block.weight")).toEqual([8, 11]);
     expect(progress.at(-1)?.done).toBe(progress.at(-1)?.total);
     expect(progress.length).toBe(seen.size);
@@ -136,12 +128,8 @@ describe("the target", () => {
   test("any other folder or file is refused and left alone", async () => {
     const dir = temporaryFolder();
     writeFileSync(join(dir, "thesis.txt"), "years of work");
-    await expect(convertModel(SOURCE, dir, { dtype: "f16" })).rejects.toThrow(
-      /not a model folder; nothing was/,
-    );
-    await expect(convertModel(SOURCE, join(dir, "thesis.txt"), { dtype: "f16" })).rejects.toThrow(
-      /not a model/,
-    );
+    await expect(convertModel(SOURCE, dir, { dtype: "f16" })).rejects.toThrow(/not a model folder; nothing was/);
+    await expect(convertModel(SOURCE, join(dir, "thesis.txt"), { dtype: "f16" })).rejects.toThrow(/not a model/);
     await expect(convertModel(SOURCE, SOURCE, { dtype: "f16" })).rejects.toThrow(/not a model folder/);
     expect(readdirSync(dir)).toEqual(["thesis.txt"]);
   });
@@ -169,11 +157,7 @@ describe("what cannot be converted is one line", () => {
       yaml("model: SenseVoiceSmall", "model: Paraformer"),
       /model: only "SenseVoiceSmall" is supported, got "Paraformer"/,
     ],
-    [
-      "another input layer",
-      yaml("input_layer: pe", "input_layer: conv2d"),
-      /encoder_conf\.input_layer: only "pe"/,
-    ],
+    ["another input layer", yaml("input_layer: pe", "input_layer: conv2d"), /encoder_conf\.input_layer: only "pe"/],
     ["another attention", yaml("type: sanm", "type: selfattn"), /selfattention_layer_type: only "sanm"/],
     ["a shifted memory", yaml("sanm_shfit: 0", "sanm_shfit: 5"), /sanm_shfit: only 0 is supported, got 5/],
     ["another window", yaml("hamming", "povey"), /window: only "hamming"/],
@@ -243,18 +227,10 @@ describe("what cannot be converted is one line", () => {
       yaml("linear_units: 12", "linear_units: 13"),
       /w_1\.weight: expected shape \[13,8\], got \[12,8\]/,
     ],
-    [
-      "other tokens",
-      replaceIn("tokens.json", '"f"', '"f", "g"'),
-      /tokens\.json: expected 7 tokens .*, got 8/,
-    ],
+    ["other tokens", replaceIn("tokens.json", '"f"', '"f", "g"'), /tokens\.json: expected 7 tokens .*, got 8/],
     ["no CMVN", (dir) => rmSync(join(dir, "am.mvn")), /am\.mvn: ENOENT/],
     ["a short CMVN", replaceIn("am.mvn", "-5 ", ""), /am\.mvn: expected 6 numbers in <AddShift>, got 5/],
-    [
-      "a CMVN that is no number",
-      replaceIn("am.mvn", "0.125", "nan?"),
-      /am\.mvn: expected 6 numbers in <Rescale>/,
-    ],
+    ["a CMVN that is no number", replaceIn("am.mvn", "0.125", "nan?"), /am\.mvn: expected 6 numbers in <Rescale>/],
     ["a CMVN cut short", replaceIn("am.mvn", "4 ] \n</Nnet>", ""), /am\.mvn: expected <Rescale>/],
     ["no tokenizer", (dir) => rmSync(join(dir, "toy.model")), /toy\.model: ENOENT/],
     [

@@ -260,9 +260,7 @@ describe("what is not there", () => {
   test.each(["", "SenseVoiceSmall", "../../etc", "a/../b", "iic/Sense Voice", "https://x/y"])(
     "%j is no model id",
     async (id) => {
-      await expect(downloadModel(id, { endpoint: "http://127.0.0.1:9" })).rejects.toThrow(
-        /expected a model id/,
-      );
+      await expect(downloadModel(id, { endpoint: "http://127.0.0.1:9" })).rejects.toThrow(/expected a model id/);
     },
   );
 

@@ -53,12 +53,7 @@ export async function hubServer(
   return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
 }
 
-function sendFile(
-  request: IncomingMessage,
-  response: ServerResponse,
-  file: Uint8Array,
-  offset: number,
-): void {
+function sendFile(request: IncomingMessage, response: ServerResponse, file: Uint8Array, offset: number): void {
   const total = file.length;
   if (!request.headers.range) response.writeHead(200, { "content-length": total }).end(file);
   else if (offset >= total) response.writeHead(416, { "content-range": `bytes */${total}` }).end();

@@ -3,9 +3,7 @@ import { readPickle } from "../../src/convert/pickle.ts";
 import { SenseVoiceError } from "../../src/error.ts";
 
 const pickle = (...parts: (string | number)[]): Buffer =>
-  Buffer.concat(
-    parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.of(part))),
-  );
+  Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.of(part))));
 
 /** ("storage", FloatStorage, "0", "cpu", 6) as a persistent id, as torch pickles it. */
 const STORAGE = ["(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK", 6, "tQ"] as const;
@@ -40,34 +38,9 @@ describe("values", () => {
   test("a tensor is a view of a storage; a Parameter is its tensor", () => {
     const storage = { kind: "storage", dtype: "f32", key: "0", elements: 6 };
     const tensor = { kind: "tensor", storage, offset: 0, shape: [2, 3], stride: [3, 1] };
-    const built = pickle(
-      REBUILD,
-      "(",
-      ...STORAGE,
-      "K",
-      0,
-      "K",
-      2,
-      "K",
-      3,
-      0x86,
-      "K",
-      3,
-      "K",
-      1,
-      0x86,
-      0x89,
-      "NtR",
-    );
+    const built = pickle(REBUILD, "(", ...STORAGE, "K", 0, "K", 2, "K", 3, 0x86, "K", 3, "K", 1, 0x86, 0x89, "NtR");
     expect(readPickle(pickle(built.toString("latin1"), "."))).toEqual(tensor);
-    const parameter = pickle(
-      "ctorch._utils\n_rebuild_parameter\n",
-      built.toString("latin1"),
-      0x88,
-      "N",
-      0x87,
-      "R.",
-    );
+    const parameter = pickle("ctorch._utils\n_rebuild_parameter\n", built.toString("latin1"), 0x88, "N", 0x87, "R.");
     expect(readPickle(parameter)).toEqual(tensor);
   });
 });
@@ -80,11 +53,7 @@ const long = ["X", String.fromCharCode(...new Uint8Array(Uint32Array.of(text.len
 
 describe("what is not a state_dict is refused in one line", () => {
   test.each<[string, Uint8Array, RegExp]>([
-    [
-      "os.system",
-      pickle("cos\nsystem\n(X\x09\0\0\0touch pwntR."),
-      /asks for "os\.system", .*nothing was run/,
-    ],
+    ["os.system", pickle("cos\nsystem\n(X\x09\0\0\0touch pwntR."), /asks for "os\.system", .*nothing was run/],
     ["eval by STACK_GLOBAL", pickle(0x8c, 8, "builtins", 0x8c, 4, "eval", 0x93, "."), /"builtins\.eval"/],
     ["a global that is no text", pickle("K", 1, "N", 0x93, "."), /"\?\.\?"/],
     ["INST", pickle("(ios\nsystem\n."), /opcode 0x69/],
@@ -95,16 +64,8 @@ describe("what is not a state_dict is refused in one line", () => {
     ["a call of data", pickle("K", 1, ")R."), /calls \? with other arguments/],
     ["a storage class called", pickle("ctorch\nFloatStorage\n)R."), /calls torch\.FloatStorage/],
     ["a tensor without storage", pickle(REBUILD, "(NK", 0, "))", 0x89, "NtR."), /calls torch\._utils/],
-    [
-      "a negative offset",
-      pickle(REBUILD, "(", ...STORAGE, "J\xff\xff\xff\xff))", 0x89, "NtR."),
-      /calls torch/,
-    ],
-    [
-      "shape without strides",
-      pickle(REBUILD, "(", ...STORAGE, "K", 0, "K", 1, 0x85, ")", 0x89, "NtR."),
-      /calls/,
-    ],
+    ["a negative offset", pickle(REBUILD, "(", ...STORAGE, "J\xff\xff\xff\xff))", 0x89, "NtR."), /calls torch/],
+    ["shape without strides", pickle(REBUILD, "(", ...STORAGE, "K", 0, "K", 1, 0x85, ")", 0x89, "NtR."), /calls/],
     ["another persistent id", pickle("X\x03\0\0\0abcQ."), /persistent id/],
     ["an empty stack", pickle("."), /empty stack/],
     ["a value taken through a mark", pickle("K", 1, "(a."), /empty stack/],
@@ -137,22 +98,7 @@ describe("what is not a state_dict is refused in one line", () => {
   });
 
   test("a pickle cut at any byte", () => {
-    const whole = pickle(
-      "}(X\x01\0\0\0a",
-      REBUILD,
-      "(",
-      ...STORAGE,
-      "K",
-      0,
-      "K",
-      6,
-      0x85,
-      "K",
-      1,
-      0x85,
-      0x89,
-      "NtRu.",
-    );
+    const whole = pickle("}(X\x01\0\0\0a", REBUILD, "(", ...STORAGE, "K", 0, "K", 6, 0x85, "K", 1, 0x85, 0x89, "NtRu.");
     expect(readPickle(whole)).toBeInstanceOf(Map);
     for (let length = 0; length < whole.length; length++) {
       expect(() => readPickle(whole.subarray(0, length)), `cut at ${length}`).toThrow(SenseVoiceError);
@@ -160,22 +106,7 @@ describe("what is not a state_dict is refused in one line", () => {
   });
 
   test("a single damaged byte is read or refused, never more", () => {
-    const whole = pickle(
-      "}(X\x01\0\0\0a",
-      REBUILD,
-      "(",
-      ...STORAGE,
-      "K",
-      0,
-      "K",
-      6,
-      0x85,
-      "K",
-      1,
-      0x85,
-      0x89,
-      "NtRu.",
-    );
+    const whole = pickle("}(X\x01\0\0\0a", REBUILD, "(", ...STORAGE, "K", 0, "K", 6, 0x85, "K", 1, 0x85, 0x89, "NtRu.");
     for (let at = 0; at < whole.length; at++) {
       for (let value = at % 4; value < 256; value += 4) {
         const damaged = Uint8Array.from(whole);

@@ -52,21 +52,13 @@ test("a report against FunASR's answers, and one against that report", async () 
 describe("wrong input is one line", () => {
   test.each<[what: string, args: string[], message: RegExp]>([
     ["no data", ["/nowhere"], /^error: \/nowhere: no such file or folder\n$/],
-    [
-      "a sound for a manifest",
-      [join(clips, "zh-000.flac")],
-      /zh-000\.flac:1: expected a JSON object, got fLaC/,
-    ],
+    ["a sound for a manifest", [join(clips, "zh-000.flac")], /zh-000\.flac:1: expected a JSON object, got fLaC/],
     [
       "a limit of 0",
       [clips, "--limit", "0"],
       /'--limit <clips>' argument '0' is invalid\. expected a number from 1 on\.\n$/,
     ],
-    [
-      "both languages",
-      [clips, "--language", "zh", "--ask-language"],
-      /cannot be used with option '--language/,
-    ],
+    ["both languages", [clips, "--language", "zh", "--ask-language"], /cannot be used with option '--language/],
     ["no baseline", [clips, "--baseline", "/none"], /^error: \/none: no such file\n$/],
     [
       "no place for the output",

@@ -40,9 +40,7 @@ describe("SenseVoice's manifest", () => {
   const manifest = (...lines: (object | string)[]) =>
     join(
       folder({
-        "list.jsonl": lines
-          .map((line) => (typeof line === "string" ? line : JSON.stringify(line)))
-          .join("\n"),
+        "list.jsonl": lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"),
         "one.wav": "",
         "sub/two.wav": "",
       }),
@@ -85,27 +83,15 @@ describe("SenseVoice's manifest", () => {
     ["not JSON", [LINE, "", "{'key'"], "/list.jsonl:3: expected a JSON object, got {'key'"],
     ["not an object", ["[1]"], "/list.jsonl:1: expected a JSON object, got [1]"],
     ["binary", ["RIFF\0\0\x01"], "/list.jsonl:1: expected a JSON object, got RIFF\ufffd\ufffd\ufffd"],
-    [
-      "a field missing",
-      [{ ...LINE, target: undefined }],
-      "/list.jsonl:1: target: expected a text, got undefined",
-    ],
+    ["a field missing", [{ ...LINE, target: undefined }], "/list.jsonl:1: target: expected a text, got undefined"],
     ["a field of another type", [{ ...LINE, key: 1 }], "/list.jsonl:1: key: expected a text, got 1"],
-    [
-      "no such sound",
-      [{ ...LINE, source: "no.wav" }],
-      /^\/list\.jsonl:1: source: there is no file .*\/no\.wav$/,
-    ],
+    ["no such sound", [{ ...LINE, source: "no.wav" }], /^\/list\.jsonl:1: source: there is no file .*\/no\.wav$/],
     [
       "no such language",
       [{ ...LINE, text_language: "en" }],
       /:1: text_language: expected a tag, <\|en\|> say, got "en"$/,
     ],
-    [
-      "no such emotion",
-      [{ ...LINE, emo_target: "<|GLAD|>" }],
-      /:1: emo_target: expected a tag, .* got "<\|GLAD\|>"$/,
-    ],
+    ["no such emotion", [{ ...LINE, emo_target: "<|GLAD|>" }], /:1: emo_target: expected a tag, .* got "<\|GLAD\|>"$/],
     ["no such event", [{ ...LINE, event_target: "" }], /:1: event_target: expected a tag, .* got ""$/],
     ["no such choice", [{ ...LINE, with_or_wo_itn: "yes" }], /:1: with_or_wo_itn: expected .* got "yes"$/],
     ["a key twice", [LINE, LINE], /^\/list\.jsonl:2: key: one was used before, at \/list\.jsonl:1$/],

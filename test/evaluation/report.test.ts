@@ -16,10 +16,7 @@ function clip(key: string, language: string, said: string, heard: string): ClipR
   };
 }
 
-const clips = [
-  clip("a", "en", "one two three four", "one too three"),
-  clip("b", "zh", "今天，下雪。", "今天下雨"),
-];
+const clips = [clip("a", "en", "one two three four", "one too three"), clip("b", "zh", "今天，下雪。", "今天下雨")];
 const report: EvalReport = {
   dataset: "list.jsonl",
   model: "tiny",
@@ -47,9 +44,7 @@ test("text", () => {
       "all           2  mixed  37.50  2  1  0  8  31.82",
     ].join("\n"),
   );
-  expect(text).toMatch(
-    /^data: list\.jsonl, 3 clips, 4\.0 s of sound\nmodel: tiny, f16 on reference \(plain loops\)$/m,
-  );
+  expect(text).toMatch(/^data: list\.jsonl, 3 clips, 4\.0 s of sound\nmodel: tiny, f16 on reference \(plain loops\)$/m);
   expect(text).toMatch(/^texts: none to speak of$/m);
   expect(text).toMatch(/^emotion +0 +2 +0\.00$/m);
   expect(text).not.toMatch(/^event /m); // the data have none

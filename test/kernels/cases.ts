@@ -157,10 +157,7 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
   test("CTC of more rows than one chunk of logits", async () => {
     const random = randomizer(5);
     const [x, weight, bias] = [random([1100, 32]), random([40, 32]), random([40])];
-    await expectSame(
-      (b) => b.ctcGreedy(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }),
-      0,
-    );
+    await expectSame((b) => b.ctcGreedy(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }), 0);
     const tokens: HostTensor = { dtype: "u32", shape: [4], data: Uint32Array.of(39, 0, 7, 7) };
     await expectSame((b) => {
       const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
@@ -198,9 +195,7 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.linear(x, b.uploadLinear(random([5, 12])))).toThrow(
         "[linear] x: expected shape [3, 12], got [3, 8]",
       );
-      expect(() => b.uploadLinear(random([5, 7]))).toThrow(
-        "[linear] weight: expected [N, K] with K a multiple of 4",
-      );
+      expect(() => b.uploadLinear(random([5, 7]))).toThrow("[linear] weight: expected [N, K] with K a multiple of 4");
       expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { bias: vector })).toThrow(
         "[linear] bias: expected shape [5], got [8]",
       );

@@ -56,11 +56,7 @@ for (const scheme of INT8_SCHEMES) {
     const got = backend.linear(x, backend.uploadLinear(weight)).data;
     const floats = { dtype: "f32", shape: [n, k], data: dequantize(weight) } as const;
     const exact = backend.linear(x, backend.uploadLinear(floats)).data;
-    const { values, scales } = quantizeRows(
-      x.data as Float32Array,
-      [rows, k],
-      weight.activation ?? "dynamic",
-    );
+    const { values, scales } = quantizeRows(x.data as Float32Array, [rows, k], weight.activation ?? "dynamic");
     for (let r = 0; r < rows; r++) {
       for (let j = 0; j < n; j++) {
         let ofRounded = 0;

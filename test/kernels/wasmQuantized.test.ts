@@ -26,9 +26,7 @@ describe("quantised weights in WASM, on one thread and on two, against the refer
   const reference = runnerOf(referenceBackend());
   let backends: Runner[] = [];
   beforeAll(async () => {
-    backends = await Promise.all(
-      [1, 2].map(async (threads) => runnerOf(await createWasmBackend({ threads }))),
-    );
+    backends = await Promise.all([1, 2].map(async (threads) => runnerOf(await createWasmBackend({ threads }))));
   });
   afterAll(() => {
     for (const backend of backends) backend.close();

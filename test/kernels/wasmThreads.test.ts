@@ -51,8 +51,7 @@ test("a thread that dies is an error, loses what was under way and nothing else"
     const before = await backend.read(backend.linear(x, weight));
 
     const lost = backend.linear(x, weight);
-    const died =
-      /^\[cpu\] a worker thread died \(.+\): what was under way is lost, the next run starts new ones$/;
+    const died = /^\[cpu\] a worker thread died \(.+\): what was under way is lost, the next run starts new ones$/;
     const trapped = backend.read(trap(backend));
     const behind = backend.read(backend.linear(x, weight));
     await expect(trapped).rejects.toThrow(died);
@@ -87,8 +86,7 @@ test("a tensor released while it is read is read as it was", async () => {
 
 test("after a thread has died no answer to an earlier read is taken for a later one", async () => {
   const backend = await backendOf(2);
-  const tensor = (value: number) =>
-    backend.upload({ dtype: "f32", shape: [1], data: Float32Array.of(value) });
+  const tensor = (value: number) => backend.upload({ dtype: "f32", shape: [1], data: Float32Array.of(value) });
   for (let i = 0; i < 20; i++) {
     const before = backend.read(tensor(-1)).catch(() => undefined);
     const trapped = backend.read(trap(backend)).catch((error: Error) => error.message);

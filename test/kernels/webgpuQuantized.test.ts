@@ -69,9 +69,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
         for (const n of COLUMNS) {
           const x = randomizer(rows)([rows, k]);
           const weight = randomQuantized(n, [n, k], { bits: 4, scale: 32 });
-          expect(await difference((b) => b.linear(b.upload(x), b.uploadLinear(weight)))).toBeLessThan(
-            TOLERANCE.kernel,
-          );
+          expect(await difference((b) => b.linear(b.upload(x), b.uploadLinear(weight)))).toBeLessThan(TOLERANCE.kernel);
         }
       }
     });
@@ -113,12 +111,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
   test("layer norm and int8 in one: codes differ by one at most, and rarely", async () => {
     const random = randomizer(9);
     const [x, gamma, beta] = [random([171, 560], 50), random([560]), random([560])];
-    const normed = layerNorm(
-      x.data as Float32Array,
-      gamma.data as Float32Array,
-      beta.data as Float32Array,
-      [171, 560],
-    );
+    const normed = layerNorm(x.data as Float32Array, gamma.data as Float32Array, beta.data as Float32Array, [171, 560]);
     for (const activation of ["dynamic", 0.02] as const) {
       const expected = quantizeRows(normed, [171, 560], activation);
       const { values, scales } = await int8Rows(x, activation, [gamma, beta]);

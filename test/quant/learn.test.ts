@@ -104,8 +104,7 @@ describe("learning tables", () => {
     const [i, j] = [Math.floor(at / k), at % k];
     return i === j ? 1 + (i % 5) / 4 : noise[Math.min(i, j) * k + Math.max(i, j)];
   });
-  const codesOf = (n: number) =>
-    Uint8Array.from({ length: n * k }, (_, i) => (i * 7 + Math.floor(i / k)) % 4);
+  const codesOf = (n: number) => Uint8Array.from({ length: n * k }, (_, i) => (i * 7 + Math.floor(i / k)) % 4);
 
   test.each([
     ["shared by all rows", 3, 1],

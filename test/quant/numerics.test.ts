@@ -62,10 +62,7 @@ describe("tables", () => {
 
 describe("k-means", () => {
   test("finds clusters that are there", () => {
-    const values = Float32Array.from(
-      { length: 400 },
-      (_, i) => [-3, 0.5, 1, 7][i % 4] + ((i % 7) - 3) * 0.01,
-    );
+    const values = Float32Array.from({ length: 400 }, (_, i) => [-3, 0.5, 1, 7][i % 4] + ((i % 7) - 3) * 0.01);
     const means = [0, 1, 2, 3].map((c) => {
       const cluster = values.filter((_, i) => i % 4 === c);
       return cluster.reduce((sum, v) => sum + v, 0) / cluster.length;

@@ -83,9 +83,7 @@ describe("knapsack", () => {
         { size: 5, cost: 1 },
       ],
     ];
-    expect(() => chooseWithin(items, 2)).toThrow(
-      "[quant] budget: expected at least 3, the smallest choices, got 2",
-    );
+    expect(() => chooseWithin(items, 2)).toThrow("[quant] budget: expected at least 3, the smallest choices, got 2");
     expect(chooseWithin(items, 3)).toEqual([0]);
     expect(chooseWithin(items, 1e9)).toEqual([1]);
   });
@@ -128,10 +126,7 @@ describe("knapsack", () => {
 
 describe("quantizeWeights", () => {
   const tensors: [string, HostTensor][] = [
-    [
-      "encoder.encoders.0.feed_forward.w_1.weight",
-      { dtype: "f32", shape: [8, 64], data: bellWeights(1, 8, 64) },
-    ],
+    ["encoder.encoders.0.feed_forward.w_1.weight", { dtype: "f32", shape: [8, 64], data: bellWeights(1, 8, 64) }],
     ["ctc.ctc_lo.weight", { dtype: "f32", shape: [16, 32], data: bellWeights(2, 16, 32) }],
   ];
   async function* stream(): AsyncGenerator<[string, HostTensor]> {
@@ -146,8 +141,7 @@ describe("quantizeWeights", () => {
   test("each weight gets the scheme that the policy has for it", async () => {
     const all = await quantized("int4");
     expect(all.map(([name]) => name)).toEqual(tensors.map(([name]) => name));
-    for (const [, weight] of all)
-      expect(weight).toMatchObject({ dtype: "quantized", bits: 4, groupSize: 32 });
+    for (const [, weight] of all) expect(weight).toMatchObject({ dtype: "quantized", bits: 4, groupSize: 32 });
   });
 
   test.each(["uniform", "table"])('granularity "model": one grid for all, %s', async (values) => {
@@ -157,9 +151,7 @@ describe("quantizeWeights", () => {
       granularity: "model",
       ...(values === "table" && { table: "kmeans" }),
     });
-    const weights = (await quantized(scheme)).flatMap(([, tensor]) =>
-      tensor.dtype === "quantized" ? [tensor] : [],
-    );
+    const weights = (await quantized(scheme)).flatMap(([, tensor]) => (tensor.dtype === "quantized" ? [tensor] : []));
     expect(weights[0].scales).toHaveLength(1);
     expect(weights[1].scales).toEqual(weights[0].scales);
     expect(weights[1].tables).toEqual(weights[0].tables);

@@ -204,15 +204,11 @@ describe("errors", () => {
       quantizeTensor(w, [N, K], PRESETS[scheme], { name: "w_1", statistics: stats });
     const bad = weight.map((w, i) => (i === 5 ? Number.NaN : w));
     expect(() => quantize(bad, "int4")).toThrow("[quant] w_1: expected finite numbers, got NaN at 5");
-    expect(() => quantize(weight.subarray(1), "int4")).toThrow(
-      "[quant] w_1: expected 24 × 96 numbers, got 2303",
-    );
+    expect(() => quantize(weight.subarray(1), "int4")).toThrow("[quant] w_1: expected 24 × 96 numbers, got 2303");
     expect(() => quantizeTensor(weight, [N, K], PRESETS.lut4)).toThrow(
       "[quant] weight: expected calibration statistics for this scheme, got none",
     );
     const narrow = statisticsOf(correlatedInputs(1, 10, 32), 32);
-    expect(() => quantize(weight, "lut4", narrow)).toThrow(
-      "[quant] w_1: expected statistics of 96 inputs, got 32",
-    );
+    expect(() => quantize(weight, "lut4", narrow)).toThrow("[quant] w_1: expected statistics of 96 inputs, got 32");
   });
 });

@@ -30,10 +30,7 @@ describe("parseScheme", () => {
       { ...int4, groupSize: undefined },
       '[scheme] groupSize: expected 32, 64 or 128 with granularity "group", got undefined',
     ],
-    [
-      { ...int4, granularity: "channel" },
-      '[scheme] groupSize: expected none with granularity "channel", got 32',
-    ],
+    [{ ...int4, granularity: "channel" }, '[scheme] groupSize: expected none with granularity "channel", got 32'],
     [{ ...int4, group: 32 }, "[scheme] group: expected no such field, got 32"],
     [{ ...int4, values: "float" }, '[scheme] values: expected uniform or table, got "float"'],
     [{ ...int4, scale: "best" }, '[scheme] scale: expected max or percentile or mse, got "best"'],

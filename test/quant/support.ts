@@ -10,8 +10,7 @@ export function correlatedInputs(seed: number, rows: number, k: number): Float32
   const mix = random([rank, k]).data;
   const x = random([rows, k], 0.1).data as Float32Array;
   for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < rank; c++)
-      for (let i = 0; i < k; i++) x[r * k + i] += noise[r * rank + c] * mix[c * k + i];
+    for (let c = 0; c < rank; c++) for (let i = 0; i < k; i++) x[r * k + i] += noise[r * rank + c] * mix[c * k + i];
   }
   return x;
 }

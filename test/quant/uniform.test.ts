@@ -13,18 +13,11 @@ const f32 = (...values: number[]) => Float32Array.from(values);
 
 /** The level nearest to x by looking at all of them. */
 function nearestLevel(levels: ArrayLike<number>, x: number): number {
-  return Array.from(levels).reduce((best, level) =>
-    Math.abs(level - x) < Math.abs(best - x) ? level : best,
-  );
+  return Array.from(levels).reduce((best, level) => (Math.abs(level - x) < Math.abs(best - x) ? level : best));
 }
 
 /** Of clips of a scale, in either direction: levels are chosen by it, then the scale that suits them best. */
-function leastSquares(
-  weights: Float32Array,
-  levels: ArrayLike<number>,
-  scale: number,
-  clips: readonly number[],
-) {
+function leastSquares(weights: Float32Array, levels: ArrayLike<number>, scale: number, clips: readonly number[]) {
   const tried = clips.flatMap((clip) =>
     [1, -1].map((sign) => {
       const chosen = Array.from(weights, (w) => nearestLevel(levels, (w * sign) / (scale * clip)));
@@ -128,9 +121,7 @@ describe("scale and zero point of an asymmetric grid", () => {
 
   test.each([2, 3, 4, 6])("mse: of eight tries the one of least error, %i bits", (bits) => {
     const top = 2 ** bits - 1;
-    for (const weights of [...groups, ...skewed].map((group) =>
-      group.map((w, i) => (i % 3 ? w : Math.abs(w))),
-    )) {
+    for (const weights of [...groups, ...skewed].map((group) => group.map((w, i) => (i % 3 ? w : Math.abs(w))))) {
       const low = Math.min(0, ...weights);
       const high = Math.max(0, ...weights);
       const zero = Math.floor((-low * top) / (high - low) + 0.5);
@@ -184,18 +175,12 @@ describe("a quantised weight", () => {
     { bits: 4, values: "uniform", ...shape, scale: "mse" },
     { bits: 4, values: "table", ...shape, table: "nf4" },
     { bits: 4, values: "table", ...shape, table: "power-of-two", activation: "dynamic" },
-    ...(shape.granularity === "tensor"
-      ? []
-      : [{ bits: 4, values: "uniform", ...shape, symmetric: false } as const]),
+    ...(shape.granularity === "tensor" ? [] : [{ bits: 4, values: "uniform", ...shape, symmetric: false } as const]),
   ]);
   const cases = schemes.map((scheme): [string, Scheme] => [JSON.stringify(scheme), scheme]);
 
   /** What the codes of the group that element i of a row is in stand for. */
-  function valuesOf(
-    { shape, bits, groupSize, scales, zeros, tables }: QuantizedTensor,
-    row: number,
-    i: number,
-  ) {
+  function valuesOf({ shape, bits, groupSize, scales, zeros, tables }: QuantizedTensor, row: number, i: number) {
     const group = row * Math.ceil(shape[1] / groupSize) + Math.floor(i / groupSize);
     const zero = zeros ? zeros[group] : 2 ** (bits - 1);
     const scale = scales[scales.length === 1 ? 0 : group];
@@ -237,9 +222,7 @@ describe("a quantised weight", () => {
     const byRow = quantizeTensor(weight, [N, K], { ...scheme, granularity: "channel", groupSize: undefined });
     const largest = (row: number) =>
       weight.subarray(row * K, (row + 1) * K).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
-    expect(Array.from(byRow.scales)).toEqual(
-      Array.from({ length: N }, (_, row) => Math.fround(largest(row) / -8)),
-    );
+    expect(Array.from(byRow.scales)).toEqual(Array.from({ length: N }, (_, row) => Math.fround(largest(row) / -8)));
   });
 
   test("has the static scale of 99.99 % of the inputs, over 127", () => {

@@ -1,22 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { argumentEdit, splitCase } from "../../scripts/fuzz/arguments.ts";
 import { inputName, makeCase, minimise, parseInputName } from "../../scripts/fuzz/case.ts";
-import {
-  fixDigests,
-  fixFlac,
-  fixOgg,
-  fixSafetensors,
-  fixZip,
-  zipEntries,
-} from "../../scripts/fuzz/checksums.ts";
-import {
-  applyEdits,
-  byteEdit,
-  type Edit,
-  randomEdits,
-  textEdit,
-  unitEdit,
-} from "../../scripts/fuzz/edits.ts";
+import { fixDigests, fixFlac, fixOgg, fixSafetensors, fixZip, zipEntries } from "../../scripts/fuzz/checksums.ts";
+import { applyEdits, byteEdit, type Edit, randomEdits, textEdit, unitEdit } from "../../scripts/fuzz/edits.ts";
 import { createRandom } from "../../scripts/fuzz/random.ts";
 import { fileSeed } from "../../scripts/fuzz/seeds.ts";
 import type { Target } from "../../scripts/fuzz/target.ts";
@@ -103,9 +89,7 @@ describe("edits", () => {
   test("of text change numbers, and stay within their part", () => {
     const text = bytesOf('{"bits": 4, "name": "x"}\n');
     const random = createRandom("text");
-    const edited = Array.from({ length: 2000 }, () =>
-      textOf(applyEdits(text, [textEdit(random, text, text.length)])),
-    );
+    const edited = Array.from({ length: 2000 }, () => textOf(applyEdits(text, [textEdit(random, text, text.length)])));
     expect(edited).toContain('{"bits": 5, "name": "x"}\n');
     expect(edited).toContain('{"bits": -1, "name": "x"}\n');
     expect(edited).toContain("");
@@ -146,30 +130,21 @@ describe("checksums", () => {
     ["ogg flac", audio("clip-flac.ogg"), inPlace(fixOgg), 10_000, 4],
     ["flac", audio("clip.flac"), inPlace(fixFlac), 14_000, 2],
     ["zip", fileSeed("test/convert/fixtures/parameters.pt").bytes, inPlace(fixZip), 100, 4],
-    [
-      "safetensors",
-      fileSeed("weights/tiny/model.safetensors").bytes.slice(0, 40_000),
-      fixSafetensors,
-      30_000,
-      0,
-    ],
+    ["safetensors", fileSeed("weights/tiny/model.safetensors").bytes.slice(0, 40_000), fixSafetensors, 30_000, 0],
   ];
 
   test.each(cases)("of %s are as the writer had them", (_, bytes, fix) => {
     expect(Buffer.compare(fix(bytes.slice()), bytes)).toBe(0);
   });
 
-  test.each(cases)(
-    "of %s change with a byte of the body, and nothing else does",
-    (_, bytes, fix, damagedAt, most) => {
-      const damaged = bytes.slice();
-      damaged[damagedAt] ^= 1;
-      const fixed = fix(damaged.slice());
-      const changed = [...fixed.keys()].filter((i) => fixed[i] !== damaged[i]);
-      expect(changed.length).toBeLessThanOrEqual(most);
-      if (most > 0) expect(changed.length).toBeGreaterThan(0);
-    },
-  );
+  test.each(cases)("of %s change with a byte of the body, and nothing else does", (_, bytes, fix, damagedAt, most) => {
+    const damaged = bytes.slice();
+    damaged[damagedAt] ^= 1;
+    const fixed = fix(damaged.slice());
+    const changed = [...fixed.keys()].filter((i) => fixed[i] !== damaged[i]);
+    expect(changed.length).toBeLessThanOrEqual(most);
+    if (most > 0) expect(changed.length).toBeGreaterThan(0);
+  });
 
   test("of a zip: the entries are found", () => {
     const names = zipEntries(fileSeed("test/convert/fixtures/parameters.pt").bytes).map(({ name }) => name);

@@ -61,10 +61,7 @@ describe("judgement", () => {
     );
     const after = (changes: Record<string, string | undefined>) => {
       return new Map(
-        Object.entries({ ...Object.fromEntries(before), ...changes }).filter(([, v]) => v) as [
-          string,
-          string,
-        ][],
+        Object.entries({ ...Object.fromEntries(before), ...changes }).filter(([, v]) => v) as [string, string][],
       );
     };
     const lost = (args: string[], changes: Record<string, string | undefined>) => () =>
@@ -75,12 +72,8 @@ describe("judgement", () => {
     lost(["eval", "m.jsonl", "--output", "notes.txt"], { "notes.txt": "9" })();
     lost(["clip.wav", "--output", ".mine"], { ".mine/clip.txt": "9" })();
     expect(lost(["clip.wav"], { "notes.txt": undefined })).toThrow("lost: notes.txt");
-    expect(lost(["quantize", "toy", "--out", "toy"], { "toy/config.json": "9" })).toThrow(
-      "changed: toy/config.json",
-    );
-    expect(lost(["eval", "m.jsonl", "--output", "clip.wav"], { "clip.wav": "9" })).toThrow(
-      "changed: clip.wav",
-    );
+    expect(lost(["quantize", "toy", "--out", "toy"], { "toy/config.json": "9" })).toThrow("changed: toy/config.json");
+    expect(lost(["eval", "m.jsonl", "--output", "clip.wav"], { "clip.wav": "9" })).toThrow("changed: clip.wav");
     expect(lost(["convert", "funasr", "new"], { ".new-01234567-89ab-4cde/config.json": "9" })).toThrow(
       "left behind: .new-0123",
     );

@@ -70,17 +70,14 @@ describe("mutants", () => {
         .map(({ line }) => line)
         .sort((a, b) => a - b),
     ).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    const first = Array.from({ length: 1000 }, (_, seed) => pick(seed, 1)[0].line === 1).filter(
-      Boolean,
-    ).length;
+    const first = Array.from({ length: 1000 }, (_, seed) => pick(seed, 1)[0].line === 1).filter(Boolean).length;
     expect(Math.abs(first - 100)).toBeLessThan(40);
   });
 });
 
 describe("which tests reach a file", () => {
   const files: Record<string, string> = {
-    "test/room/a.test.ts":
-      'import { a } from "../../src/room/a.ts";\nimport type { T } from "../support/t.ts";',
+    "test/room/a.test.ts": 'import { a } from "../../src/room/a.ts";\nimport type { T } from "../support/t.ts";',
     "test/room/b.test.ts": 'import {\n  b,\n} from "../../src/room/b.ts";',
     "test/other/c.test.ts": 'import "../../src/room/a.ts";\nawait import("../../src/c.ts");',
     "test/cli/d.test.ts": 'const main = new URL("../../src/main.ts", import.meta.url);',

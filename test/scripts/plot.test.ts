@@ -21,15 +21,7 @@ const texts = (svg: string) => [...svg.matchAll(/<text [^>]*>([^<]*)</g)].map(([
 test("axes, labels and every name, escaped", () => {
   const svg = plotErrorAgainstBits(rows);
   expect(svg).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
-  for (const text of [
-    "bits per weight",
-    "error rate, %",
-    "f16",
-    "int8",
-    "lut4",
-    "int4 &lt;gptq&gt;",
-    "lut3",
-  ]) {
+  for (const text of ["bits per weight", "error rate, %", "f16", "int8", "lut4", "int4 &lt;gptq&gt;", "lut3"]) {
     expect(texts(svg)).toContain(text);
   }
 });

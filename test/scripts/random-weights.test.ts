@@ -79,28 +79,25 @@ describe("random weights", () => {
     expect(Math.abs(variance - 1)).toBeLessThan(TOLERANCE.moments);
   });
 
-  test.each(["f32", "f16"] as const)(
-    "a written folder is a model folder that holds them, %s",
-    async (dtype) => {
-      const dir = mkdtempSync(join(tmpdir(), "random-weights-"));
-      try {
-        const tokenizer = join(dir, "pieces");
-        writeFileSync(tokenizer, "any bytes");
-        await writeRandomModel(join(dir, "model"), { config: "tiny", dtype, tokenizer });
-        const folder = await openModelFolder(join(dir, "model"));
-        const expected = new Map(randomModelTensors(randomModelConfig("tiny")));
-        for await (const [name, tensor] of folder.tensors()) {
-          if (tensor.dtype === "quantized") throw new Error(`${name} is in few bits`);
-          const { data } = expected.get(name)!;
-          const wanted = tensor.dtype === "f16" ? f32ToF16(data) : data;
-          expect(Buffer.compare(bytes(tensor.data), bytes(wanted)), name).toBe(0);
-          expected.delete(name);
-        }
-        expect([...expected.keys()]).toEqual([]);
-        expect(folder.config).toMatchObject({ weights: dtype, vocabSize: 995 });
-      } finally {
-        rmSync(dir, { recursive: true });
+  test.each(["f32", "f16"] as const)("a written folder is a model folder that holds them, %s", async (dtype) => {
+    const dir = mkdtempSync(join(tmpdir(), "random-weights-"));
+    try {
+      const tokenizer = join(dir, "pieces");
+      writeFileSync(tokenizer, "any bytes");
+      await writeRandomModel(join(dir, "model"), { config: "tiny", dtype, tokenizer });
+      const folder = await openModelFolder(join(dir, "model"));
+      const expected = new Map(randomModelTensors(randomModelConfig("tiny")));
+      for await (const [name, tensor] of folder.tensors()) {
+        if (tensor.dtype === "quantized") throw new Error(`${name} is in few bits`);
+        const { data } = expected.get(name)!;
+        const wanted = tensor.dtype === "f16" ? f32ToF16(data) : data;
+        expect(Buffer.compare(bytes(tensor.data), bytes(wanted)), name).toBe(0);
+        expected.delete(name);
       }
-    },
-  );
+      expect([...expected.keys()]).toEqual([]);
+      expect(folder.config).toMatchObject({ weights: dtype, vocabSize: 995 });
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
 });

@@ -36,10 +36,7 @@ test("an error of the whole is estimated: numbers rounded to f16", () => {
 });
 
 test("the golden files hold what is compared, and nothing else", async () => {
-  const compared = ({ outputs }: Golden) => [
-    ...Object.keys(outputs),
-    ...["top5.ids", "top5.values", "logsumexp"],
-  ];
+  const compared = ({ outputs }: Golden) => [...Object.keys(outputs), ...["top5.ids", "top5.values", "logsumexp"]];
   const { clips } = readGoldenJson<{ clips: (Golden & { file: string })[] }>("tiny.json");
   const tiny = clips.flatMap((clip) => [...compared(clip), "features"].map((name) => `${clip.file}/${name}`));
   expect([...(await readGoldenTensors("tiny.safetensors")).keys()].sort()).toEqual(tiny.sort());

@@ -60,8 +60,7 @@ export const TOLERANCE = {
 
 /** max |got − expected| / max(floor, max |expected|); NaN if there is one. */
 export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>, floor = 0): number {
-  if (got.length !== expected.length)
-    throw new Error(`expected ${expected.length} numbers, got ${got.length}`);
+  if (got.length !== expected.length) throw new Error(`expected ${expected.length} numbers, got ${got.length}`);
   let difference = 0;
   let size = floor;
   for (let i = 0; i < expected.length; i++) {

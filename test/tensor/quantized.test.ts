@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  checkQuantized,
-  dequantize,
-  packCodes,
-  type QuantizedTensor,
-  unpackRow,
-} from "../../src/tensor/quantized.ts";
+import { checkQuantized, dequantize, packCodes, type QuantizedTensor, unpackRow } from "../../src/tensor/quantized.ts";
 import { INT8_SCHEMES, randomQuantized, SCHEMES } from "../support/quantized.ts";
 
 describe("codes", () => {
@@ -64,9 +58,7 @@ describe("what codes stand for", () => {
     const scales = Float32Array.of(10);
     const tables = Float32Array.from({ length: 16 }, (_, i) => i);
     const ofGroups = (count: number) =>
-      firstOfGroups({ ...base, codes, scales, tables: tables.subarray(0, count * 4) }).map(
-        ([first]) => first,
-      );
+      firstOfGroups({ ...base, codes, scales, tables: tables.subarray(0, count * 4) }).map(([first]) => first);
     expect(ofGroups(1)).toEqual([0, 0, 0, 0]);
     expect(ofGroups(2)).toEqual([0, 0, 40, 40]);
     expect(ofGroups(4)).toEqual([0, 40, 80, 120]);
@@ -85,11 +77,7 @@ describe("a weight that contradicts itself is refused", () => {
   const int8 = randomQuantized(1, [4, 96], { bits: 8, scale: "row", activation: "dynamic" });
   test.each<[string, QuantizedTensor, string]>([
     ["bits", { ...weight, bits: 9 }, "bits: expected 2 to 8, got 9"],
-    [
-      "group",
-      { ...weight, groupSize: 48 },
-      "group size: expected a multiple of 32, or the whole row, got 48",
-    ],
+    ["group", { ...weight, groupSize: 48 }, "group size: expected a multiple of 32, or the whole row, got 48"],
     ["codes", { ...weight, codes: new Uint32Array(47) }, "codes: expected 48 words, got 47"],
     ["scales", { ...weight, scales: new Float32Array(4) }, "scales: expected 12 or 1, got 4"],
     ["NaN", { ...weight, scales: Float32Array.of(Number.NaN) }, "scales: expected finite numbers, got NaN"],
@@ -118,11 +106,7 @@ describe("a weight that contradicts itself is refused", () => {
       { ...weight, tables: table.with(3, -128), activation: 1 },
       "activation: expected tables of whole numbers from -127 to 127, got -128",
     ],
-    [
-      "a scale of 0",
-      { ...int8, activation: 0 },
-      'activation: expected "dynamic" or a positive number, got 0',
-    ],
+    ["a scale of 0", { ...int8, activation: 0 }, 'activation: expected "dynamic" or a positive number, got 0'],
   ])("%s", (_, bad, message) => {
     expect(() => checkQuantized("here", weight)).not.toThrow();
     expect(() => checkQuantized("here", bad)).toThrow(`[here] ${message}`);

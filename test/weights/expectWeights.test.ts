@@ -40,9 +40,9 @@ describe("expectWeights", () => {
       const bad = Float32Array.from(long);
       new Uint32Array(bad.buffer)[at] = bits;
       const got = bits === 0xff800000 ? "-Infinity" : "NaN";
-      await expect(
-        expectWeights("w", { dtype: "f32", shape: [bad.length], data: bad }, pause),
-      ).rejects.toThrow(`[weights] w: expected finite numbers, got ${got} at ${at}`);
+      await expect(expectWeights("w", { dtype: "f32", shape: [bad.length], data: bad }, pause)).rejects.toThrow(
+        `[weights] w: expected finite numbers, got ${got} at ${at}`,
+      );
     }
   });
 

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { listModels } from "../../src/cli/info.ts";
 import { convertModel } from "../../src/convert/convert.ts";
+import { createEngine } from "../../src/node.ts";
 import { f16ToF32 } from "../../src/tensor/f16.ts";
-import { findModel, home, modelPath } from "../../src/weights/home.ts";
+import { defaultModel, findModel, home, modelPath } from "../../src/weights/home.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
 
@@ -25,15 +26,22 @@ describe("findModel", () => {
   test("a folder's path, and one that is not there", () => {
     const dir = temporaryFolder();
     expect(findModel(dir)).toBe(dir);
-    expect(() => findModel(join(dir, "none"))).toThrow(
-      /expected "tiny", "small" or a model folder; there is no/,
-    );
+    expect(() => findModel(join(dir, "none"))).toThrow(/expected "tiny", "small" or a model folder; there is no/);
   });
 
   test("home without SENSEVOICE_HOME", () => {
     vi.stubEnv("SENSEVOICE_HOME", "");
     expect(home()).toBe(join(homedir(), ".cache", "sensevoice"));
   });
+});
+
+test("who names no model gets small once it is there, in the library as on the command line", async () => {
+  expect(defaultModel()).toBe("tiny");
+  await (await createEngine({ device: "reference" })).close();
+  const small = modelPath("iic/SenseVoiceSmall");
+  mkdirSync(small, { recursive: true });
+  expect(defaultModel()).toBe("small");
+  await expect(createEngine({ device: "reference" })).rejects.toThrow(`${small}: expected a model folder`);
 });
 
 test("listModels: tiny, what is in home, and what is wrong with it", async () => {

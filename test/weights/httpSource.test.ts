@@ -37,16 +37,12 @@ test("without a length, and with a damaged byte: taken whole, refused", async ()
     response.write(bytes.subarray(0, 7));
     response.end(bytes.subarray(7));
   });
-  await expect(load(url)).rejects.toThrow(
-    /^\[weights\] model\.safetensors: expected sha256 \w+, got \w+; the file/,
-  );
+  await expect(load(url)).rejects.toThrow(/^\[weights\] model\.safetensors: expected sha256 \w+, got \w+; the file/);
 });
 
 test("what the server does not have, breaks off or is not there itself: one line with the address", async () => {
   const missing = await serve((_, response) => response.writeHead(404).end());
-  await expect(load(missing)).rejects.toThrow(
-    `[weights] ${missing}/config.json: expected a file, got HTTP 404`,
-  );
+  await expect(load(missing)).rejects.toThrow(`[weights] ${missing}/config.json: expected a file, got HTTP 404`);
   const broken = await serve(({ url }, response) => {
     const bytes = readFileSync(pathOf(url));
     response.setHeader("content-length", bytes.length);
@@ -54,7 +50,5 @@ test("what the server does not have, breaks off or is not there itself: one line
     else response.write(bytes.subarray(0, 1e6), () => response.destroy());
   });
   await expect(load(broken)).rejects.toThrow(/^\[weights\] .*model\.safetensors: the connection ended/);
-  await expect(load("http://127.0.0.1:9/x")).rejects.toThrow(
-    /^\[weights\] http:\/\/127\.0\.0\.1:9\/x\/config\.json: /,
-  );
+  await expect(load("http://127.0.0.1:9/x")).rejects.toThrow(/^\[weights\] http:\/\/127\.0\.0\.1:9\/x\/config\.json: /);
 });

@@ -162,8 +162,6 @@ describe("a damaged folder is refused in one line", () => {
     const { config } = await openModelFolder(dir);
     const other = { ...config, encoder: { ...config.encoder, tpBlocks: 2 } };
     writeFileSync(join(dir, "config.json"), configText(other, sha256));
-    await expect(names(await openModelFolder(dir))).rejects.toThrow(
-      /"encoder\.tp_encoders\.1\..*" is missing/,
-    );
+    await expect(names(await openModelFolder(dir))).rejects.toThrow(/"encoder\.tp_encoders\.1\..*" is missing/);
   });
 });

@@ -75,9 +75,7 @@ describe("round trip", () => {
     const file = await openSafetensors(join(dir, "model.safetensors"));
     await file.close();
     const at = file.names.indexOf(`${QKV}.codes`);
-    expect(file.names.slice(at, at + 3)).toEqual(
-      ["codes", "scales", "zeros"].map((part) => `${QKV}.${part}`),
-    );
+    expect(file.names.slice(at, at + 3)).toEqual(["codes", "scales", "zeros"].map((part) => `${QKV}.${part}`));
     expect(file.names.at(-1)).toBe("ctc.ctc_lo.weight.zeros"); // 31 bytes
   });
 });
@@ -150,11 +148,7 @@ describe("what does not fit together is refused in one line", () => {
   };
 
   test.each<[string, Partial<QuantizedTensor>, RegExp]>([
-    [
-      "codes",
-      { codes: weight.codes.subarray(1) },
-      /^\[weights: enc.*v\.weight\] codes: expected 768 words, got 767$/,
-    ],
+    ["codes", { codes: weight.codes.subarray(1) }, /^\[weights: enc.*v\.weight\] codes: expected 768 words, got 767$/],
     ["NaN", { scales: Float32Array.of(Number.NaN) }, /scales: expected finite numbers, got NaN$/],
     ["tables", { tables: new Float32Array(17) }, /tables: expected 16 or 1536 or 1536, got 17$/],
     [
@@ -175,15 +169,11 @@ describe("what does not fit together is refused in one line", () => {
     const dir = join(temporaryFolder(), "model");
     const all = [...tensors()];
     await expect(writeModelFolder(dir, TOY, TOKENIZER, [...all, all[0]])).rejects.toThrow(/came twice$/);
-    await expect(writeModelFolder(dir, TOY, TOKENIZER, all.slice(1))).rejects.toThrow(
-      /"frontend.*is missing$/,
-    );
+    await expect(writeModelFolder(dir, TOY, TOKENIZER, all.slice(1))).rejects.toThrow(/"frontend.*is missing$/);
   });
 
   /** Writes the folder's weights anew, as `change` would have them, with right digests. */
-  async function tamper(
-    change: (name: string, tensor: HostTensor) => [name: string, tensor?: Partial<HostTensor>],
-  ) {
+  async function tamper(change: (name: string, tensor: HostTensor) => [name: string, tensor?: Partial<HostTensor>]) {
     const dir = await write([{ bits: 4, scale: 32, zeros: true }, undefined]);
     const path = join(dir, WEIGHTS_FILE);
     const file = await openSafetensors(path);
@@ -268,9 +258,7 @@ describe("what does not fit together is refused in one line", () => {
       );
     }
     const integers = await tamper((name, tensor) =>
-      name === changed
-        ? [name, { dtype: "u32", data: Uint32Array.from(tensor.data, () => 0x3f800000) }]
-        : [name],
+      name === changed ? [name, { dtype: "u32", data: Uint32Array.from(tensor.data, () => 0x3f800000) }] : [name],
     );
     await expect(read(integers)).rejects.toThrow(`[weights] ${changed}: expected f32, f16 or bf16, got u32`);
   });

@@ -4,11 +4,7 @@ import { describe, expect, test } from "vitest";
 import { SenseVoiceError } from "../../src/error.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { hashFile } from "../../src/weights/file.ts";
-import {
-  layoutSafetensors,
-  parseSafetensorsHeader,
-  safetensorsHeaderLength,
-} from "../../src/weights/safetensors.ts";
+import { layoutSafetensors, parseSafetensorsHeader, safetensorsHeaderLength } from "../../src/weights/safetensors.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 
@@ -45,9 +41,7 @@ describe("round trip", () => {
     const digest = await writeSafetensors(path, SPECS, async ({ name }) => TENSORS[name]);
     const file = await openSafetensors(path);
     expect(digest.sha256).toBe(await hashFile(path, "sha256"));
-    expect(file.names).toEqual([
-      ...["double", "single", "index", "offset", "none", "half", "brain", "bytes", "code"],
-    ]);
+    expect(file.names).toEqual([...["double", "single", "index", "offset", "none", "half", "brain", "bytes", "code"]]);
     for (const name of file.names) expect(await file.read(name)).toEqual(TENSORS[name]);
     await expect(file.read("other")).rejects.toThrow(/there is no tensor "other"/);
     await file.close();
@@ -63,12 +57,10 @@ describe("round trip", () => {
   test("a tensor of another shape or type than announced is not written", async () => {
     const path = () => join(temporaryFolder(), "model.safetensors");
     const specs = [{ name: "w", dtype: "f32" as const, shape: [4] }];
-    await expect(writeSafetensors(path(), specs, async () => TENSORS.single)).rejects.toThrow(
-      /expected shape \[4\]/,
+    await expect(writeSafetensors(path(), specs, async () => TENSORS.single)).rejects.toThrow(/expected shape \[4\]/);
+    await expect(writeSafetensors(path(), [{ ...specs[0], shape: [1, 3] }], async () => TENSORS.half)).rejects.toThrow(
+      /w: expected f32, got f16/,
     );
-    await expect(
-      writeSafetensors(path(), [{ ...specs[0], shape: [1, 3] }], async () => TENSORS.half),
-    ).rejects.toThrow(/w: expected f32, got f16/);
   });
 
   test("metadata is allowed; offsets decide the order", async () => {
@@ -108,31 +100,15 @@ describe("a damaged file is refused in one line", () => {
       fileOf(`{"${"x".repeat(900_000)}":${entry("[0,4]", "F8")}}`, 4),
       /safetensors: "x{60}…": dtype "F8" is not supported$/,
     ],
-    [
-      "a negative size",
-      fileOf(`{"a":${entry("[0,4]", "F32", "[-1]")}}`, 4),
-      /shape of non-negative integers/,
-    ],
-    [
-      "a fraction as size",
-      fileOf(`{"a":${entry("[0,4]", "F32", "[1.5]")}}`, 4),
-      /shape of non-negative integers/,
-    ],
+    ["a negative size", fileOf(`{"a":${entry("[0,4]", "F32", "[-1]")}}`, 4), /shape of non-negative integers/],
+    ["a fraction as size", fileOf(`{"a":${entry("[0,4]", "F32", "[1.5]")}}`, 4), /shape of non-negative integers/],
     [
       "sizes beyond all numbers",
       fileOf(`{"a":${entry("[0,4]", "F32", "[9007199254740991,9007199254740991]")}}`, 4),
       /expected 3.*e\+32 bytes/,
     ],
-    [
-      "offsets backwards",
-      fileOf(`{"a":${entry("[4,0]")}}`, 4),
-      /expected 4 bytes, got data_offsets \[4, 0\]/,
-    ],
-    [
-      "offsets of another size",
-      fileOf(`{"a":${entry("[0,8]")}}`, 8),
-      /expected 4 bytes, got data_offsets \[0, 8\]/,
-    ],
+    ["offsets backwards", fileOf(`{"a":${entry("[4,0]")}}`, 4), /expected 4 bytes, got data_offsets \[4, 0\]/],
+    ["offsets of another size", fileOf(`{"a":${entry("[0,8]")}}`, 8), /expected 4 bytes, got data_offsets \[0, 8\]/],
     ["one offset", fileOf(`{"a":${entry("[0]")}}`, 4), /data_offsets \[begin, end\]/],
     [
       "offsets past the file",
@@ -140,27 +116,11 @@ describe("a damaged file is refused in one line", () => {
       /expected \d+ bytes, got \d+; the file is truncated/,
     ],
     ["bytes that belong to no tensor", fileOf(`{"a":${entry("[0,4]")}}`, 8), /truncated or not ours/],
-    [
-      "a hole",
-      fileOf(`{"a":${entry("[0,4]")},"b":${entry("[8,12]")}}`, 12),
-      /"b": expected its data at byte/,
-    ],
-    [
-      "an overlap",
-      fileOf(`{"a":${entry("[0,4]")},"b":${entry("[0,4]")}}`, 4),
-      /"b": expected its data at byte/,
-    ],
+    ["a hole", fileOf(`{"a":${entry("[0,4]")},"b":${entry("[8,12]")}}`, 12), /"b": expected its data at byte/],
+    ["an overlap", fileOf(`{"a":${entry("[0,4]")},"b":${entry("[0,4]")}}`, 4), /"b": expected its data at byte/],
     ["a name twice", fileOf(`{"a":${entry("[0,4]")},"a":${entry("[0,4]")}}`, 4), /a name comes twice/],
-    [
-      "not aligned",
-      fileOf(`{"b":${entry("[0,1]", "U8")},"a":${entry("[1,5]")}}`, 5),
-      /"a": begins at byte 1/,
-    ],
-    [
-      "a header that ends anywhere",
-      Buffer.from("\x03\0\0\0\0\0\0\0{} ", "latin1"),
-      /multiple of 8, got byte 11/,
-    ],
+    ["not aligned", fileOf(`{"b":${entry("[0,1]", "U8")},"a":${entry("[1,5]")}}`, 5), /"a": begins at byte 1/],
+    ["a header that ends anywhere", Buffer.from("\x03\0\0\0\0\0\0\0{} ", "latin1"), /multiple of 8, got byte 11/],
   ])("%s", async (_, bytes, message) => {
     await expect(openSafetensors(write(bytes))).rejects.toThrow(SenseVoiceError);
     await expect(openSafetensors(write(bytes))).rejects.toThrow(message);

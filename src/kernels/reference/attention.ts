@@ -2,12 +2,7 @@
  * softmax(q·kᵀ / √(D/heads)) · v inside each clip. qkv [R, 3D] = [q | k | v] → [R, D]; clip b owns rows
  * offsets[b] … offsets[b+1]−1.
  */
-export function attention(
-  qkv: Float32Array,
-  heads: number,
-  d: number,
-  offsets: ArrayLike<number>,
-): Float32Array {
+export function attention(qkv: Float32Array, heads: number, d: number, offsets: ArrayLike<number>): Float32Array {
   const y = new Float32Array((qkv.length / (3 * d)) * d);
   const width = d / heads;
   const scale = 1 / Math.sqrt(width);

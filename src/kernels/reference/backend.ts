@@ -4,14 +4,7 @@ import type { Backend, LinearWeight } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
 import { dequantize } from "../../tensor/quantized.ts";
-import {
-  checkAttention,
-  checkFsmn,
-  checkLayerNorm,
-  checkLinear,
-  checkLinearWeight,
-  checkTokens,
-} from "../checks.ts";
+import { checkAttention, checkFsmn, checkLayerNorm, checkLinear, checkLinearWeight, checkTokens } from "../checks.ts";
 import { attention } from "./attention.ts";
 import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
 import { fsmn } from "./fsmn.ts";
@@ -28,14 +21,12 @@ export interface HostWeight extends LinearWeight<HostTensor> {
 export function referenceBackend(): Backend<HostTensor, HostWeight> {
   const arena = new Arena<HostTensor>(() => {}); // memory is the garbage collector's business
   const pause = createPause();
-  const f32Tensor = (shape: readonly number[], data: Float32Array) =>
-    arena.own({ dtype: "f32", shape, data });
+  const f32Tensor = (shape: readonly number[], data: Float32Array) => arena.own({ dtype: "f32", shape, data });
   const backend: Backend<HostTensor, HostWeight> = {
     name: "reference",
     description: "plain loops in JavaScript",
 
-    upload: (tensor) =>
-      tensor.dtype === "u32" ? arena.own({ ...tensor }) : f32Tensor(tensor.shape, asF32(tensor)),
+    upload: (tensor) => (tensor.dtype === "u32" ? arena.own({ ...tensor }) : f32Tensor(tensor.shape, asF32(tensor))),
 
     uploadLinear(weight) {
       checkLinearWeight(weight);
@@ -53,8 +44,7 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       const sizes = checkLinear(x, weight, { norm, bias, residual });
       const input = norm ? layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), [sizes[0], sizes[2]]) : f32(x);
       const rest = [sizes, bias && f32(bias), relu, residual && f32(residual)] as const;
-      const y =
-        values instanceof Float32Array ? linear(input, values, ...rest) : linearInt8(input, values, ...rest);
+      const y = values instanceof Float32Array ? linear(input, values, ...rest) : linearInt8(input, values, ...rest);
       return f32Tensor([sizes[0], sizes[1]], y);
     },
 

@@ -19,18 +19,7 @@ export const attention =
       const padded = Math.ceil(width / PANEL) * PANEL;
       const scratchBytes = 4 * (2 * (QUERIES + KEYS) * padded + 2 * MAX_TILE_ROWS * KEYS + 2 * QUERIES);
       const scratch = device.scratch(scratchBytes);
-      device.record(
-        "attention",
-        qkv,
-        offsets,
-        y,
-        lengths.length,
-        heads,
-        blocks,
-        width,
-        scratch,
-        scratchBytes,
-      );
+      device.record("attention", qkv, offsets, y, lengths.length, heads, blocks, width, scratch, scratchBytes);
       return y;
     });
   };

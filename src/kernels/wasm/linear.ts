@@ -16,8 +16,7 @@ export const uploadLinear =
   (device: WasmDevice) =>
   (weight: Weight): WasmWeight => {
     checkLinearWeight(weight);
-    const uploaded =
-      weight.dtype === "quantized" ? uploadCodes(device, weight) : uploadFloats(device, weight);
+    const uploaded = weight.dtype === "quantized" ? uploadCodes(device, weight) : uploadFloats(device, weight);
     device.flush().catch(() => {}); // packing goes on while the next weight is read
     return uploaded;
   };
@@ -34,11 +33,7 @@ export const linear =
       const packed = packRows(device, x, { ...weight, description }, rows, norm);
       const scratchBytes = PANEL * (MAX_TILE_ROWS + k) * 4;
       const scratch = device.scratch(scratchBytes);
-      device.record(
-        "linear",
-        ...[packed, description, bias, relu, residual, y],
-        ...[rows, n, scratch, scratchBytes],
-      );
+      device.record("linear", ...[packed, description, bias, relu, residual, y], ...[rows, n, scratch, scratchBytes]);
       return y;
     });
   };

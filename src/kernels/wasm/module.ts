@@ -61,14 +61,10 @@ function multipliesFloats(module: WebAssembly.Module): boolean {
 }
 
 /** Whether x · wᵀ comes out right where all that int8 can hold meets all that the weights' bits can. */
-export function multipliesInt8(
-  module: WebAssembly.Module,
-  { kind, offset, bits, positive }: Int8Products,
-): boolean {
+export function multipliesInt8(module: WebAssembly.Module, { kind, offset, bits, positive }: Int8Products): boolean {
   const [top, half] = [127, 2 ** (bits - 1)];
   const low = positive ? 0 : -top;
-  const x = (r: number, i: number) =>
-    [top, low, i % 2 ? top : low, low + ((r * 97 + i * 71) % (top - low + 1))][r % 4];
+  const x = (r: number, i: number) => [top, low, i % 2 ? top : low, low + ((r * 97 + i * 71) % (top - low + 1))][r % 4];
   const w = (c: number, i: number) =>
     [-half, half - 1, i % 2 ? -half : half - 1, ((c * 61 + i * 89) % (2 * half)) - half][c % 4];
   const { kernels, floats, words } = instantiate(module);
@@ -76,10 +72,7 @@ export function multipliesInt8(
   const codes = fill(new Uint8Array(N * K), N, (c, i) => w(c, i) + half);
   words.set(packCodes(codes, [N, K], bits), WEIGHT / 4);
   floats.fill(1, SCALES / 4, SCALES / 4 + 16);
-  words.set(
-    [FORMATS.int8, WEIGHT, K, bits, K, 1, SCALES, 0, 0, 0, 0, 0, PRODUCTS[kind], offset],
-    DESCRIPTION / 4,
-  );
+  words.set([FORMATS.int8, WEIGHT, K, bits, K, 1, SCALES, 0, 0, 0, 0, 0, PRODUCTS[kind], offset], DESCRIPTION / 4);
   floats[DESCRIPTION / 4 + 11] = 1; // the scale of x
   run(kernels, "packCodes", WEIGHT, N, K, bits, SCRATCH, 0);
   run(kernels, "quantizeRows", X, DESCRIPTION, 0, 0, 0, PACKED, ROWS, SCRATCH);

@@ -12,7 +12,7 @@ export interface Thread {
 
 export interface ThreadEvents {
   readonly onMessage: (message: unknown) => void;
-  /** It ended without being stopped; `reason` is for people. */
+  /** It ended without being stopped; `reason` goes into the message. */
   readonly onFailure: (reason: string) => void;
 }
 
@@ -46,9 +46,7 @@ export async function startThread({ onMessage, onFailure }: ThreadEvents): Promi
 export async function readKernels(build: "plain" | "relaxed"): Promise<Uint8Array<ArrayBuffer>> {
   // Literal addresses, so that a bundler finds the files.
   const url =
-    build === "plain"
-      ? new URL("./kernels.wasm", import.meta.url)
-      : new URL("./kernels-relaxed.wasm", import.meta.url);
+    build === "plain" ? new URL("./kernels.wasm", import.meta.url) : new URL("./kernels-relaxed.wasm", import.meta.url);
   try {
     if (node) return new Uint8Array(await node("node:fs").promises.readFile(url));
     const response = await fetch(url);

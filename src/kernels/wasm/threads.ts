@@ -90,9 +90,7 @@ export class ThreadPool {
       this.#pending.shift()?.resolve(numbers as Float32Array);
       if (this.#pending.length === 0) threads[0].keepAlive(false);
     };
-    const threads = await Promise.all(
-      Array.from({ length: count }, () => startThread({ onMessage, onFailure })),
-    );
+    const threads = await Promise.all(Array.from({ length: count }, () => startThread({ onMessage, onFailure })));
     threads.forEach((thread, i) => {
       thread.post({ module, memory, thread: i, threads: count, kernelNames: KERNELS });
     });

@@ -47,13 +47,10 @@ export async function requestAdapter(options: { hardware?: boolean } = {}): Prom
 
 export function isSoftware(adapter: GPUAdapter): boolean {
   const { isFallbackAdapter, architecture, description, device } = adapter.info;
-  return (
-    isFallbackAdapter ||
-    /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${device}`)
-  );
+  return isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${device}`);
 }
 
-/** Name of an adapter for people: what the driver says of itself. */
+/** Name of an adapter to show: what the driver says of itself. */
 export function adapterName({ info }: GPUAdapter): string {
   const parts = [info.vendor, info.architecture, info.device, info.description].filter(Boolean);
   return [...new Set(parts)].join(" ") || "unknown adapter";

@@ -199,13 +199,7 @@ export class Gpu {
     if (!this.#pass) return;
     if (!passEnded) this.#pass.compute.end();
     if (this.#dispatches > 0) {
-      this.device.queue.writeBuffer(
-        this.#paramsBuffer,
-        0,
-        this.#params,
-        0,
-        (this.#dispatches * PARAMS_STRIDE) / 4,
-      );
+      this.device.queue.writeBuffer(this.#paramsBuffer, 0, this.#params, 0, (this.#dispatches * PARAMS_STRIDE) / 4);
     }
     this.device.queue.submit([this.#pass.encoder.finish()]);
     this.#pass = undefined;
@@ -230,9 +224,7 @@ export class Gpu {
     });
     const validation = this.device.popErrorScope().then(async (error) => {
       if (!error) return undefined;
-      return (
-        (await this.#pipelines.compileError()) ?? new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`)
-      );
+      return (await this.#pipelines.compileError()) ?? new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`);
     });
     return [outOfMemory, validation];
   }

@@ -1,13 +1,6 @@
 import { BLOCK, packCodes, type QuantizedTensor } from "../../tensor/quantized.ts";
 import type { Gpu } from "./gpu.ts";
-import {
-  entries,
-  groupParams,
-  tableOfGroup,
-  uploadGroups,
-  uploadTables,
-  ZEROS_OF_GROUP,
-} from "./linearCodes.ts";
+import { entries, groupParams, tableOfGroup, uploadGroups, uploadTables, ZEROS_OF_GROUP } from "./linearCodes.ts";
 import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
 
 /** Weights in codes whose products with int8 rows are summed as integers: laid out like uploadCodes', tables in int8. */

@@ -6,12 +6,7 @@ const ARRAYS = { f32: Float32Array, u32: Uint32Array, f16: Uint16Array, u8: Uint
 const TILE = 32;
 
 /** Uploads a matrix [N, M] as [M, N rounded up to 4], zeros in the extra columns. */
-export function uploadTransposed(
-  gpu: Gpu,
-  source: HostData,
-  dtype: keyof typeof ARRAYS,
-  n: number,
-): GpuTensor {
+export function uploadTransposed(gpu: Gpu, source: HostData, dtype: keyof typeof ARRAYS, n: number): GpuTensor {
   const m = source.length / n;
   const stride = Math.ceil(n / 4) * 4;
   const target = new ARRAYS[dtype](m * stride);

@@ -57,19 +57,11 @@ export async function ctcForcedAlign(
   const tokenOf = (state: number): number => (state % 2 === 0 ? blank : tokens[(state - 1) / 2]);
   const columnOf = Int32Array.from({ length: states }, (_, s) => columns.get(tokenOf(s)) ?? -1);
   const isBlank = Uint8Array.from({ length: states }, (_, s) => Number(tokenOf(s) === blank));
-  const canSkip = Uint8Array.from({ length: states }, (_, s) =>
-    Number(s >= 2 && tokenOf(s) !== tokenOf(s - 2)),
-  );
+  const canSkip = Uint8Array.from({ length: states }, (_, s) => Number(s >= 2 && tokenOf(s) !== tokenOf(s - 2)));
   const pause = createPause();
 
   /** The best scores of all states after the row, given those before it. */
-  const advance = (
-    before: Float32Array,
-    after: Float32Array,
-    row: number,
-    at: Float32Array,
-    moves?: Uint8Array,
-  ) => {
+  const advance = (before: Float32Array, after: Float32Array, row: number, at: Float32Array, moves?: Uint8Array) => {
     for (let state = 0; state < states; state++) {
       let best = before[state];
       let move = STAY;
@@ -146,11 +138,7 @@ export interface TokenSpan {
  * As in the reference, spans are runs of one id and are not tied to an index: a token that the path passes
  * over, or that has the blank's id, has none, and there are then fewer spans than tokens.
  */
-export function tokenSpans(
-  { path, logProbs }: Alignment,
-  tokens: ArrayLike<number>,
-  blank = BLANK,
-): TokenSpan[] {
+export function tokenSpans({ path, logProbs }: Alignment, tokens: ArrayLike<number>, blank = BLANK): TokenSpan[] {
   const idAt = (row: number): number => (path[row] < 0 ? blank : tokens[path[row]]);
   const spans: TokenSpan[] = [];
   let end = 0;

@@ -37,7 +37,7 @@ export interface ModelConfig {
   readonly formatVersion: 2;
   /** What the model calls itself: the name of the folder it was converted from, or `--name`. */
   readonly name: string;
-  /** How the linear weights are stored, for people: "f16", "int4", … */
+  /** How the linear weights are stored, to be shown: "f16", "int4", … */
   readonly weights: string;
   /** The linear weights in few bits, by name; the others are floats. */
   readonly quantization?: Readonly<Record<string, Quantization>>;
@@ -95,8 +95,7 @@ export function expectSizes(from: {
 }): { encoder: EncoderConfig; frontend: FrontendConfig } {
   // The limits are far above any SenseVoice; they keep a damaged number from asking for all memory.
   const sound = (key: keyof FrontendConfig, max: number) => integerField(from.frontend(key), 1, max);
-  const size = (key: keyof EncoderConfig, min: number, max: number) =>
-    integerField(from.encoder(key), min, max);
+  const size = (key: keyof EncoderConfig, min: number, max: number) => integerField(from.encoder(key), min, max);
   if (from.frontend("sampleRate").value !== 16000) refuse(from.frontend("sampleRate"), "16000");
   const frontend = {
     sampleRate: 16000,

@@ -1,10 +1,4 @@
-import {
-  type Backend,
-  type Batch,
-  type LinearWeight,
-  type Tensor,
-  uploadBatch,
-} from "../../tensor/backend.ts";
+import { type Backend, type Batch, type LinearWeight, type Tensor, uploadBatch } from "../../tensor/backend.ts";
 import type { EncoderConfig } from "./config.ts";
 import { embedPrompts, type Prompt } from "./prompt.ts";
 import type { Recognition, RecognizeOptions, Recognizer } from "./recognizer.ts";

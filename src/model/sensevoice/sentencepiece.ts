@@ -50,8 +50,7 @@ export function parseSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
   if (pieces.length === 0) throw fail("expected pieces, got none");
   // The two specs follow the pieces: a file cut between two pieces is a valid message that lacks them.
   if (!trainer) throw fail("expected a trainer_spec after the pieces, got none: is the file cut short?");
-  if (!normalizer)
-    throw fail("expected a normalizer_spec after the pieces, got none: is the file cut short?");
+  if (!normalizer) throw fail("expected a normalizer_spec after the pieces, got none: is the file cut short?");
   return { pieces, ...parseTrainer(trainer), normalizer: parseNormalizer(normalizer, "normalizer_spec") };
 }
 
@@ -151,8 +150,7 @@ function bytesOf({ number, value }: Field): Uint8Array {
 }
 
 function varint({ number, value }: Field): number {
-  if (typeof value !== "number")
-    throw fail(`not a SentencePiece model: expected a varint in field ${number}`);
+  if (typeof value !== "number") throw fail(`not a SentencePiece model: expected a varint in field ${number}`);
   return value;
 }
 

@@ -1,15 +1,7 @@
 /** A language the model names: one of the five it knows well, `nospeech`, or another code that has a tag. */
 export type Language = "zh" | "en" | "yue" | "ja" | "ko" | "nospeech" | (string & {});
 
-export type Emotion =
-  | "happy"
-  | "sad"
-  | "angry"
-  | "neutral"
-  | "fearful"
-  | "disgusted"
-  | "surprised"
-  | "unknown";
+export type Emotion = "happy" | "sad" | "angry" | "neutral" | "fearful" | "disgusted" | "surprised" | "unknown";
 
 export type SoundEvent =
   | "speech"

@@ -46,9 +46,7 @@ export interface ModelWeights<T, W> {
 }
 
 /** Tensors of a model by name, one after another. */
-export type Tensors =
-  | AsyncIterable<[name: string, tensor: Weight]>
-  | Iterable<[name: string, tensor: Weight]>;
+export type Tensors = AsyncIterable<[name: string, tensor: Weight]> | Iterable<[name: string, tensor: Weight]>;
 
 /**
  * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. Linear weights pass
@@ -88,10 +86,7 @@ interface Parts<T, W> {
 }
 
 /** The tensors in the network's order. */
-function arrange<T, W>(
-  { numBlocks, tpBlocks }: ModelConfig["encoder"],
-  { host, device, linears }: Parts<T, W>,
-) {
+function arrange<T, W>({ numBlocks, tpBlocks }: ModelConfig["encoder"], { host, device, linears }: Parts<T, W>) {
   const onHost = (name: string) => host.get(name) ?? missing(name);
   const on = (name: string) => device.get(name) ?? missing(name);
   const linear = (name: string) => ({
@@ -109,8 +104,7 @@ function arrange<T, W>(
     w1: linear(`${name}.feed_forward.w_1`),
     w2: linear(`${name}.feed_forward.w_2`),
   });
-  const layers = (prefix: string, count: number) =>
-    Array.from({ length: count }, (_, i) => layer(`${prefix}.${i}`));
+  const layers = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => layer(`${prefix}.${i}`));
   return {
     embedTable: onHost("embed.weight"),
     stacks: [

@@ -16,9 +16,7 @@ interface Golden {
   path?: number[];
   error?: string;
 }
-const golden: Golden[] = JSON.parse(
-  readFileSync(new URL("../../golden/align.json", import.meta.url), "utf8"),
-);
+const golden: Golden[] = JSON.parse(readFileSync(new URL("../../golden/align.json", import.meta.url), "utf8"));
 
 /** Rows of a matrix [rows, columns]. */
 const rowsOf = (data: Float32Array, columns: number) => (first: number, rows: number) =>
@@ -27,30 +25,21 @@ const rowsOf = (data: Float32Array, columns: number) => (first: number, rows: nu
 /** Aligns scores [rows, 1 + tokens]: the blank's column, then the tokens', all of them different. */
 const align = async (scores: Float32Array, blankIsBest: ArrayLike<boolean | number>, tokens: number[]) => {
   const symbols = [0, ...tokens];
-  const { path } = await ctcForcedAlign(
-    { scores: rowsOf(scores, symbols.length), blankIsBest, symbols },
-    tokens,
-  );
+  const { path } = await ctcForcedAlign({ scores: rowsOf(scores, symbols.length), blankIsBest, symbols }, tokens);
   return [...path];
 };
 
 describe("ctcForcedAlign", () => {
-  test.each(golden.filter(({ path }) => path).map((c): [string, Golden] => [c.name, c]))(
-    "%s",
-    async (_, c) => {
-      const scores = rowsOf(Float32Array.from(c.logits), c.vocab);
-      const symbols = Array.from({ length: c.vocab }, (_, id) => id);
-      const { path, logProbs } = await ctcForcedAlign(
-        { scores, blankIsBest: new Uint8Array(c.rows), symbols },
-        c.tokens,
-      );
-      const ids = [...path].map((i) => (i < 0 ? 0 : c.tokens[i]));
-      expect(ids).toEqual(c.path);
-      if (c.tokens.length > 0) {
-        expect([...logProbs]).toEqual(ids.map((id, row) => Math.fround(c.logits[row * c.vocab + id])));
-      }
-    },
-  );
+  test.each(golden.filter(({ path }) => path).map((c): [string, Golden] => [c.name, c]))("%s", async (_, c) => {
+    const scores = rowsOf(Float32Array.from(c.logits), c.vocab);
+    const symbols = Array.from({ length: c.vocab }, (_, id) => id);
+    const { path, logProbs } = await ctcForcedAlign({ scores, blankIsBest: new Uint8Array(c.rows), symbols }, c.tokens);
+    const ids = [...path].map((i) => (i < 0 ? 0 : c.tokens[i]));
+    expect(ids).toEqual(c.path);
+    if (c.tokens.length > 0) {
+      expect([...logProbs]).toEqual(ids.map((id, row) => Math.fround(c.logits[row * c.vocab + id])));
+    }
+  });
 
   test("the golden file has 40 paths; FunASR raised on no tokens alone", () => {
     expect(golden.filter(({ path }) => path)).toHaveLength(40);
@@ -104,12 +93,7 @@ describe("ctcForcedAlign", () => {
 });
 
 /** The path by Viterbi with all states of all rows in memory, step by step as it is defined. */
-function wholeLattice(
-  scores: Float32Array,
-  vocab: number,
-  blankIsBest: Uint8Array,
-  tokens: number[],
-): number[] {
+function wholeLattice(scores: Float32Array, vocab: number, blankIsBest: Uint8Array, tokens: number[]): number[] {
   const states = 2 * tokens.length + 1;
   const idOf = (state: number) => (state % 2 ? tokens[(state - 1) / 2] : 0);
   const emission = (row: number, state: number) =>
@@ -122,9 +106,7 @@ function wholeLattice(
     const next = new Float32Array(states);
     const source = new Int32Array(states);
     for (let s = 0; s < states; s++) {
-      const reachable = [s, s - 1, ...(s >= 2 && idOf(s) !== idOf(s - 2) ? [s - 2] : [])].filter(
-        (p) => p >= 0,
-      );
+      const reachable = [s, s - 1, ...(s >= 2 && idOf(s) !== idOf(s - 2) ? [s - 2] : [])].filter((p) => p >= 0);
       source[s] = reachable.reduce((a, b) => (best[b] > best[a] ? b : a));
       next[s] = best[source[s]] + emission(row, s);
     }

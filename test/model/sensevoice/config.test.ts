@@ -57,11 +57,7 @@ describe("what is wrong is named", () => {
       encoder({ outputSize: "512" }),
       'encoder.outputSize: expected an integer from 1 to 65536, got "512"',
     ],
-    [
-      "a fraction",
-      encoder({ linearUnits: 0.5 }),
-      "encoder.linearUnits: expected an integer from 1 to 262144, got 0.5",
-    ],
+    ["a fraction", encoder({ linearUnits: 0.5 }), "encoder.linearUnits: expected an integer from 1 to 262144, got 0.5"],
     [
       "10^12 layers",
       encoder({ numBlocks: 1e12 }),
@@ -73,11 +69,7 @@ describe("what is wrong is named", () => {
       "encoder.outputSize: expected a multiple of 3, got 512",
     ],
     ["even taps", encoder({ kernelSize: 10 }), "encoder.kernelSize: expected an odd number, got 10"],
-    [
-      "rows of another width",
-      encoder({ inputSize: 80 }),
-      "encoder.inputSize: expected mels × lfrM = 560, got 80",
-    ],
+    ["rows of another width", encoder({ inputSize: 80 }), "encoder.inputSize: expected mels × lfrM = 560, got 80"],
     ["sound at 8 kHz", frontend({ sampleRate: 8000 }), "frontend.sampleRate: expected 16000, got 8000"],
     ["a rate as text", frontend({ sampleRate: "16000" }), 'frontend.sampleRate: expected 16000, got "16000"'],
     [

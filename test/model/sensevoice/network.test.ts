@@ -52,9 +52,7 @@ function report(what: string, { numbers, whole, logProb }: GoldenErrors): void {
   console.info(`${what}: largest error of a number ${n}, of a whole output ${w}, of a log-probability ${p}`);
 }
 
-function tinyTests<T extends Tensor, W extends LinearWeight<T>>(
-  createBackend: () => Promise<Backend<T, W>>,
-): void {
+function tinyTests<T extends Tensor, W extends LinearWeight<T>>(createBackend: () => Promise<Backend<T, W>>): void {
   let model: SenseVoice<T, W>;
   let worst: GoldenErrors = { numbers: 0, whole: 0, logProb: 0 };
   beforeAll(async () => {
@@ -81,15 +79,12 @@ function tinyTests<T extends Tensor, W extends LinearWeight<T>>(
     const prompts = tiny.batch.files.map((file) => tinyPrompt({ file }));
     const together = await tokensOf(model, prompts);
     expect(together).toEqual(tiny.batch.tokens);
-    for (const [i, prompt] of prompts.entries())
-      expect(await tokensOf(model, [prompt])).toEqual([together[i]]);
+    for (const [i, prompt] of prompts.entries()) expect(await tokensOf(model, [prompt])).toEqual([together[i]]);
   });
 }
 
 /** 234 million random weights, and what FunASR computes with them. */
-function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(
-  createBackend: () => Promise<Backend<T, W>>,
-): void {
+function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(createBackend: () => Promise<Backend<T, W>>): void {
   test("every layer, the logits and the tokens of the full architecture, random weights, are FunASR's", async () => {
     const golden = readGoldenJson<Golden & { seed: number; featureRows: number }>("random-small.json");
     const tensors = await readGoldenTensors("random-small.safetensors");

@@ -33,20 +33,14 @@ describeGpu("a model in few bits, WebGPU against the reference", () => {
       rows,
       data: randomizer(rows)([rows, 56]).data as Float32Array,
     }));
-    const { x } = await model.encode(
-      features.map((features) => ({ language: "auto", itn: false, features })),
-    );
+    const { x } = await model.encode(features.map((features) => ({ language: "auto", itn: false, features })));
     return Promise.all([x, backend.ctcGreedy(x, weights.head)].map((tensor) => backend.read(tensor)));
   }
 
   test.each([
     ["codes", CODES, TOLERANCE.layerWebgpu],
     ["int8", [INT8], TOLERANCE.int8Layer],
-    [
-      "codes × int8",
-      CODES.map((scheme): RandomScheme => ({ ...scheme, activation: "dynamic" })),
-      TOLERANCE.int8Layer,
-    ],
+    ["codes × int8", CODES.map((scheme): RandomScheme => ({ ...scheme, activation: "dynamic" })), TOLERANCE.int8Layer],
   ])("%s", async (_, schemes, tolerance) => {
     const [got, expected] = [
       await webgpu.use((backend) => encode(backend, schemes)),

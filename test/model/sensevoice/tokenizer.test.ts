@@ -45,8 +45,7 @@ describe("against sentencepiece", () => {
   });
 
   test("decodes the same text", () => {
-    for (const expected of cases)
-      if ("decode" in expected) expect(tiny.decode(expected.decode)).toBe(expected.text);
+    for (const expected of cases) if ("decode" in expected) expect(tiny.decode(expected.decode)).toBe(expected.text);
   });
 
   test("the fixture has cases of both kinds", () => {
@@ -93,20 +92,12 @@ describe("normaliser", () => {
 
 describe("damaged files", () => {
   const model = (...pieces: Uint8Array[]) =>
-    message(
-      ...pieces.map((piece): [number, Uint8Array] => [1, piece]),
-      [2, message([3, 1])],
-      [3, normaliser],
-    );
+    message(...pieces.map((piece): [number, Uint8Array] => [1, piece]), [2, message([3, 1])], [3, normaliser]);
   const refused: [string, Uint8Array, string][] = [
     ["an empty file", new Uint8Array(), "expected pieces, got none"],
     ["a JSON file", new TextEncoder().encode('{"model": 1}'), "not a SentencePiece model"],
     ["a page of HTML", new TextEncoder().encode("<!doctype html>"), "not a SentencePiece model"],
-    [
-      "a BPE model",
-      message([1, unk], [2, message([3, 2])], [3, normaliser]),
-      "expected a unigram model, got bpe",
-    ],
+    ["a BPE model", message([1, unk], [2, message([3, 2])], [3, normaliser]), "expected a unigram model, got bpe"],
     [
       "another normaliser",
       message([1, unk], [2, message()], [3, message([2, "map"])]),

@@ -4,11 +4,13 @@ import { createTokenizer } from "../../../src/model/sensevoice/tokenizer.ts";
 import { alignmentTargets, groupWords } from "../../../src/model/sensevoice/words.ts";
 
 // What FunASR's post() makes of timed pieces, made by fixtures/words.py.
-const golden: { timed: [string, number, number][]; words: string[]; timestamp: [number, number][] }[] =
-  readFileSync(new URL("./fixtures/words.jsonl", import.meta.url), "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
+const golden: { timed: [string, number, number][]; words: string[]; timestamp: [number, number][] }[] = readFileSync(
+  new URL("./fixtures/words.jsonl", import.meta.url),
+  "utf8",
+)
+  .trimEnd()
+  .split("\n")
+  .map((line) => JSON.parse(line));
 
 const span = (confidence: number) => ({ start: 0, end: 0.03, confidence });
 

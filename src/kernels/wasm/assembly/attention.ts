@@ -82,14 +82,7 @@ export function attention(
         }
         packTile(scores, KEYS * 4, scores + (ROWS - 1) * KEYS * 4, (keyCount + 3) & ~3, weights);
         for (let p: usize = 0; p < panelCount; p++) {
-          tile(
-            weights,
-            values + p * KEYS * PANEL * 4,
-            keyCount,
-            sums + row * padded + p * PANEL * 4,
-            padded,
-            true,
-          );
+          tile(weights, values + p * KEYS * PANEL * 4, keyCount, sums + row * padded + p * PANEL * 4, padded, true);
         }
       }
     }

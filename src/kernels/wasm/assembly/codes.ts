@@ -6,14 +6,7 @@ import { codePanelBytes, I16, Weight } from "./weight";
  * Codes of `bits` bits in rows of whole blocks → panels [⌈n/8⌉, k, 8] in the same place, by way of `scratch` (a panel
  * and 8 bytes for each thread). The eight codes of one k are `bits` whole bytes.
  */
-export function packCodes(
-  codes: usize,
-  n: usize,
-  k: usize,
-  bits: usize,
-  scratch: usize,
-  scratchBytes: usize,
-): void {
+export function packCodes(codes: usize, n: usize, k: usize, bits: usize, scratch: usize, scratchBytes: usize): void {
   const bytes = codePanelBytes(k, bits);
   const rows = scratch + thread * scratchBytes;
   const mask: u32 = (1 << bits) - 1;

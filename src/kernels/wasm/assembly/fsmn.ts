@@ -44,11 +44,7 @@ export function fsmn(
       let sum3 = v128.load(own, 48);
       const from = max(first + half, t) - half;
       let tap = columnTaps + (from + half - t) * COLUMNS * 4;
-      for (
-        let row = v + from * stride, last = v + min(end, t + half + 1) * stride;
-        row < last;
-        row += stride
-      ) {
+      for (let row = v + from * stride, last = v + min(end, t + half + 1) * stride; row < last; row += stride) {
         sum0 = madd(v128.load(tap), v128.load(row), sum0);
         sum1 = madd(v128.load(tap, 16), v128.load(row, 16), sum1);
         sum2 = madd(v128.load(tap, 32), v128.load(row, 32), sum2);

@@ -8,7 +8,7 @@ const EPSILON: f32 = 1e-5;
 /**
  * y = (x − mean) / √(var + 1e-5) · gamma + beta over each row of x [rows, d].
  *
- * Two passes, the second of which also mends the first one's mean (Chan, Golub and LeVeque 1983, "Algorithms for
+ * Two passes, the second of which also corrects the first one's mean (Chan, Golub and LeVeque 1983, "Algorithms for
  * computing the sample variance"): the residual stream reaches tens of thousands, where a sum in f32 is coarse.
  */
 export function layerNorm(x: usize, gamma: usize, beta: usize, y: usize, rows: usize, d: usize): void {

@@ -3,15 +3,7 @@ import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
 
 /** Four rows a [k] → columns out[i, 0…3], rows of `out` being `stride` bytes apart; k % 4 = 0. */
-export function transpose4(
-  a0: usize,
-  a1: usize,
-  a2: usize,
-  a3: usize,
-  k: usize,
-  out: usize,
-  stride: usize,
-): void {
+export function transpose4(a0: usize, a1: usize, a2: usize, a3: usize, k: usize, out: usize, stride: usize): void {
   for (const end = a0 + k * 4; a0 < end; a0 += 16) {
     const r0 = v128.load(a0);
     const r1 = v128.load(a1);
