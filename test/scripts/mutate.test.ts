@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createRandom } from "../../scripts/fuzz/random.ts";
 import { distancesFrom, importsOf, testsOf } from "../../scripts/mutate/graph.ts";
-import { isEquivalent, lineOf, mutantsOf, mutate, pickMutants } from "../../scripts/mutate/mutants.ts";
+import { type Equivalent, isEquivalent, lineOf, mutantsOf, mutate, pickMutants } from "../../scripts/mutate/mutants.ts";
 
 /** Every source that one fault makes of this one. */
 const mutated = (source: string) => mutantsOf("a.ts", source).map((mutant) => mutate(source, mutant));
@@ -73,6 +74,15 @@ describe("mutants", () => {
     const first = Array.from({ length: 1000 }, (_, seed) => pick(seed, 1)[0].line === 1).filter(Boolean).length;
     expect(Math.abs(first - 100)).toBeLessThan(40);
   });
+});
+
+test("every mutant that is known to be equivalent can still be made", () => {
+  const known: Equivalent[] = JSON.parse(readFileSync("scripts/mutate/equivalent.json", "utf8"));
+  for (const one of known) {
+    const source = readFileSync(one.file, "utf8");
+    const made = mutantsOf(one.file, source).some((mutant) => isEquivalent(source, mutant, [one]));
+    expect(made, `${one.file}: ${one.line}`).toBe(true);
+  }
 });
 
 describe("which tests reach a file", () => {
