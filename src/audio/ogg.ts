@@ -25,9 +25,11 @@ export function* oggPages(bytes: Uint8Array, name: string): Generator<Uint8Array
     if (view.getUint32(14) !== stream) continue;
     const expected = number + 1;
     number = view.getUint32(18, true);
-    // A recorded broadcast may go on in the middle after its two pages of headers.
-    if (pages++ > 2 && number !== expected) {
-      throw new SenseVoiceError(`${name}: damaged ogg: pages are missing before byte ${at}`);
+    // A recorded broadcast may go on in the middle after its two pages of headers; none goes back.
+    const inOrder = number === expected || pages === 0 || (pages <= 2 && number > expected);
+    pages++;
+    if (!inOrder) {
+      throw new SenseVoiceError(`${name}: damaged ogg: pages are missing or out of order before byte ${at}`);
     }
     yield page;
   }

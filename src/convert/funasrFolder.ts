@@ -20,6 +20,9 @@ export interface FunasrFolder {
 }
 
 const MAX_TEXT_BYTES = 2 ** 20;
+const MAX_YAML_BYTES = 2 ** 15;
+/** Collections opened on one line; a deep nest of them is more than the parser's stack holds. */
+const MAX_NESTED = 500;
 const MAX_TOKENIZER_BYTES = 2 ** 26;
 
 /**
@@ -101,13 +104,17 @@ async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(await readSmallFile(path, MAX_TEXT_BYTES));
 }
 
+/** FunASR's have 2 KB and no aliases. The parser's time grows with the square of keys and of aliases. */
 async function readYaml(path: string): Promise<unknown> {
-  const text = await readText(path);
+  const text = new TextDecoder().decode(await readSmallFile(path, MAX_YAML_BYTES));
+  const fail = (reason: string) => {
+    throw new SenseVoiceError(`[weights] ${path}: ${reason}`);
+  };
+  if ((text.match(/[[{?]|- (?=-)/g)?.length ?? 0) > MAX_NESTED) return fail("nested too deeply");
   try {
-    return parse(text, { logLevel: "error" });
+    return parse(text, { logLevel: "error", maxAliasCount: 0 });
   } catch (error) {
-    const reason = reasonOf(error).replace("Maximum call stack size exceeded", "nested too deeply");
-    throw new SenseVoiceError(`[weights] ${path}: ${reason.replace(/:$/, "")}`);
+    return fail(reasonOf(error).replace("Maximum call stack size exceeded", "nested too deeply").replace(/:$/, ""));
   }
 }
 

@@ -195,7 +195,7 @@ describe("what cannot be converted is one line", () => {
     [
       "YAML 10 000 deep",
       (dir) => writeFileSync(join(dir, "config.yaml"), "[".repeat(10_000)),
-      /config\.yaml: nested too deeply at line 1, column \d+$/,
+      /config\.yaml: nested too deeply$/,
     ],
     [
       "a value with control characters",
