@@ -99,22 +99,21 @@ await share([...new Set(picked.flatMap(({ file }) => nearest.get(file)!))], asyn
   else console.log(`${test} is left out: it ${outcome === "slow" ? "takes too long" : "fails as it is"}`);
 });
 
-let done = 0;
-const survivors: { mutant: Mutant; tests: readonly string[] }[] = [];
+let [done, survivors] = [0, 0];
 await share(picked, async (copy, mutant) => {
   const tests = nearest.get(mutant.file)!.filter((test) => durations.has(test));
   const noticed = await tryMutant(copy, mutant, tests);
-  if (!noticed) survivors.push({ mutant, tests });
-  if (++done % 10 === 0) console.log(`${done} tried, ${survivors.length} not noticed`);
+  if (!noticed) {
+    survivors++;
+    const { line, mutated } = lineOf(read(mutant.file)!, mutant);
+    console.log(`\n${mutant.file}:${mutant.line}  not noticed by ${tests.join(" ") || "any test: none imports it"}`);
+    console.log(`- ${line}\n+ ${mutated}\n`);
+  }
+  if (++done % 10 === 0) console.log(`${done} tried, ${survivors} not noticed`);
 });
 
-for (const { mutant, tests } of survivors.sort((a, b) => (a.mutant.file < b.mutant.file ? -1 : 1))) {
-  const { line, mutated } = lineOf(read(mutant.file)!, mutant);
-  console.log(`\n${mutant.file}:${mutant.line}  not noticed by ${tests.join(" ") || "any test: none imports it"}`);
-  console.log(`- ${line}\n+ ${mutated}`);
-}
-const score = picked.length === 0 ? 100 : (100 * (picked.length - survivors.length)) / picked.length;
-console.log(`\n${picked.length - survivors.length} of ${picked.length} noticed (${score.toFixed(1)} %)`);
+const score = picked.length === 0 ? 100 : (100 * (picked.length - survivors)) / picked.length;
+console.log(`\n${picked.length - survivors} of ${picked.length} noticed (${score.toFixed(1)} %)`);
 
 /** The quick tests in one process, then the slow ones one by one: most faults are found at once. */
 async function tryMutant(copy: Copy, mutant: Mutant, tests: readonly string[]): Promise<boolean> {

@@ -44,7 +44,7 @@ export function* flacFrames(bytes: Uint8Array, name: string): Generator<Uint8Arr
       [total, samples, frames, first] = [flacSamples(packet, 9), 0, 0, undefined];
       continue;
     }
-    if (ogg && frames === 0 && (packet[0] & 0x7f) <= 6) continue; // metadata, of the types 0 to 6
+    if (ogg && frames === 0 && (packet[0] & 0x7f) <= 6 && packet.length === blockLength(packet)) continue; // metadata
     for (let at = 0; at < packet.length; frames++) {
       const header = frameHeader(packet, at);
       const before = header && header.number - (header.varies ? samples : frames);
@@ -65,12 +65,17 @@ export function flacSamples(bytes: Uint8Array, marker: number): number {
   return field.reduce((sum, byte, i) => sum * 256 + (i > 0 ? byte : byte & 15), 0);
 }
 
+/** Length of a block of metadata: its type, in a byte, its length in three, and so many bytes. */
+function blockLength(block: Uint8Array): number {
+  return 4 + block.subarray(1, 4).reduce((length, byte) => length * 256 + byte, 0);
+}
+
 /** Where the blocks of metadata end. A block has its type in a byte, with 0x80 for the last, its length in three. */
 function framesStart(bytes: Uint8Array, marker: number): number {
   let at = marker + 4;
   for (let last = 0; !last && at < bytes.length; ) {
     last = bytes[at] & 0x80;
-    at += 4 + bytes.subarray(at + 1, at + 4).reduce((length, byte) => length * 256 + byte, 0);
+    at += blockLength(bytes.subarray(at));
   }
   return at;
 }
