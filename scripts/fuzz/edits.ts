@@ -150,9 +150,12 @@ export function byteEdit(random: Random, bytes: Uint8Array, other: Uint8Array): 
 const TOKENS = /-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|"(?:[^"\\\n]|\\.)*"|[A-Za-z_][\w.]*/g;
 const GROUPS = /\[[^[\]{}]*\]|\{[^[\]{}]*\}/g;
 
+/** Bytes that are looked at: an earlier edit may have left quotes open by the thousand, and TOKENS tries each. */
+const SEEN = 2 ** 15;
+
 /** One change of text within the first `length` bytes. */
 export function textEdit(random: Random, bytes: Uint8Array, length: number): Edit {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length)).toString("latin1");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length, SEEN)).toString("latin1");
   const place = random.below(text.length + 1);
   const replace = (match: RegExpExecArray, by: string): Edit => {
     return { at: match.index, remove: match[0].length, insert: Buffer.from(by) };

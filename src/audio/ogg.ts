@@ -15,18 +15,22 @@ const HEADER = 27;
  */
 export function* oggPages(bytes: Uint8Array, name: string): Generator<Uint8Array> {
   let [stream, pages, number] = [0, 0, 0];
+  let ended = false;
   for (const { at, page, view } of walk(bytes)) {
     if (latin1(page, 0, 4) !== "OggS" || (view && view.getInt32(22, true) !== checksum(page))) {
       throw new SenseVoiceError(`${name}: damaged ogg: the page at byte ${at} fails its checksum`);
     }
     if (!view) throw new SenseVoiceError(`${name}: truncated ogg: it ends inside the page at byte ${at}`);
     // Streams side by side begin before the second page of any; one that begins later is the next of a chain.
+    // The same stream cannot begin again before it has ended.
+    const again = page[5] & 2 && pages > 1 && !ended && view.getUint32(14) === stream;
     if (page[5] & 2 && pages !== 1) [stream, pages] = [view.getUint32(14), 0];
     if (view.getUint32(14) !== stream) continue;
+    ended = (page[5] & 4) !== 0;
     const expected = number + 1;
     number = view.getUint32(18, true);
     // A recorded broadcast may go on in the middle after its two pages of headers; none goes back.
-    const inOrder = number === expected || pages === 0 || (pages <= 2 && number > expected);
+    const inOrder = !again && (number === expected || pages === 0 || (pages <= 2 && number > expected));
     pages++;
     if (!inOrder) {
       throw new SenseVoiceError(`${name}: damaged ogg: pages are missing or out of order before byte ${at}`);

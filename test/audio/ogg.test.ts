@@ -21,7 +21,9 @@ describe("pages", () => {
   });
 
   test("that are missing are missed, but not behind the headers of a broadcast", () => {
-    expect(() => list(concat(pages.toSpliced(3, 1)))).toThrow("x.ogg: damaged ogg: pages are missing or out of order before byte 105");
+    expect(() => list(concat(pages.toSpliced(3, 1)))).toThrow(
+      "x.ogg: damaged ogg: pages are missing or out of order before byte 105",
+    );
     expect(list(concat(pages.toSpliced(2, 1)))).toHaveLength(4);
     for (const i of [1, 2, 3]) {
       const back = concat(pages.toSpliced(i, 0, pages[i + 1]));

@@ -17,6 +17,11 @@ test("a model in int4 is a third of f16's size and still transcribes; its policy
   expect(statSync(join(out, "model.safetensors")).size).toBeLessThan(13.8e6 / 3);
   const said = await sensevoice(["samples/zh-happy.wav", "--model", out, "--device", "cpu"]);
   expect(said).toMatchObject({ status: 0, stdout: "祝你生日快乐😊\n" });
+  const twice = await sensevoice(["quantize", out, "--scheme", "int8", "--out", join(folder, "twice")]);
+  expect(twice).toMatchObject({
+    status: 1,
+    stderr: `error: [quant] ${out}: expected a model in f32 or f16, got one in int4\n`,
+  });
   expect((await sensevoice(["quantize", "tiny", "--policy", policy, "--out", again])).status).toBe(0);
   expect(readFileSync(join(again, "config.json"))).toEqual(readFileSync(join(out, "config.json")));
 });

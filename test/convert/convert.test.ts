@@ -113,6 +113,16 @@ describe("a FunASR folder becomes a model folder", () => {
   });
 });
 
+test.skipIf(process.platform !== "linux")("no file is left open, whether it works or not", async () => {
+  const open = () => readdirSync("/proc/self/fd").length;
+  const target = join(temporaryFolder(), "model");
+  await convertModel(fixture("funasr"), target, { dtype: "f16" });
+  const before = open();
+  await convertModel(fixture("funasr"), target, { dtype: "f16" });
+  await convertModel(fixture("."), target, { dtype: "f16" }).catch(() => {});
+  expect(open()).toBe(before);
+});
+
 describe("the target", () => {
   test("an older conversion is replaced, and what else lies there is kept", async () => {
     const target = join(temporaryFolder(), "model");

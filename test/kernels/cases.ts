@@ -200,6 +200,9 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
         "[linear] bias: expected shape [5], got [8]",
       );
       expect(() => b.attention(b.upload(random([2, 14])), 1, batch)).toThrow("[attention] qkv");
+      expect(() => b.attention(b.upload(random([3, 24])), 2, batch)).toThrow(
+        "[attention] batch: expected 3 rows in all, got 2",
+      );
       expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 2])), batch)).toThrow(
         "[fsmn] taps: expected an odd number, got 2",
       );

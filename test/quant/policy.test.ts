@@ -161,3 +161,10 @@ describe("quantizeWeights", () => {
     });
   });
 });
+
+test.each(MIXED_SCHEMES.map((scheme) => [JSON.stringify(scheme), scheme] as const))(
+  "mixed policies may choose %s",
+  (_, scheme) => {
+    expect(parseScheme(scheme)).toEqual(scheme);
+  },
+);
