@@ -47,6 +47,12 @@ describe("headers", () => {
     expect([[...channels[0]], sampleRate]).toEqual([[-1, 1 / 32768, 32767 / 32768], 16000]);
   });
 
+  test("A-law: the smallest code and the largest", () => {
+    const lines = ["sample_rate -i 8000", "sample_n_bytes -i 1", "sample_coding -s4 alaw", "sample_count -i 2"];
+    const { channels } = decode(sphere(lines, Uint8Array.of(0xd5, 0xaa)));
+    expect([...channels[0]]).toEqual([8 / 32768, 32256 / 32768]);
+  });
+
   test("channels are interleaved", () => {
     const lines = ["channel_count -i 2", "sample_rate -i 8000", "sample_count -i 2"];
     const { channels } = decode(sphere(lines, new Uint8Array(Int16Array.of(1, 2, 3, 4).buffer)));
