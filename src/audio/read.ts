@@ -5,7 +5,7 @@ import { MAX_SECONDS } from "./pcm.ts";
 import { joinAudio, streamAudio } from "./stream.ts";
 
 /** Node reads files up to here into memory: some 3 hours of 16-bit stereo at 48 kHz. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
+export const MAX_FILE_BYTES = 2 ** 31 - 1;
 
 /**
  * Reads a sound file, or its bytes, as the model wants it: decoded, mixed down, resampled.

@@ -1,7 +1,7 @@
 import { SenseVoiceError } from "../error.ts";
 import { latin1 } from "./bytes.ts";
 import type { PcmLayout, SampleReader } from "./pcm.ts";
-import { aLaw, muLaw } from "./wav.ts";
+import { READERS as WAV } from "./wav.ts";
 
 const MAGIC = "NIST_1A\n";
 const MAX_CHANNELS = 64;
@@ -11,11 +11,11 @@ const MAX_VALUE = 40;
 
 /** By coding, bytes of a sample and, where there are several, their order: 01 has the low byte first, 10 the high. */
 const READERS: Readonly<Record<string, SampleReader>> = {
-  "pcm 2 01": (view, at) => view.getInt16(at, true) / 2 ** 15,
+  "pcm 2 01": WAV["1/16"],
   "pcm 2 10": (view, at) => view.getInt16(at, false) / 2 ** 15,
-  "ulaw 1": (view, at) => muLaw(view.getUint8(at)) / 2 ** 15,
-  "mu-law 1": (view, at) => muLaw(view.getUint8(at)) / 2 ** 15,
-  "alaw 1": (view, at) => aLaw(view.getUint8(at)) / 2 ** 15,
+  "ulaw 1": WAV["7/8"],
+  "mu-law 1": WAV["7/8"],
+  "alaw 1": WAV["6/8"],
 };
 
 /** Whether the bytes begin as a NIST SPHERE file does, the format of TIMIT's .WAV and of .sph. */

@@ -86,7 +86,7 @@ function dataLength(view: DataView, start: number, declared: number, name: strin
 }
 
 /** G.711 A-law code → 16-bit sample: sign, 3 bits of exponent, 4 of mantissa, every other bit inverted. */
-export function aLaw(code: number): number {
+function aLaw(code: number): number {
   const bits = code ^ 0x55;
   const exponent = (bits >> 4) & 7;
   const mantissa = ((bits & 15) << 4) + 8;
@@ -95,7 +95,7 @@ export function aLaw(code: number): number {
 }
 
 /** G.711 µ-law code → 16-bit sample: all bits inverted, magnitudes biased by 132. */
-export function muLaw(code: number): number {
+function muLaw(code: number): number {
   const bits = ~code;
   const biased = (((bits & 15) << 3) + 132) << ((bits >> 4) & 7);
   return bits & 0x80 ? 132 - biased : biased - 132;

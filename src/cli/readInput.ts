@@ -1,11 +1,9 @@
+import { MAX_FILE_BYTES } from "../audio/read.ts";
 import { SenseVoiceError } from "../error.ts";
 import { readAudio } from "../node.ts";
 
 /** What stands for standard input on the command line. */
 export const STDIN = "-";
-
-/** As much as readAudio reads of a file. */
-const MAX_BYTES = 2 ** 31 - 1;
 
 /** Samples of a file, or of what comes in on standard input. */
 export async function readInput(file: string): Promise<Float32Array> {
@@ -19,7 +17,7 @@ async function readStdin(): Promise<Uint8Array> {
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new SenseVoiceError("expected less than 2 GiB on stdin");
+    if (bytes > MAX_FILE_BYTES) throw new SenseVoiceError("expected less than 2 GiB on stdin");
   }
   return Buffer.concat(chunks);
 }

@@ -20,8 +20,9 @@ export interface StoredTensors {
 
 /**
  * All tensors in the order of the file, one in memory at a time; each belongs to the caller. A weight in few bits comes
- * put together from its parts, and all numbers are finite. The file's SHA-256 is computed on the way and compared before the last tensor is handed
- * over, so whoever takes all of them has a whole, unchanged file; a damaged one ends in a SenseVoiceError.
+ * put together from its parts, and all numbers are finite. The file's SHA-256 is computed on the way and compared
+ * before the last tensor is handed over, so whoever takes all of them has a whole, unchanged file; a damaged one ends
+ * in a SenseVoiceError.
  */
 export async function* readTensors(
   source: ModelSource,
