@@ -1,0 +1,19 @@
+import type { Tags } from "../model/sensevoice/tags.ts";
+import type { Word } from "../model/sensevoice/words.ts";
+
+/** What was said from one moment of a recording to another. */
+export interface Segment extends Tags {
+  /** Seconds from the start of the recording, in whole milliseconds. */
+  readonly start: number;
+  readonly end: number;
+  /** Tags taken out or turned into emoji, as FunASR's rich_transcription_postprocess does. */
+  readonly text: string;
+  /** What the model said, tags and all. */
+  readonly raw: string;
+  /** Token ids, repeats and blanks collapsed. */
+  readonly tokens: readonly number[];
+  /** Times from the start of the recording; null unless `timestamps` was asked for. */
+  readonly words: readonly Word[] | null;
+  /** Geometric mean of the probabilities of the text's tokens, in [0, 1]; 1 if nothing was said. */
+  readonly confidence: number;
+}
