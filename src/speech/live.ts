@@ -1,0 +1,63 @@
+import { untilAborted } from "../pause.ts";
+import type { Cutter } from "./cut.ts";
+import { readAhead } from "./readAhead.ts";
+import type { Segment } from "./segment.ts";
+import { type Hear, segmentOf } from "./transcribe.ts";
+
+/** What is heard of a segment: while somebody speaks, again and again; then once and for all. */
+export interface LiveResult extends Segment {
+  /** Whether the segment is over; what comes next is another one. */
+  readonly final: boolean;
+  /** So many characters of `text` were the same in the result before; all of a final one. */
+  readonly stable: number;
+}
+
+/**
+ * Results while sound comes in: the segment that is open is recognised anew after every `partialMs` of sound, or as
+ * often as the device can; sound that came meanwhile is taken at once.
+ */
+export async function* listen(
+  sound: AsyncIterable<Float32Array>,
+  cutter: Cutter,
+  hear: Hear,
+  { partialMs, signal }: { readonly partialMs: number; readonly signal?: AbortSignal },
+): AsyncGenerator<LiveResult> {
+  const ahead = readAhead(sound, (pcm) => pcm.length, Number.POSITIVE_INFINITY);
+  let before = { end: 0, text: "" };
+  try {
+    for (;;) {
+      await untilAborted(ahead.ready(), signal);
+      const pieces = ahead.take(Number.POSITIVE_INFINITY);
+      const clips = [];
+      for (const pcm of pieces) clips.push(...(await cutter.push(pcm)));
+      if (pieces.length === 0) clips.push(...(await cutter.finish()));
+      if (clips.length > 0) {
+        const heard = await hear(clips.map(({ pcm }) => pcm));
+        for (const [i, clip] of clips.entries()) {
+          yield { ...segmentOf(clip, heard[i]), final: true, stable: heard[i].text.length };
+        }
+        before = { end: 0, text: "" };
+      }
+      if (pieces.length === 0) break;
+      const open = cutter.open();
+      if (!open || open.end - Math.max(open.start, before.end) < partialMs) continue;
+      const [heard] = await hear([open.pcm]);
+      yield { ...segmentOf(open, heard), final: false, stable: commonLength(before.text, heard.text) };
+      before = { end: open.end, text: heard.text };
+    }
+    const failure = ahead.failure();
+    if (failure) throw failure.error;
+  } finally {
+    ahead.stop();
+  }
+}
+
+/** How many characters two texts begin with alike. A surrogate pair counts only as a whole. */
+function commonLength(a: string, b: string): number {
+  let length = 0;
+  for (const character of a) {
+    if (!b.startsWith(character, length)) break;
+    length += character.length;
+  }
+  return length;
+}

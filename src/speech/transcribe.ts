@@ -1,0 +1,89 @@
+import { untilAborted } from "../pause.ts";
+import type { Clip, Cutter } from "./cut.ts";
+import { readAhead } from "./readAhead.ts";
+import type { Segment } from "./segment.ts";
+
+/** What a recogniser says of a clip; its words' times count from the clip's start. */
+export type Heard = Omit<Segment, "start" | "end">;
+
+/** Recognises a batch of clips. */
+export type Hear = (clips: readonly Float32Array[]) => Promise<readonly Heard[]>;
+
+export interface PipelineOptions {
+  /** Milliseconds of sound that are recognised at a time, but for one clip that is longer. */
+  readonly batchMs: number;
+  readonly signal?: AbortSignal;
+  /** Called with the seconds of the recording that are done. */
+  readonly onProgress?: (seconds: number) => void;
+}
+
+/** Batches on their way: while one is computed, the features of the next are. */
+const IN_FLIGHT = 2;
+
+/**
+ * From sound to segments as a pipeline: cutting goes on while clips are recognised. A batch is what waits when the
+ * recogniser is free: so the first segment comes early, and a fast source fills the batches.
+ *
+ * If the source fails, the segments before that come first.
+ */
+export async function* transcribe(
+  sound: AsyncIterable<Float32Array>,
+  cutter: Cutter,
+  hear: Hear,
+  { batchMs, signal, onProgress }: PipelineOptions,
+): AsyncGenerator<Segment> {
+  const ahead = readAhead(cut(sound, cutter), ({ start, end }) => end - start, 2 * batchMs);
+  const recognise = async (clips: readonly Clip[]) => {
+    const heard = await hear(clips.map(({ pcm }) => pcm));
+    return clips.map((clip, i) => segmentOf(clip, heard[i]));
+  };
+  const inFlight: Promise<Segment[]>[] = [];
+  let ended = false;
+  try {
+    while (!ended || inFlight.length > 0) {
+      if (!ended && inFlight.length < IN_FLIGHT) {
+        const ready = ahead.ready().then(() => true);
+        const done = inFlight.map((batch) => batch.then(() => false));
+        if (await untilAborted(Promise.race([...done, ready]), signal)) {
+          const clips = ahead.take(batchMs);
+          ended = clips.length === 0;
+          if (!ended) inFlight.push(recognise(clips));
+          inFlight.at(-1)?.catch(() => {}); // awaited below, or another error came first
+          continue;
+        }
+      }
+      for (const segment of (await inFlight.shift()) ?? []) {
+        yield segment;
+        onProgress?.(segment.end);
+      }
+    }
+    const failure = ahead.failure();
+    if (failure) throw failure.error;
+    onProgress?.(cutter.heard / 1000);
+  } finally {
+    ahead.stop();
+  }
+}
+
+async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter): AsyncGenerator<Clip> {
+  for await (const pcm of sound) yield* await cutter.push(pcm);
+  yield* await cutter.finish();
+}
+
+/** A clip's answer at its place in the recording. */
+export function segmentOf({ start, end }: Clip, heard: Heard): Segment {
+  const shift = (seconds: number) => Math.round(seconds * 1000 + start) / 1000;
+  const { text, raw, tokens, language, emotion, events, words, confidence } = heard;
+  return {
+    start: start / 1000,
+    end: end / 1000,
+    text,
+    raw,
+    tokens,
+    language,
+    emotion,
+    events,
+    words: words?.map((word) => ({ ...word, start: shift(word.start), end: shift(word.end) })) ?? null,
+    confidence,
+  };
+}
