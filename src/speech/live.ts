@@ -1,3 +1,5 @@
+import { checkFinite, checkPcm } from "../audio/pcm.ts";
+import { SenseVoiceError } from "../error.ts";
 import { untilAborted } from "../pause.ts";
 import type { Cutter } from "./cut.ts";
 import { readAhead } from "./readAhead.ts";
@@ -60,4 +62,49 @@ function commonLength(a: string, b: string): number {
     length += character.length;
   }
   return length;
+}
+
+/** Live sound on its way to the model: sound goes in by `write`, results come out by `for await`. */
+export class SpeechStream implements AsyncIterable<LiveResult> {
+  readonly #results: AsyncGenerator<LiveResult>;
+  #sound!: ReadableStreamDefaultController<Float32Array>;
+  #ended = false;
+
+  /** @internal Use Engine.stream. */
+  constructor(results: (sound: AsyncIterable<Float32Array>) => AsyncGenerator<LiveResult>) {
+    const sound = new ReadableStream<Float32Array>({
+      start: (controller) => {
+        this.#sound = controller;
+      },
+    });
+    this.#results = results(items(sound));
+  }
+
+  /**
+   * Takes the next samples, mono at 16 kHz in [-1, 1], any number of them. They are copied before the call returns.
+   *
+   * @throws SenseVoiceError for anything else, and after `end`
+   */
+  write(pcm: Float32Array): void {
+    if (this.#ended) throw new SenseVoiceError("[stream] write: the stream has ended; create a new one");
+    checkPcm(pcm, "[stream] write");
+    checkFinite(pcm, "[stream] write");
+    this.#sound.enqueue(new Float32Array(pcm));
+  }
+
+  /** The sound is over: what is open becomes final, then the results end. */
+  end(): void {
+    if (!this.#ended) this.#sound.close();
+    this.#ended = true;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<LiveResult> {
+    return this.#results;
+  }
+}
+
+/** Not every browser's ReadableStream can be iterated. */
+async function* items<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
+  const reader = stream.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
 }

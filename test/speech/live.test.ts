@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { createCutter } from "../../src/speech/cut.ts";
+import { listen, SpeechStream } from "../../src/speech/live.ts";
+import { createSplitter } from "../../src/speech/merge.ts";
+import type { Hear } from "../../src/speech/transcribe.ts";
+import { all, clock, hearEnds, pieces, speechAt } from "./support.ts";
+
+/** Sound that comes in a piece at a time, each after whatever the last one started. */
+async function* live(pcm: Float32Array, ms: number) {
+  for await (const piece of pieces(pcm, ms * 16)) {
+    yield piece;
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const start = (sound: AsyncIterable<Float32Array>, hear: Hear = hearEnds, signal?: AbortSignal) => {
+  const spans = [
+    [500, 2000],
+    [2500, 2800],
+  ] as const;
+  return listen(sound, createCutter(speechAt(spans, 200), createSplitter()), hear, { partialMs: 400, signal });
+};
+
+test("an open segment is heard again after every 400 ms, then once and for all", async () => {
+  const results = await all(start(live(clock(3500), 100)));
+  expect(results.map(({ start, end, final, text }) => [start, end, final, text])).toEqual([
+    [0.5, 0.9, false, "500-899"],
+    [0.5, 1.3, false, "500-1299"],
+    [0.5, 1.7, false, "500-1699"],
+    [0.5, 2.1, false, "500-2099"],
+    [0.5, 2, true, "500-1999"],
+    [2.5, 2.9, false, "2500-2899"],
+    [2.5, 2.8, true, "2500-2799"],
+  ]);
+});
+
+test("what two results have in common is stable, in whole characters", async () => {
+  const texts = ["", "天气", "天气很😀", "天气很😊热", "天气很热"];
+  let count = 0;
+  const hear: Hear = async (clips) =>
+    (await hearEnds(clips)).map((heard) => ({ ...heard, text: texts[count++] ?? "" }));
+  const results = await all(start(live(clock(2300), 100), hear));
+  expect(results.slice(0, 5).map(({ text, stable }) => text.slice(0, stable))).toEqual([
+    "",
+    "",
+    "天气",
+    "天气很",
+    "天气很热",
+  ]);
+});
+
+test("while the device is busy sound gathers, and is taken at once", async () => {
+  let calls = 0;
+  const slow: Hear = async (clips) => {
+    calls++;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return hearEnds(clips);
+  };
+  const results = await all(start(live(clock(3500), 100), slow));
+  expect(results.filter(({ final }) => final).map(({ text }) => text)).toEqual(["500-1999", "2500-2799"]);
+  expect(calls).toBeLessThan(4);
+});
+
+test("aborted, it rejects at once", async () => {
+  async function* hanging() {
+    yield clock(100);
+    await new Promise(() => {});
+  }
+  const controller = new AbortController();
+  const heard = all(start(hanging(), hearEnds, controller.signal));
+  setTimeout(() => controller.abort(new Error("enough")), 5);
+  await expect(heard).rejects.toThrow("enough");
+});
+
+test("an error of the source comes after what was heard", async () => {
+  async function* damaged() {
+    yield clock(3500);
+    throw new Error("unplugged");
+  }
+  const texts: string[] = [];
+  const read = async () => {
+    for await (const { text } of start(damaged())) texts.push(text);
+  };
+  await expect(read()).rejects.toThrow("unplugged");
+  expect(texts).toContain("2500-2799");
+});
+
+test("a stream takes pieces of any length, copies them, and ends", async () => {
+  const cutter = createCutter(speechAt([[500, 2000]]), createSplitter());
+  const stream = new SpeechStream((sound) => listen(sound, cutter, hearEnds, { partialMs: 60_000 }));
+  const sound = clock(3000);
+  const piece = new Float32Array(1234);
+  for (let at = 0; at < sound.length; at += piece.length) {
+    const part = sound.subarray(at, at + piece.length);
+    piece.set(part);
+    stream.write(piece.subarray(0, part.length));
+    piece.fill(-1);
+  }
+  stream.end();
+  stream.end();
+  expect((await all(stream)).map(({ text }) => text)).toEqual(["500-1999"]);
+  expect(() => stream.write(piece)).toThrow("[stream] write: the stream has ended; create a new one");
+});
+
+test("a stream takes samples and nothing else", () => {
+  const stream = new SpeechStream(() =>
+    listen(pieces(clock(1), 1), createCutter(speechAt([]), createSplitter()), hearEnds, { partialMs: 400 }),
+  );
+  expect(() => stream.write([0] as never)).toThrow("[stream] write: expected samples in a Float32Array, got Array");
+  expect(() => stream.write(Float32Array.of(0, NaN))).toThrow(
+    "[stream] write: expected finite samples, got NaN at sample 1",
+  );
+});
