@@ -95,7 +95,7 @@ for (const [name, weight, bytes] of [
   const run: Prepare = (b, rows) => {
     const head = { weight: b.uploadLinear(weight), bias: b.upload(vocabularyBias) };
     const input = b.upload(firstRows(x, rows));
-    return () => b.ctcGreedy(input, head);
+    return () => b.ctcTopK(input, head, 1);
   };
   const arithmetic = name === "int8" ? "int8" : "f32";
   await time(`CTC head ${name}`, 2 * ROWS * VOCAB * D, VOCAB * D * bytes, run, arithmetic);

@@ -146,10 +146,10 @@ export class Engine {
       const encodeDone = performance.now();
 
       const said: Omit<Transcript, "timings">[] = [];
-      for (const [i, ids] of recognition.ids.entries()) {
-        const tokens = collapse(ids);
+      for (const [i, heard] of recognition.clips.entries()) {
+        const tokens = collapse(heard.ids);
         const raw = this.#tokenizer.decode(tokens);
-        const words = timestamps ? await alignWords(this.#tokenizer, recognition, i, raw) : null;
+        const words = timestamps ? await alignWords(this.#tokenizer, heard, raw) : null;
         const duration = clips[i].length / this.config.frontend.sampleRate;
         said.push({ text: richText(raw), raw, tokens, ...readTags(raw), words, duration });
         this.#checkOpen(signal);

@@ -39,9 +39,9 @@ async function ours(): Promise<() => Promise<number[]>> {
   const network = new SenseVoice(backend, config.encoder, await loadWeights(backend, config, tensors()));
   const prompt = { language: "auto", itn: false, features: { rows: ROWS, data: features } } as const;
   return async () => {
-    const { ids, release } = await network.recognize([prompt]);
+    const { clips, release } = await network.recognize([prompt]);
     release();
-    return Array.from(ids[0]);
+    return Array.from(clips[0].ids);
   };
 }
 

@@ -1,6 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
 import { expectLive } from "../tensor/arena.ts";
-import type { Batch, LinearOptions, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
+import type { Batch, CtcHead, LinearOptions, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
 import { expectShape } from "../tensor/host.ts";
 import { checkQuantized, type Weight } from "../tensor/quantized.ts";
 
@@ -90,6 +90,23 @@ export function checkFsmn(
   if (residual) expectTensor("fsmn", "residual", residual, [rows, d]);
   checkBatch("fsmn", rows, batch);
   return [rows, d, j];
+}
+
+const MAX_K = 64;
+
+/** x and the head as for `linear`, and k tokens to choose from. */
+export function checkTopK(
+  x: Tensor,
+  { weight, bias }: CtcHead<Tensor, LinearWeight<Tensor>>,
+  k: number,
+  banned?: number,
+): [rows: number, vocab: number] {
+  const [rows, vocab] = checkLinear(x, weight, { bias });
+  const most = Math.min(MAX_K, banned === undefined ? vocab : vocab - 1);
+  if (!(Number.isInteger(k) && k >= 1 && k <= most)) {
+    throw new SenseVoiceError(`[ctcTopK] k: expected 1 to ${most}, got ${k}`);
+  }
+  return [rows, vocab];
 }
 
 /** Throws unless x has the rows first … first + rows − 1; returns the number of tokens. */

@@ -83,8 +83,12 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
    */
   readonly fsmn: (qkv: T, taps: T, batch: Batch<T>, residual?: T) => T;
 
-  /** For each row of x [R, D] the token of the largest logit: f32 [R]. `banned` may not win; ties go to the lower id. */
-  readonly ctcGreedy: (x: T, head: CtcHead<T, W>, banned?: number) => T;
+  /**
+   * The k best tokens of each row of x [R, D]: f32 [R, 2k], their ids by falling logit (of equal ones the lower id
+   * first), then their log softmax(logits). `banned` is not among them, but is in the softmax. 1 ≤ k ≤ 64; there must
+   * be k tokens.
+   */
+  readonly ctcTopK: (x: T, head: CtcHead<T, W>, k: number, banned?: number) => T;
 
   /** log softmax(logits)[first + r, tokens[l]] of `rows` rows of x from `first` on: tokens u32 [L] → f32 [rows, L]. */
   readonly ctcLogProbs: (x: T, head: CtcHead<T, W>, tokens: T, first: number, rows: number) => T;

@@ -3,7 +3,7 @@ import { referenceBackend } from "../../src/kernels/reference/backend.ts";
 import { type Backend, type LinearWeight, type Tensor, uploadBatch } from "../../src/tensor/backend.ts";
 import { f32ToF16 } from "../../src/tensor/f16.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
-import { type Computation, type Runner, runnerOf } from "../support/backend.ts";
+import { type Computation, type Runner, runnerOf, topOf } from "../support/backend.ts";
 import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 
@@ -32,6 +32,17 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
     const error = relativeError(got, expected, 1);
     if (tolerance === TOLERANCE.kernel) worst = Math.max(worst, error);
     expect(error).toBeLessThanOrEqual(tolerance);
+  }
+
+  /** The same of k best tokens: ids equal, log-probabilities within the tolerance. */
+  async function expectSameTop(compute: Computation, k: number): Promise<void> {
+    const [got, expected] = await Promise.all(
+      [backend, reference].map(async ({ run }) => topOf(await run(compute), k)),
+    );
+    expect(got.ids).toEqual(expected.ids);
+    const error = relativeError(got.logProbs, expected.logProbs, 1);
+    worst = Math.max(worst, error);
+    expect(error).toBeLessThanOrEqual(TOLERANCE.kernel);
   }
 
   for (const rows of ROWS) {
@@ -89,8 +100,8 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
         const head = <T extends Tensor, W extends LinearWeight<T>>(b: Backend<T, W>) => {
           return { weight: b.uploadLinear(weight), bias: b.upload(bias) };
         };
-        await expectSame((b) => b.ctcGreedy(b.upload(x), head(b)), 0);
-        await expectSame((b) => b.ctcGreedy(b.upload(x), head(b), 2), 0);
+        await expectSameTop((b) => b.ctcTopK(b.upload(x), head(b), 1), 1);
+        await expectSameTop((b) => b.ctcTopK(b.upload(x), head(b), 1, 2), 1);
         const tokens = { dtype: "u32", shape: [3], data: Uint32Array.of(4, 0, 2) } satisfies HostTensor;
         const first = Math.floor(rows / 3);
         for (const part of [[0, rows] as const, [first, rows - 2 * first] as const]) {
@@ -157,7 +168,9 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
   test("CTC of more rows than one chunk of logits", async () => {
     const random = randomizer(5);
     const [x, weight, bias] = [random([1100, 32]), random([40, 32]), random([40])];
-    await expectSame((b) => b.ctcGreedy(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }), 0);
+    await expectSameTop((b) => {
+      return b.ctcTopK(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }, 3);
+    }, 3);
     const tokens: HostTensor = { dtype: "u32", shape: [4], data: Uint32Array.of(39, 0, 7, 7) };
     await expectSame((b) => {
       const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
@@ -173,13 +186,49 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
     data[77] = 1;
     const bias: HostTensor = { dtype: "f32", shape: [200], data };
     for (const { run } of [backend, reference]) {
-      const greedy = (banned?: number): Promise<Float32Array> =>
+      const top = (k: number, banned?: number): Promise<Float32Array> =>
         run((b) => {
           const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
-          return b.ctcGreedy(b.upload(x), head, banned);
+          return b.ctcTopK(b.upload(x), head, k, banned);
         });
-      expect(await greedy()).toEqual(Float32Array.of(77));
-      expect(await greedy(77)).toEqual(Float32Array.of(150));
+      expect((await top(1))[0]).toBe(77);
+      expect((await top(1, 77))[0]).toBe(150);
+      expect((await top(5)).subarray(0, 5)).toEqual(Float32Array.of(77, 150, 151, 0, 1));
+      expect((await top(5, 150)).subarray(0, 5)).toEqual(Float32Array.of(77, 151, 0, 1, 2));
+    }
+  });
+
+  test("the k best tokens of each row, with many ties, and their log-probabilities", async () => {
+    // Sums of small whole numbers are exact in every order: logits that are equal are so on every backend.
+    const random = randomizer(6);
+    const whole = (shape: number[]): HostTensor => {
+      return { dtype: "f32", shape, data: (random(shape).data as Float32Array).map((v) => Math.round(v * 2)) };
+    };
+    for (const rows of [1, 33, 171]) {
+      for (const vocab of [33, 64, 995]) {
+        const [x, weight, bias] = [whole([rows, 32]), whole([vocab, 32]), whole([vocab])];
+        for (const k of [1, 2, 10, 32]) {
+          for (const banned of [undefined, 7]) {
+            await expectSameTop((b) => {
+              const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
+              return b.ctcTopK(b.upload(x), head, k, banned);
+            }, k);
+          }
+        }
+      }
+    }
+  });
+
+  test("the banned token counts in the softmax: the log-probabilities of the others stay", async () => {
+    const x: HostTensor = { dtype: "f32", shape: [1, 4], data: Float32Array.of(1, 0, 0, 0) };
+    const weight: HostTensor = { dtype: "f32", shape: [3, 4], data: new Float32Array(12) };
+    const bias: HostTensor = { dtype: "f32", shape: [3], data: Float32Array.of(0, 1, 2).map((v) => v * Math.log(2)) };
+    for (const { run } of [backend, reference]) {
+      const found = await run((b) => {
+        return b.ctcTopK(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }, 2, 2);
+      });
+      const expected = [1, 0, Math.log(2 / 7), Math.log(1 / 7)];
+      expect(relativeError(found, expected, 1)).toBeLessThanOrEqual(TOLERANCE.kernel);
     }
   });
 
@@ -211,6 +260,9 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       );
       const head = { weight: b.uploadLinear(random([5, 8])), bias: b.upload(random([5])) };
       const tokens = b.upload({ dtype: "u32", shape: [1], data: Uint32Array.of(4) });
+      expect(() => b.ctcTopK(x, head, 0)).toThrow("[ctcTopK] k: expected 1 to 5, got 0");
+      expect(() => b.ctcTopK(x, head, 5, 1)).toThrow("[ctcTopK] k: expected 1 to 4, got 5");
+      expect(() => b.ctcTopK(x, head, 1.5)).toThrow("[ctcTopK] k: expected 1 to 5, got 1.5");
       expect(() => b.ctcLogProbs(x, head, tokens, 2, 2)).toThrow(
         "[ctcLogProbs] rows: expected some of 3, got 2 from row 2 on",
       );

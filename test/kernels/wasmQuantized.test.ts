@@ -138,7 +138,8 @@ describe("quantised weights in WASM, on one thread and on two, against the refer
       const head = <T extends Tensor, W extends LinearWeight<T>>(b: Backend<T, W>) => {
         return { weight: b.uploadLinear(weight), bias: b.upload(bias) };
       };
-      expect(await difference((b) => b.ctcGreedy(b.upload(x), head(b), 2))).toBe(0);
+      // Ids are equal: to be off by one in 140 is more than the tolerance.
+      expect(await difference((b) => b.ctcTopK(b.upload(x), head(b), 1, 2))).toBeLessThan(TOLERANCE.kernel);
       const error = await difference((b) => {
         return b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), 0, 1100);
       });

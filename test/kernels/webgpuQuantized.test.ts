@@ -203,7 +203,8 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
       const head = <T extends Tensor, W extends LinearWeight<T>>(b: Backend<T, W>) => {
         return { weight: b.uploadLinear(weight), bias: b.upload(bias) };
       };
-      expect(await difference((b) => b.ctcGreedy(b.upload(x), head(b)))).toBe(0);
+      // Ids are equal: to be off by one in 140 is more than the tolerance.
+      expect(await difference((b) => b.ctcTopK(b.upload(x), head(b), 1))).toBeLessThan(TOLERANCE.kernel);
       const error = await difference((b) => {
         return b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), 0, 1100);
       });

@@ -11,6 +11,12 @@ export interface Runner {
   readonly close: () => void;
 }
 
+/** What `ctcTopK` gave: of each row k ids, then k log-probabilities. */
+export function topOf(found: Float32Array, k: number): { ids: Float32Array; logProbs: Float32Array } {
+  const isId = (_: number, i: number) => i % (2 * k) < k;
+  return { ids: found.filter(isId), logProbs: found.filter((v, i) => !isId(v, i)) };
+}
+
 export function runnerOf<T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>): Runner {
   return {
     run: (compute) => backend.read(compute(backend)),

@@ -4,9 +4,17 @@ import type { Backend, LinearWeight } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
 import { dequantize } from "../../tensor/quantized.ts";
-import { checkAttention, checkFsmn, checkLayerNorm, checkLinear, checkLinearWeight, checkTokens } from "../checks.ts";
+import {
+  checkAttention,
+  checkFsmn,
+  checkLayerNorm,
+  checkLinear,
+  checkLinearWeight,
+  checkTokens,
+  checkTopK,
+} from "../checks.ts";
 import { attention } from "./attention.ts";
-import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
+import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { fsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
@@ -59,9 +67,10 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       return f32Tensor([rows, d], y);
     },
 
-    ctcGreedy(x, head, banned) {
-      const { data, shape } = backend.linear(x, head.weight, { bias: head.bias });
-      return f32Tensor([shape[0]], ctcGreedy(data as Float32Array, shape[1], banned));
+    ctcTopK(x, head, k, banned) {
+      const [rows, vocab] = checkTopK(x, head, k, banned);
+      const { data } = backend.linear(x, head.weight, { bias: head.bias });
+      return f32Tensor([rows, 2 * k], ctcTopK(data as Float32Array, vocab, k, banned));
     },
 
     ctcLogProbs(x, head, tokens, first, rows) {

@@ -4,14 +4,27 @@ export function logSumExp(row: Float32Array): number {
   return max + Math.log(row.reduce((sum, v) => sum + Math.exp(v - max), 0));
 }
 
-/** Best token of each row: logits [R, vocab] → [R]. Ties go to the lower id. */
-export function ctcGreedy(logits: Float32Array, vocab: number, banned?: number): Float32Array {
-  return Float32Array.from({ length: logits.length / vocab }, (_, r) => {
+/** See Backend.ctcTopK: logits [R, vocab] → [R, 2k]. */
+export function ctcTopK(logits: Float32Array, vocab: number, k: number, banned?: number): Float32Array {
+  const out = new Float32Array((logits.length / vocab) * 2 * k);
+  for (let r = 0; r * vocab < logits.length; r++) {
     const row = logits.subarray(r * vocab, (r + 1) * vocab);
-    let best = -1;
-    for (let v = 0; v < vocab; v++) if (v !== banned && (best < 0 || row[v] > row[best])) best = v;
-    return best;
-  });
+    const best: number[] = [];
+    for (let v = 0; v < vocab; v++) {
+      if (v === banned || (best.length === k && row[v] <= row[best[k - 1]])) continue;
+      let place = best.length;
+      while (place > 0 && row[best[place - 1]] < row[v]) place--;
+      best.splice(place, 0, v);
+      if (best.length > k) best.pop();
+    }
+    const sum = logSumExp(row);
+    out.set(best, 2 * k * r);
+    out.set(
+      best.map((v) => row[v] - sum),
+      2 * k * r + k,
+    );
+  }
+  return out;
 }
 
 /** log softmax of chosen tokens: logits [R, vocab], tokens [L] → [R, L]. */

@@ -1,7 +1,7 @@
 import { SenseVoiceError } from "../../error.ts";
 import type { Backend } from "../../tensor/backend.ts";
 import { attention } from "./attention.ts";
-import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
+import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { WasmDevice, type WasmTensor } from "./device.ts";
 import { fsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
@@ -39,7 +39,7 @@ export async function createWasmBackend(
     linear: linear(device),
     attention: attention(device),
     fsmn: fsmn(device),
-    ctcGreedy: ctcGreedy(device),
+    ctcTopK: ctcTopK(device),
     ctcLogProbs: ctcLogProbs(device),
     scope: (record) => device.scope(record),
     release: (item) => device.release(item),

@@ -1,5 +1,5 @@
 import type { CtcHead } from "../../tensor/backend.ts";
-import { checkLinear, checkTokens } from "../checks.ts";
+import { checkLinear, checkTokens, checkTopK } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { MAX_TILE_ROWS, packRows } from "./linear.ts";
 import type { WasmWeight } from "./weight.ts";
@@ -12,11 +12,11 @@ const NONE = 0xffffffff;
 
 type Head = CtcHead<WasmTensor, WasmWeight>;
 
-export const ctcGreedy =
+export const ctcTopK =
   (device: WasmDevice) =>
-  (x: WasmTensor, head: Head, banned = NONE): WasmTensor => {
-    const [rows] = checkLinear(x, head.weight, { bias: head.bias });
-    return ctc(device, x, head, device.createTensor([rows]), { first: 0, rows, banned });
+  (x: WasmTensor, head: Head, k: number, banned = NONE): WasmTensor => {
+    const [rows] = checkTopK(x, head, k, banned === NONE ? undefined : banned);
+    return ctc(device, x, head, device.createTensor([rows, 2 * k]), { first: 0, rows, k, banned });
   };
 
 export const ctcLogProbs =
@@ -24,43 +24,45 @@ export const ctcLogProbs =
   (x: WasmTensor, head: Head, tokens: WasmTensor, first: number, rows: number): WasmTensor => {
     checkLinear(x, head.weight, { bias: head.bias });
     const columns = checkTokens(x, tokens, first, rows);
-    const y = device.createTensor([rows, columns]);
-    return ctc(device, x, head, y, { first, rows, banned: NONE, tokens });
+    return ctc(device, x, head, device.createTensor([rows, columns]), { first, rows, tokens });
   };
 
 interface Task {
   /** Rows of x: y's row r is x's row first + r. */
   readonly first: number;
   readonly rows: number;
-  readonly banned: number;
-  /** Those whose log-probabilities are asked for. */
+  /** Tokens whose log-probabilities are asked for; or else how many of the best, and which may not be among them. */
   readonly tokens?: WasmTensor;
+  readonly k?: number;
+  readonly banned?: number;
 }
 
-/** Fills y: [rows] with the best tokens, or [rows, columns] where tokens are given. */
+/** Fills y: [rows, 2k] with the best tokens, or [rows, columns] where tokens are given. */
 function ctc(
   device: WasmDevice,
   x: WasmTensor,
   { weight, bias }: Head,
   y: WasmTensor,
-  { first, rows: total, banned, tokens }: Task,
+  { first, rows: total, tokens, k = 0, banned = NONE }: Task,
 ): WasmTensor {
-  const [vocab, k] = weight.shape;
+  const [vocab, width] = weight.shape;
   const columns = tokens?.shape[0] ?? 0;
   const partCount = Math.ceil(vocab / TOKENS);
-  const scratchBytes = 4 * (TOKENS * (MAX_TILE_ROWS + k) + Math.ceil(columns / 4) * 4);
+  const scratchBytes = 4 * (TOKENS * (MAX_TILE_ROWS + width) + Math.ceil(columns / 4) * 4);
   for (let start = 0; start < total; start += CHUNK) {
     const rows = Math.min(CHUNK, total - start);
     device.scope(() => {
       const packed = packRows(device, x, weight, rows, undefined, first + start);
-      const parts = device.createTensor([partCount, rows, 4]);
+      const parts = device.createTensor([partCount, rows, 2]);
+      const lists = device.createTensor([device.threads, rows, k, 2]);
       const scratch = device.scratch(scratchBytes);
       device.record(
         "ctc",
-        ...[packed, weight.description, bias, banned, parts, rows, vocab],
-        ...[tokens, columns, start, y, scratch, scratchBytes],
+        ...[packed, weight.description, bias, parts, rows, vocab],
+        ...[tokens, columns, start, y, banned, lists, k, scratch, scratchBytes],
       );
-      device.record("ctcMerge", parts, partCount, rows, start, columns, y);
+      if (tokens) device.record("ctcLogProbs", parts, partCount, rows, start, columns, y);
+      else device.record("ctcTopK", parts, partCount, rows, start, lists, device.threads, k, y);
       return y;
     });
   }

@@ -13,7 +13,8 @@ export const KERNELS = [
   "attention",
   "fsmn",
   "ctc",
-  "ctcMerge",
+  "ctcLogProbs",
+  "ctcTopK",
 ] as const;
 export type KernelName = (typeof KERNELS)[number];
 

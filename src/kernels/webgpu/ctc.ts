@@ -1,5 +1,5 @@
 import type { CtcHead } from "../../tensor/backend.ts";
-import { checkLinear, checkTokens } from "../checks.ts";
+import { checkLinear, checkTokens, checkTopK } from "../checks.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { reduction } from "./layerNorm.ts";
 import { inputDispatch } from "./linear.ts";
@@ -10,41 +10,74 @@ const LANES = 64;
 const CHUNK = 512;
 const NONE = 0xffffffff;
 
-/** Each lane keeps the best of its share of a row of logits that is not banned; then the lanes merge by twos. */
-const GREEDY = /* wgsl */ `
-struct Params { vocab: u32, firstRow: u32, banned: u32 }
+/**
+ * Each lane owns every 64th logit of a row. While it looks for the best of its own it sums their exponentials, less the
+ * largest so far. Then k times the lanes merge their bests by twos, and the lane whose best won looks for its next.
+ */
+const TOP_K = /* wgsl */ `
+struct Params { vocab: u32, firstRow: u32, k: u32, banned: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 var<workgroup> ids: array<u32, ${LANES}>;
 var<workgroup> bests: array<f32, ${LANES}>;
+var<workgroup> partial: array<f32, ${LANES}>;
+${reduction("largest", "max(a, b)")}
+${reduction("total", "a + b")}
+
+struct Candidate { x: f32, id: u32 }
+const NOTHING = Candidate(-3e38, ${NONE}u);
+
+fn precedes(a: Candidate, b: Candidate) -> bool { return a.x > b.x || (a.x == b.x && a.id < b.id); }
+
+/** The best of the lane's logits that comes after the last winner. */
+fn bestAfter(last: Candidate, start: u32, lane: u32) -> Candidate {
+  var best = NOTHING;
+  for (var v = lane; v < p.vocab; v += ${LANES}) {
+    let candidate = Candidate(logits[start + v], v);
+    if (v != p.banned && precedes(last, candidate) && precedes(candidate, best)) { best = candidate; }
+  }
+  return best;
+}
 
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let start = group.x * p.vocab;
-  var id = ${NONE}u;
-  var best = -3e38;
+  let out = (p.firstRow + group.x) * 2 * p.k;
+  var mine = NOTHING;
+  var top = -3e38;
+  var sum = 0.0;
   for (var v = lane; v < p.vocab; v += ${LANES}) {
     let x = logits[start + v];
-    if (v != p.banned && (x > best || id == ${NONE}u)) {
-      best = x;
-      id = v;
-    }
+    let smaller = exp(-abs(x - top));
+    sum = select(sum + smaller, sum * smaller + 1.0, x > top);
+    top = max(top, x);
+    if (v != p.banned && (x > mine.x || mine.id == ${NONE}u)) { mine = Candidate(x, v); }
   }
-  ids[lane] = id;
-  bests[lane] = best;
-  workgroupBarrier();
-  for (var half = ${LANES / 2}u; half > 0; half /= 2) {
-    if (lane < half) {
-      let other = lane + half;
-      if (bests[other] > bests[lane] || (bests[other] == bests[lane] && ids[other] < ids[lane])) {
-        bests[lane] = bests[other];
-        ids[lane] = ids[other];
-      }
-    }
+  let rowTop = largest(lane, top);
+  let logSum = rowTop + log(total(lane, sum * exp(top - rowTop)));
+  for (var i = 0u; i < p.k; i++) {
+    ids[lane] = mine.id;
+    bests[lane] = mine.x;
     workgroupBarrier();
+    for (var half = ${LANES / 2}u; half > 0; half /= 2) {
+      if (lane < half) {
+        let other = Candidate(bests[lane + half], ids[lane + half]);
+        if (precedes(other, Candidate(bests[lane], ids[lane]))) {
+          bests[lane] = other.x;
+          ids[lane] = other.id;
+        }
+      }
+      workgroupBarrier();
+    }
+    let winner = Candidate(bests[0], ids[0]);
+    workgroupBarrier(); // before anyone writes bests again
+    if (lane == 0) {
+      y[out + i] = f32(winner.id);
+      y[out + p.k + i] = winner.x - logSum;
+    }
+    if (winner.id == mine.id && i + 1 < p.k) { mine = bestAfter(winner, start, lane); }
   }
-  if (lane == 0) { y[p.firstRow + group.x] = f32(ids[0]); }
 }`;
 
 /** log Σ exp(x) of a row of logits, in two passes; then the chosen logits less that. */
@@ -98,16 +131,16 @@ function forChunks(
   return y;
 }
 
-export const ctcGreedy =
+export const ctcTopK =
   (gpu: Gpu) =>
-  (x: GpuTensor, head: Head, banned = NONE): GpuTensor => {
-    const [total, vocab] = checkLinear(x, head.weight, { bias: head.bias });
-    const y = gpu.createTensor([total]);
+  (x: GpuTensor, head: Head, k: number, banned?: number): GpuTensor => {
+    const [total, vocab] = checkTopK(x, head, k, banned);
+    const y = gpu.createTensor([total, 2 * k]);
     return forChunks(gpu, x, head, y, 0, (logits, firstRow, rows) =>
       gpu.dispatch({
-        name: "ctcGreedy",
-        wgsl: GREEDY,
-        params: [vocab, firstRow, banned],
+        name: "ctcTopK",
+        wgsl: TOP_K,
+        params: [vocab, firstRow, k, banned ?? NONE],
         reads: [logits],
         writes: [y],
         workgroups: [rows],

@@ -40,18 +40,26 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     const { lengths } = batch;
     const release = () => [x, batch.offsets].forEach(backend.release);
     try {
-      const ids = await this.#take(backend.ctcGreedy(x, head, options.banned));
+      const k = options.k ?? 1;
+      const best = await this.#take(backend.ctcTopK(x, head, k, options.banned));
       const starts = lengths.map((_, b) => lengths.slice(0, b).reduce((sum, length) => sum + length, 0));
       return {
-        ids: lengths.map((length, b) => ids.subarray(starts[b], starts[b] + length)),
-        logProbs: async (clip, tokens, first, rows) => {
-          const chosen = backend.upload({ dtype: "u32", shape: [tokens.length], data: tokens });
-          try {
-            return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[clip] + first, rows));
-          } finally {
-            backend.release(chosen);
-          }
-        },
+        clips: lengths.map((length, b) => {
+          const top = best.subarray(starts[b] * 2 * k, (starts[b] + length) * 2 * k);
+          return {
+            top,
+            ids: Float32Array.from({ length }, (_, row) => top[row * 2 * k]),
+            logProbs: Float32Array.from({ length }, (_, row) => top[row * 2 * k + k]),
+            logProbsOf: async (tokens, first, rows) => {
+              const chosen = backend.upload({ dtype: "u32", shape: [tokens.length], data: tokens });
+              try {
+                return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[b] + first, rows));
+              } finally {
+                backend.release(chosen);
+              }
+            },
+          };
+        }),
         release,
       };
     } catch (error) {
@@ -119,7 +127,7 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     const features = { rows: 1, data: new Float32Array(this.config.inputSize) };
     await this.backend.prepare(async () => {
       const heard = await this.recognize([{ language: "auto", itn: false, features }]);
-      await heard.logProbs(0, Uint32Array.of(0), 0, 1);
+      await heard.clips[0].logProbsOf(Uint32Array.of(0), 0, 1);
       heard.release();
     });
   }

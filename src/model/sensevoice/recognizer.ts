@@ -3,17 +3,28 @@ import type { Prompt } from "./prompt.ts";
 export interface RecognizeOptions {
   /** A token that may not be the best of a row. */
   readonly banned?: number;
+  /** How many of the best tokens of each row are wanted; 1 unless given. */
+  readonly k?: number;
   /** Ends the work between two parts of it. */
   readonly signal?: AbortSignal;
 }
 
+/** What a model heard in a clip: rows of 60 ms, behind four that answer the prompt. */
+export interface Heard {
+  /** The best token of each row: f32 [rows]. */
+  readonly ids: Float32Array;
+  /** ln softmax(logits) of that token: f32 [rows]. */
+  readonly logProbs: Float32Array;
+  /** Of each row the k best tokens, best first, then their log-probabilities: f32 [rows, 2k]. */
+  readonly top: Float32Array;
+  /** ln softmax(logits)[first + r, tokens[l]], `rows` rows from `first` on: f32 [rows, tokens.length]. */
+  logProbsOf(tokens: Uint32Array, first: number, rows: number): Promise<Float32Array>;
+}
+
 /** What a model heard in a batch of clips. */
 export interface Recognition {
-  /** The best token of each row of each clip; the first four rows answer the prompt. */
-  readonly ids: readonly Float32Array[];
-  /** ln softmax(logits)[first + r, tokens[l]] of a clip, `rows` rows from `first` on: f32 [rows, tokens.length]. */
-  logProbs(clip: number, tokens: Uint32Array, first: number, rows: number): Promise<Float32Array>;
-  /** Gives the encoder's output back: `logProbs` cannot be asked any more. */
+  readonly clips: readonly Heard[];
+  /** Gives the encoder's output back: `logProbsOf` cannot be asked any more. */
   release(): void;
 }
 

@@ -1,7 +1,7 @@
 import { ctcForcedAlign, type TokenSpan, tokenSpans } from "./alignment.ts";
 import { BLANK } from "./ctc.ts";
 import { PROMPT_ROWS } from "./prompt.ts";
-import type { Recognition } from "./recognizer.ts";
+import type { Heard } from "./recognizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** A word (of a script without spaces, a character or two) and when it was spoken. */
@@ -18,20 +18,15 @@ export interface Word {
  * The words of a clip and their times: the transcript's tokens aligned with the rows of speech.
  * @param raw the clip's transcript, tags included
  */
-export async function alignWords(
-  tokenizer: Tokenizer,
-  recognition: Recognition,
-  clip: number,
-  raw: string,
-): Promise<Word[]> {
+export async function alignWords(tokenizer: Tokenizer, heard: Heard, raw: string): Promise<Word[]> {
   const { pieces, ids } = alignmentTargets(tokenizer, raw);
   const symbols = Uint32Array.from(new Set([BLANK, ...ids]));
-  const speech = recognition.ids[clip].subarray(PROMPT_ROWS);
+  const speech = heard.ids.subarray(PROMPT_ROWS);
   const alignment = await ctcForcedAlign(
     {
       blankIsBest: Uint8Array.from(speech, (id) => Number(id === BLANK)),
       symbols,
-      scores: (first, rows) => recognition.logProbs(clip, symbols, PROMPT_ROWS + first, rows),
+      scores: (first, rows) => heard.logProbsOf(symbols, PROMPT_ROWS + first, rows),
     },
     ids,
   );

@@ -42,9 +42,9 @@ function tinyPrompt(clip: { file: string; useItn?: boolean }): Prompt {
 
 /** Tokens of each clip of a batch. */
 async function tokensOf(model: Recognizer, prompts: Prompt[]): Promise<number[][]> {
-  const { ids, release } = await model.recognize(prompts);
+  const { clips, release } = await model.recognize(prompts);
   release();
-  return ids.map(collapse);
+  return clips.map(({ ids }) => collapse(ids));
 }
 
 function report(what: string, { numbers, whole, logProb }: GoldenErrors): void {

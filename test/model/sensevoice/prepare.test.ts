@@ -4,7 +4,7 @@ import { SenseVoice } from "../../../src/model/sensevoice/network.ts";
 import { loadWeights } from "../../../src/model/sensevoice/weights.ts";
 import { TOY, toyTensors } from "../../support/toyModel.ts";
 
-const OPERATIONS = ["linear", "layerNorm", "attention", "fsmn", "ctcGreedy", "ctcLogProbs"] as const;
+const OPERATIONS = ["linear", "layerNorm", "attention", "fsmn", "ctcTopK", "ctcLogProbs"] as const;
 const MEMORY = ["upload", "release"] as const;
 
 test("prepare runs every operation of a recognition and of its word times, inside the backend's own prepare", async () => {
@@ -34,7 +34,7 @@ test("prepare runs every operation of a recognition and of its word times, insid
   inside = true;
   const features = { rows: 9, data: new Float32Array(9 * TOY.encoder.inputSize).fill(0.1) };
   const heard = await model.recognize([{ language: "zh", itn: true, features }]);
-  await heard.logProbs(0, Uint32Array.of(1, 2), 4, 9);
+  await heard.clips[0].logProbsOf(Uint32Array.of(1, 2), 4, 9);
   heard.release();
   expect(prepared).toEqual(log);
   expect(new Set(prepared)).toEqual(new Set([...OPERATIONS, ...MEMORY]));

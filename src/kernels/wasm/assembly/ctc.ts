@@ -5,15 +5,17 @@ import { multiply, panels, tileRows, Weight } from "./weight";
 
 /** Tokens of a task. */
 const TOKENS: usize = 64;
-/** What a task leaves of a row's logits: max x, Σ exp(x − max), the best x that is not banned, its token. */
-const PART: usize = 16;
+/** What a task leaves of a row's logits: max x, Σ exp(x − max). */
+const PART: usize = 8;
+/** An entry of a list of best tokens: logit, token. */
+const ENTRY: usize = 8;
 
 /**
  * The CTC head on x (packed as for `linear`) without its logits in memory: each task makes the logits of 64 tokens, a
  * tile of rows at a time, and leaves a PART of each row in parts [⌈vocab/64⌉, rows].
  *
  * With `chosen` not 0, the logits of the tokens chosen [chosenCount] are kept as well, in y [_, chosenCount] from row
- * `firstRow` on; without, nobody asks for Σ exp, and it is not computed.
+ * `firstRow` on; without, each thread keeps the k best of those it made for each row, in lists [threads, rows, k].
  *
  * @param scratch `scratchBytes` a thread: logits [ROWS, 64], the chosen columns [chosenCount], unpacked weights [8, k, 8]
  */
@@ -21,7 +23,6 @@ export function ctc(
   x: usize,
   weight: Weight,
   bias: usize,
-  banned: usize,
   parts: usize,
   rows: usize,
   vocab: usize,
@@ -29,9 +30,17 @@ export function ctc(
   chosenCount: usize,
   firstRow: usize,
   y: usize,
+  banned: usize,
+  lists: usize,
+  k: usize,
   scratch: usize,
   scratchBytes: usize,
 ): void {
+  const best = lists + thread * rows * k * ENTRY;
+  for (let i: usize = 0; i < rows * k; i++) {
+    f32.store(best + i * ENTRY, -Infinity);
+    store<u32>(best + i * ENTRY, 0, 4);
+  }
   const logits = scratch + thread * scratchBytes;
   const matches = logits + ROWS * TOKENS * 4;
   const unpacked = matches + ((chosenCount * 4 + 15) & ~15);
@@ -54,8 +63,8 @@ export function ctc(
           f32.store(out + column * 4, f32.load(mine + (chosenToken - token) * 4));
         }
         const part: usize = parts + (task * rows + row + r) * PART;
-        if (chosenCount > 0) sumExp(mine, part);
-        else findBest(mine, token, banned, part);
+        const top = sumExp(mine, part);
+        if (k > 0) keepBest(mine, top, token, banned, best + (row + r) * k * ENTRY, k);
       }
     }
   }
@@ -78,63 +87,87 @@ function findChosen(chosen: usize, chosenCount: usize, token: usize, count: usiz
   return found;
 }
 
-function largest(logits: usize): f32 {
-  let top = v128.load(logits);
-  for (let at: usize = 16; at < TOKENS * 4; at += 16) top = f32x4.pmax(top, v128.load(logits + at));
-  return maxLanes(top);
-}
-
-/** max x and Σ exp(x − max) of the logits, into the PART of their row. */
-function sumExp(logits: usize, part: usize): void {
-  const top = largest(logits);
+/** max x and Σ exp(x − max) of the logits, into the PART of their row; returns max x. */
+function sumExp(logits: usize, part: usize): f32 {
+  let most = v128.load(logits);
+  for (let at: usize = 16; at < TOKENS * 4; at += 16) most = f32x4.pmax(most, v128.load(logits + at));
+  const top = maxLanes(most);
   let sum = f32x4.splat(0);
   for (let at: usize = 0; at < TOKENS * 4; at += 16) {
     sum = f32x4.add(sum, exp(f32x4.sub(v128.load(logits + at), f32x4.splat(top))));
   }
   f32.store(part, top);
   f32.store(part, sumLanes(sum), 4);
+  return top;
 }
 
-/** The best logit and its token, into the PART of their row. */
-function findBest(logits: usize, token: usize, banned: usize, part: usize): void {
-  if (banned - token < TOKENS) f32.store(logits + (banned - token) * 4, -Infinity);
-  const best = largest(logits);
-  let id: usize = 0;
-  while (id < TOKENS - 1 && f32.load(logits + id * 4) !== best) id++;
-  f32.store(part, best, 8);
-  store<u32>(part, token + id, 12);
+/** Puts those of the logits that are among a row's k best into its list. `top` is the largest of them. */
+function keepBest(logits: usize, top: f32, token: usize, banned: usize, list: usize, k: usize): void {
+  const last = list + (k - 1) * ENTRY;
+  if (top <= f32.load(last)) return;
+  for (let i: usize = 0; i < TOKENS; i++) {
+    const logit = f32.load(logits + i * 4);
+    if (logit > f32.load(last) && token + i !== banned) insert(list, k, logit, token + i);
+  }
 }
 
-/**
- * Merges the parts of each row. Without `chosen`: y [_] gets the best token, the lower one of equals; with it the
- * logits in y [_, chosenCount] become log-probabilities.
- */
-export function ctcMerge(
+/** Puts a token into its place in a list, behind those of the same logit and a lower id; the last one drops out. */
+function insert(list: usize, k: usize, logit: f32, token: u32): void {
+  let at = list + (k - 1) * ENTRY;
+  for (; at > list; at -= ENTRY) {
+    const before = f32.load(at - ENTRY);
+    if (before > logit || (before === logit && load<u32>(at - ENTRY, 4) < token)) break;
+    store<u64>(at, load<u64>(at - ENTRY));
+  }
+  f32.store(at, logit);
+  store<u32>(at, token, 4);
+}
+
+/** Makes the logits in y [_, columns] log-probabilities. */
+export function ctcLogProbs(
   parts: usize,
   partCount: usize,
   rows: usize,
   firstRow: usize,
-  chosenCount: usize,
+  columns: usize,
   y: usize,
 ): void {
   for (let row: usize = next(); row < rows; row = next()) {
-    const mine: usize = parts + row * PART;
-    const stride = rows * PART;
-    if (chosenCount > 0) {
-      const out: usize = y + (firstRow + row) * chosenCount * 4;
-      const total = logSumExp(mine, partCount, stride);
-      for (let i: usize = 0; i < chosenCount; i++) f32.store(out + i * 4, f32.load(out + i * 4) - total);
-      continue;
+    const out: usize = y + (firstRow + row) * columns * 4;
+    const total = logSumExp(parts + row * PART, partCount, rows * PART);
+    for (let i: usize = 0; i < columns; i++) f32.store(out + i * 4, f32.load(out + i * 4) - total);
+  }
+}
+
+/** Merges the threads' lists of each row into the first one's, and that into y [_, 2k]: tokens, log-probabilities. */
+export function ctcTopK(
+  parts: usize,
+  partCount: usize,
+  rows: usize,
+  firstRow: usize,
+  lists: usize,
+  threads: usize,
+  k: usize,
+  y: usize,
+): void {
+  for (let row: usize = next(); row < rows; row = next()) {
+    const best = lists + row * k * ENTRY;
+    const last = best + (k - 1) * ENTRY;
+    for (let other: usize = 1; other < threads; other++) {
+      const list = best + other * rows * k * ENTRY;
+      for (let i: usize = 0; i < k; i++) {
+        const logit = f32.load(list + i * ENTRY);
+        const token = load<u32>(list + i * ENTRY, 4);
+        if (logit < f32.load(last) || (logit === f32.load(last) && token >= load<u32>(last, 4))) break;
+        insert(best, k, logit, token);
+      }
     }
-    let best: f32 = -Infinity;
-    let id: usize = 0;
-    for (let i: usize = 0; i < partCount; i++) {
-      const part: usize = mine + i * stride;
-      if (f32.load(part, 8) <= best) continue;
-      best = f32.load(part, 8);
-      id = load<u32>(part, 12);
+    const total = logSumExp(parts + row * PART, partCount, rows * PART);
+    const out = y + (firstRow + row) * 2 * k * 4;
+    for (let i: usize = 0; i < k; i++) {
+      f32.store(out + i * 4, <f32>load<u32>(best + i * ENTRY, 4));
+      f32.store(out + (k + i) * 4, f32.load(best + i * ENTRY) - total);
     }
-    f32.store(y + (firstRow + row) * 4, <f32>id);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The kernels' module: see threads.ts for how it is run. Pointers are byte addresses; tensors are row-major f32. */
 export { attention } from "./attention";
 export { packCodes } from "./codes";
-export { ctc, ctcMerge } from "./ctc";
+export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
 export { fsmn } from "./fsmn";
 export { quantizeRows } from "./int8";
 export { layerNorm } from "./layerNorm";
