@@ -3,11 +3,11 @@ import type { Clip, Cutter } from "./cut.ts";
 import { readAhead } from "./readAhead.ts";
 import type { Segment } from "./segment.ts";
 
-/** What a recogniser says of a clip; its words' times count from the clip's start. */
-export type Heard = Omit<Segment, "start" | "end">;
+/** What was said in a clip; its words' times count from the clip's start. */
+export type Utterance = Omit<Segment, "start" | "end">;
 
 /** Recognises a batch of clips. */
-export type Hear = (clips: readonly Float32Array[]) => Promise<readonly Heard[]>;
+export type Hear = (clips: readonly Float32Array[]) => Promise<readonly Utterance[]>;
 
 export interface PipelineOptions {
   /** Milliseconds of sound that are recognised at a time, but for one clip that is longer. */
@@ -71,7 +71,7 @@ async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter): AsyncGe
 }
 
 /** A clip's answer at its place in the recording. */
-export function segmentOf({ start, end }: Clip, heard: Heard): Segment {
+export function segmentOf({ start, end }: Clip, heard: Utterance): Segment {
   const shift = (seconds: number) => Math.round(seconds * 1000 + start) / 1000;
   const { text, raw, tokens, language, emotion, events, words, confidence } = heard;
   return {

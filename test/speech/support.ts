@@ -1,4 +1,4 @@
-import type { Heard } from "../../src/speech/transcribe.ts";
+import type { Utterance } from "../../src/speech/transcribe.ts";
 import type { SpeechEvent, VoiceActivity } from "../../src/speech/voiceActivity.ts";
 
 /** Milliseconds of sound, each sample the ms it lies in: so that a clip shows where it came from. */
@@ -36,7 +36,7 @@ export function speechAt(spans: readonly (readonly [number, number])[], delay = 
 }
 
 /** Hears the first and the last sample of each clip, and one word in the middle. */
-export async function hearEnds(clips: readonly Float32Array[]): Promise<Heard[]> {
+export async function hearEnds(clips: readonly Float32Array[]): Promise<Utterance[]> {
   return clips.map((pcm) => {
     const text = `${pcm[0]}-${pcm.at(-1)}`;
     const words = [{ word: text, start: 0.1, end: 0.2, confidence: 1 }];
