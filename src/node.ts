@@ -8,7 +8,7 @@ import { defaultModel, findModel } from "./weights/home.ts";
 export { readAudio } from "./audio/read.ts";
 export type { Engine, RunOptions, Timings, Transcript } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
-export type { AskedLanguage } from "./model/sensevoice/prompt.ts";
+export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
 export type { Word } from "./model/sensevoice/words.ts";
 export type { Device, WeightType } from "./options.ts";

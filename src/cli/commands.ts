@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
-import { LANGUAGE_ROW } from "../model/sensevoice/prompt.ts";
+import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
 import { DEVICES, WEIGHT_TYPES } from "../options.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import { createCommand } from "./command.ts";
@@ -19,6 +19,11 @@ export function transcribeCommand(): Command {
     .description("write down what is said in sound files (the default command)")
     .argument("[files...]", "sound files: wav, mp3, flac, ogg, m4a, …; - reads standard input");
   return addEngineOptions(command)
+    .addOption(
+      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
+        .argParser(languageList)
+        .conflicts("language"),
+    )
     .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
     .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
@@ -128,6 +133,12 @@ function choice(flags: string, description: string, choices: readonly string[], 
 function count(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new InvalidArgumentError("expected a number from 1 on.");
+}
+
+function languageList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => SPOKEN_LANGUAGES.some((spoken) => spoken === name))) return names;
+  throw new InvalidArgumentError(`expected some of ${SPOKEN_LANGUAGES.join(", ")}, with commas between them.`);
 }
 
 /** An empty path is what a shell makes of a variable that is not set. */

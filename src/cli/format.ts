@@ -2,8 +2,8 @@ import type { Engine, Transcript, Word } from "../node.ts";
 
 /** A transcript and what made it as one line of JSON, under the names of the library's Transcript and Engine. */
 export function jsonLine(file: string, transcript: Transcript, engine: Engine): string {
-  const { duration, text, raw, tokens, language, emotion, events, words, timings } = transcript;
-  const said = { file, duration, text, raw, tokens, language, emotion, events, words };
+  const { duration, text, raw, tokens, language, emotion, events, words, confidence, timings } = transcript;
+  const said = { file, duration, text, raw, tokens, language, emotion, events, words, confidence };
   const by = { model: engine.config.name, device: engine.device, weights: engine.weights };
   return `${JSON.stringify({ ...said, ...by, timings })}\n`;
 }

@@ -68,9 +68,9 @@ async function transcribeFile(
   options: TranscribeOptions,
   named: boolean,
 ): Promise<string> {
-  const { language, itn, timestamps, banEmoUnk: banUnknownEmotion } = options;
+  const { language, languages, itn, timestamps, banEmoUnk: banUnknownEmotion } = options;
   const pcm = await readInput(file);
-  const transcript = await engine.run(pcm, { language, itn, timestamps, banUnknownEmotion });
+  const transcript = await engine.run(pcm, { language, languages, itn, timestamps, banUnknownEmotion });
   if (options.format === "json") return jsonLine(file, transcript, engine);
   return textLines(transcript, named ? file : undefined);
 }

@@ -4,7 +4,7 @@ import type { Transcript } from "../../src/node.ts";
 
 const transcript = (words: Transcript["words"]): Transcript => ({
   ...{ text: "good morning", raw: "<|en|>good morning", tokens: [1, 2], duration: 4000 },
-  ...{ language: "en", emotion: "neutral", events: ["speech"], words },
+  ...{ language: "en", emotion: "neutral", events: ["speech"], words, confidence: 0.9 },
   timings: { features: 1, encode: 2, decode: 3, total: 6 },
 });
 
