@@ -105,7 +105,7 @@ export class Engine {
   /** Transcribes several clips in one pass: the same answers as one at a time. */
   async runBatch(clips: readonly Float32Array[], options: RunOptions = {}): Promise<Transcript[]> {
     expectObject("options", options);
-    checkRecognition(options);
+    checkRecognition(options, this.#tokenizer);
     checkSignal(options.signal);
     if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));

@@ -12,6 +12,7 @@ export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
 export type { Word } from "./model/sensevoice/words.ts";
 export type { Device, WeightType } from "./options.ts";
+export type { Hotword } from "./speech/hotwords.ts";
 export type { Progress } from "./weights/source.ts";
 
 export interface EngineOptions extends LoadOptions {

@@ -1,6 +1,7 @@
 import { createEngine, type Engine, type EngineOptions, type RunOptions } from "../node.ts";
 import { defaultModel, findModel, SMALL_ID } from "../weights/home.ts";
 import { jsonLine, textLines } from "./format.ts";
+import { readHotwords } from "./hotwords.ts";
 import { printError, printNote } from "./messages.ts";
 import { expectApart, makeResultFolder, modelPaths, resultPath, writeOutput } from "./output.ts";
 import { createBar } from "./progress.ts";
@@ -8,6 +9,8 @@ import { readInput, STDIN } from "./readInput.ts";
 
 /** As the command line gives them. */
 export interface TranscribeOptions extends EngineOptions, RunOptions {
+  readonly hotwords?: string[];
+  readonly hotwordsFile?: string;
   readonly banEmoUnk?: boolean;
   readonly format: "text" | "json";
   readonly output?: string;
@@ -23,6 +26,7 @@ export async function transcribe(files: readonly string[], options: TranscribeOp
   const targets = output === undefined ? undefined : files.map((file) => resultPath(file, output, format));
   const results = (targets ?? []).map((target, i) => [files[i], target] as const);
   if (targets) expectApart([...sounds, ...modelPaths(findModel(model))], results);
+  const hotwords = await readHotwords(options.hotwords, options.hotwordsFile);
   const engine = await openEngine(options);
   // Where the results themselves show on the terminal there is no need of a bar.
   const quiet = files.length === 1 || (!targets && process.stdout.isTTY);
@@ -32,7 +36,7 @@ export async function transcribe(files: readonly string[], options: TranscribeOp
     if (output !== undefined) makeResultFolder(output);
     for (const [i, file] of files.entries()) {
       try {
-        const result = await transcribeFile(engine, file, options, files.length > 1 && !targets);
+        const result = await transcribeFile(engine, file, { ...options, hotwords }, files.length > 1 && !targets);
         if (targets) await writeOutput(targets[i], result);
         else process.stdout.write(result);
       } catch (error) {
@@ -65,12 +69,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 async function transcribeFile(
   engine: Engine,
   file: string,
-  options: TranscribeOptions,
+  options: RunOptions & Pick<TranscribeOptions, "banEmoUnk" | "format">,
   named: boolean,
 ): Promise<string> {
-  const { language, languages, itn, timestamps, banEmoUnk: banUnknownEmotion } = options;
+  const { language, languages, hotwords, itn, timestamps, banEmoUnk: banUnknownEmotion } = options;
   const pcm = await readInput(file);
-  const transcript = await engine.run(pcm, { language, languages, itn, timestamps, banUnknownEmotion });
+  const transcript = await engine.run(pcm, { language, languages, hotwords, itn, timestamps, banUnknownEmotion });
   if (options.format === "json") return jsonLine(file, transcript, engine);
   return textLines(transcript, named ? file : undefined);
 }
