@@ -1,0 +1,38 @@
+import type { Segment } from "../speech/segment.ts";
+import { type Format, textOf } from "./format.ts";
+
+/** A line for each segment, under the names of {@link Segment}, with the file's name in front if there is one. */
+export const jsonl: Format = {
+  extension: "jsonl",
+  mimeType: "application/x-ndjson",
+  writer({ file, marks }) {
+    const show = textOf(marks);
+    const add = (segment: Segment) => `${JSON.stringify({ file, ...segment, text: show(segment) })}\n`;
+    return { head: () => "", add, end: () => "" };
+  },
+};
+
+/**
+ * One object for a file, on one line: what is known at its end, its text and raw text (of the segments, unless given),
+ * and its segments.
+ */
+export const json: Format = {
+  extension: "json",
+  mimeType: "application/json",
+  writer({ file, marks }) {
+    const show = textOf(marks);
+    const segments: Segment[] = [];
+    return {
+      head: () => "",
+      add(segment) {
+        segments.push({ ...segment, text: show(segment) });
+        return "";
+      },
+      end({ duration, ...rest }) {
+        const joined = (key: "text" | "raw") => segments.map((segment) => segment[key]).join(" ");
+        const said = { file, duration, text: joined("text"), raw: joined("raw") };
+        return `${JSON.stringify({ ...said, ...rest, segments })}\n`;
+      },
+    };
+  },
+};
