@@ -1,18 +1,13 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
 import { MAX_SECONDS } from "./audio/pcm.ts";
+import { streamSound } from "./audio/source.ts";
 import { joinAudio, streamAudio } from "./audio/stream.ts";
 import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { httpSource } from "./weights/httpSource.ts";
 
-export type { Engine, RunOptions, Timings, Transcript } from "./engine.ts";
-export { SenseVoiceError } from "./error.ts";
-export type { AskedLanguage } from "./model/sensevoice/prompt.ts";
-export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
-export type { Word } from "./model/sensevoice/words.ts";
-export type { Device, WeightType } from "./options.ts";
-export type { Progress } from "./weights/source.ts";
+export * from "./index.ts";
 
 export interface EngineOptions extends LoadOptions {
   /** Address of a model folder, relative to the page. */
@@ -28,7 +23,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   expectObject("options", options);
   const { model, ...rest } = options;
   expectText("model", model);
-  return loadEngine(httpSource(new URL(model, globalThis.location?.href).href), rest);
+  return loadEngine(httpSource(new URL(model, globalThis.location?.href).href), streamSound, rest);
 }
 
 /**

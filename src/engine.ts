@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
 import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
+import type { SoundSource } from "./audio/source.ts";
 import { SenseVoiceError } from "./error.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
 import { collapse } from "./model/sensevoice/ctc.ts";
@@ -11,8 +12,15 @@ import { readTags, type Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import { alignWords, type Word } from "./model/sensevoice/words.ts";
-import { checkChoice, checkSignal, type Device, expectObject, show } from "./options.ts";
+import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show } from "./options.ts";
 import { untilAborted } from "./pause.ts";
+import { createPieces, VADS, type Vad } from "./speech/activity.ts";
+import { createCutter } from "./speech/cut.ts";
+import { listen, SpeechStream } from "./speech/live.ts";
+import { createMerger, createSplitter } from "./speech/merge.ts";
+import type { Segment } from "./speech/segment.ts";
+import { type Hear, transcribe } from "./speech/transcribe.ts";
+import type { VoiceActivity } from "./speech/voiceActivity.ts";
 
 export interface RunOptions {
   /** The language spoken; `"auto"` (the default) lets the model tell. */
@@ -25,6 +33,28 @@ export interface RunOptions {
   readonly banUnknownEmotion?: boolean;
   /** Ends the run early; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+export interface LiveOptions extends RunOptions {
+  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"energy"`, unless given. */
+  readonly vad?: Vad;
+  /** Longer speech is cut; 30 s unless given. */
+  readonly maxSegmentSeconds?: number;
+  /** How much sound comes between two partial results; 0.4 s unless given. */
+  readonly partialSeconds?: number;
+}
+
+export interface TranscribeOptions extends RunOptions {
+  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
+  readonly vad?: Vad;
+  /** Neighbouring stretches of speech are joined to segments shorter than this; 15 s unless given, 0: not joined. */
+  readonly mergeSeconds?: number;
+  /** Longer speech is cut; 30 s unless given. */
+  readonly maxSegmentSeconds?: number;
+  /** Seconds of sound that are recognised at a time; 60 unless given. */
+  readonly batchSeconds?: number;
+  /** Called with the seconds of the recording that are done. */
+  readonly onProgress?: (seconds: number) => void;
 }
 
 /** Milliseconds of wall time. */
@@ -47,6 +77,8 @@ export interface Transcript extends Tags {
   readonly tokens: readonly number[];
   /** null unless `timestamps` was asked for. */
   readonly words: readonly Word[] | null;
+  /** Geometric mean of the probabilities of the text's tokens, in [0, 1]; 1 if nothing was said. */
+  readonly confidence: number;
   /** Seconds of sound. */
   readonly duration: number;
   /** Of the whole batch, where there was one. */
@@ -61,6 +93,10 @@ export interface EngineParts {
   readonly cmvn: ModelWeights<unknown, unknown>["cmvn"];
   /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
+  /** Makes mono samples at 16 kHz of whatever stands for sound where the engine runs. */
+  readonly readSound: (source: SoundSource) => AsyncGenerator<Float32Array>;
+  /** FSMN-VAD, if the model brings it. */
+  readonly createFsmnVad?: (longest: number) => VoiceActivity;
 }
 
 /** A model on a device. Runs may overlap; they are computed in the order of the calls. Close it when done. */
@@ -68,35 +104,31 @@ export class Engine {
   readonly config: ModelConfig;
   /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
-  readonly #model: Recognizer;
-  readonly #tokenizer: Tokenizer;
-  readonly #cmvn: EngineParts["cmvn"];
+  readonly #parts: EngineParts;
   /** Resolves once the device is free for the next run. */
   #free: Promise<void> = Promise.resolve();
   #closed = false;
 
   /** @internal Use createEngine. */
-  constructor({ model, config, tokenizer, cmvn, weights }: EngineParts) {
-    this.config = config;
-    this.weights = weights;
-    this.#model = model;
-    this.#tokenizer = tokenizer;
-    this.#cmvn = cmvn;
+  constructor(parts: EngineParts) {
+    this.config = parts.config;
+    this.weights = parts.weights;
+    this.#parts = parts;
   }
 
   /** What computes. */
   get device(): Exclude<Device, "auto"> {
-    return this.#model.backend.name;
+    return this.#parts.model.backend.name;
   }
 
   /** What the device calls itself: an adapter's name, say. */
   get deviceDescription(): string {
-    return this.#model.backend.description;
+    return this.#parts.model.backend.description;
   }
 
   /** Bytes of device memory held. */
   get memory(): number {
-    return this.#model.backend.memory();
+    return this.#parts.model.backend.memory();
   }
 
   /**
@@ -112,9 +144,7 @@ export class Engine {
 
   /** Transcribes several clips in one pass: the same answers as one at a time. */
   async runBatch(clips: readonly Float32Array[], options: RunOptions = {}): Promise<Transcript[]> {
-    expectObject("options", options);
-    checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
-    checkSignal(options.signal);
+    this.#checkRun(options);
     if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));
     this.#checkOpen(options.signal);
@@ -135,23 +165,23 @@ export class Engine {
       const prompts: Prompt[] = [];
       for (const pcm of clips) {
         this.#checkOpen(signal);
-        const features = await extractFeatures(pcm, this.config.frontend, this.#cmvn);
+        const features = await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn);
         prompts.push({ language, itn, features });
       }
       await before;
       this.#checkOpen(signal);
       const featuresDone = performance.now();
-      const banned = banUnknownEmotion ? this.#tokenizer.tags.get("EMO_UNKNOWN") : undefined;
-      recognition = await this.#model.recognize(prompts, { banned, signal });
+      const banned = banUnknownEmotion ? this.#parts.tokenizer.tags.get("EMO_UNKNOWN") : undefined;
+      recognition = await this.#parts.model.recognize(prompts, { banned, signal });
       const encodeDone = performance.now();
 
       const said: Omit<Transcript, "timings">[] = [];
       for (const [i, heard] of recognition.clips.entries()) {
         const tokens = collapse(heard.ids);
-        const raw = this.#tokenizer.decode(tokens);
-        const words = timestamps ? await alignWords(this.#tokenizer, heard, raw) : null;
+        const raw = this.#parts.tokenizer.decode(tokens);
+        const words = timestamps ? await alignWords(this.#parts.tokenizer, heard, raw) : null;
         const duration = clips[i].length / this.config.frontend.sampleRate;
-        said.push({ text: richText(raw), raw, tokens, ...readTags(raw), words, duration });
+        said.push({ text: richText(raw), raw, tokens, ...readTags(raw), words, confidence: 1, duration });
         this.#checkOpen(signal);
       }
       const end = performance.now();
@@ -168,6 +198,57 @@ export class Engine {
     }
   }
 
+  /**
+   * Transcribes a recording of any length: finds speech, cuts, recognises, all at once as the sound comes in. Memory
+   * does not grow with the recording.
+   *
+   * @param source a path (an address in a browser), the bytes of a sound file, a Blob, samples (mono, 16 kHz), or a
+   *   stream of bytes or of samples
+   * @returns the segments in order; to stop early, leave the loop
+   * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails; what was heard before
+   *   comes first
+   */
+  transcribe(source: SoundSource, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
+    expectObject("options", options);
+    const { vad, mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
+    checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
+    checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
+    this.#checkRun(run);
+    const activity = this.#createActivity(vad, maxSegmentSeconds, "model");
+    const cutter = createCutter(activity, mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter());
+    const hear: Hear = (clips) => this.runBatch(clips, run);
+    const pipeline = { batchMs: batchSeconds * 1000, signal: run.signal, onProgress };
+    return transcribe(this.#parts.readSound(source), cutter, hear, pipeline);
+  }
+
+  /**
+   * Transcribes live sound: `write` samples as they come, read results by `for await`. Partial results of what is
+   * being said come again and again, then the final one; the final ones are those of `transcribe` with
+   * `mergeSeconds: 0`.
+   *
+   * @throws SenseVoiceError on options that are not as asked
+   */
+  stream(options: LiveOptions = {}): SpeechStream {
+    expectObject("options", options);
+    const { vad, maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
+    checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
+    this.#checkRun(run);
+    const cutter = createCutter(this.#createActivity(vad, maxSegmentSeconds, "energy"), createSplitter());
+    const hear: Hear = (clips) => this.runBatch(clips, run);
+    return new SpeechStream((sound) => {
+      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal });
+    });
+  }
+
+  #createActivity(vad: Vad | undefined, seconds: number, other: Vad): VoiceActivity {
+    checkChoice("vad", vad, [undefined, ...VADS]);
+    checkNumber("maxSegmentSeconds", seconds, 1, MAX_SECONDS);
+    const kind = vad ?? (this.#parts.createFsmnVad ? "fsmn" : other);
+    const longest = seconds * 1000;
+    if (kind === "none") return createPieces(longest);
+    throw new SenseVoiceError("TODO");
+  }
+
   #copyClip(pcm: Float32Array): Float32Array {
     checkPcm(pcm);
     const seconds = pcm.length / this.config.frontend.sampleRate;
@@ -179,6 +260,13 @@ export class Engine {
     return new Float32Array(pcm); // of this realm
   }
 
+  #checkRun(options: RunOptions): void {
+    expectObject("options", options);
+    checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
+    checkSignal(options.signal);
+    this.#checkOpen(options.signal);
+  }
+
   #checkOpen(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
     if (this.#closed) throw new SenseVoiceError("[engine] the engine is closed: create a new one");
@@ -188,7 +276,7 @@ export class Engine {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#model.backend.close();
+    this.#parts.model.backend.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

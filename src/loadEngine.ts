@@ -1,5 +1,5 @@
 import { debug } from "./debug.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type EngineParts } from "./engine.ts";
 import { SenseVoiceError } from "./error.ts";
 import { referenceBackend } from "./kernels/reference/backend.ts";
 import { createWasmBackend } from "./kernels/wasm/backend.ts";
@@ -41,16 +41,21 @@ export interface LoadOptions {
 /**
  * Loads a model onto a device.
  *
+ * @param readSound see EngineParts
  * @throws SenseVoiceError if an option is not as described, the model is damaged, or there is no such device
  */
-export function loadEngine(source: ModelSource, options: LoadOptions = {}): Promise<Engine> {
-  return untilAborted(load(source, options), options?.signal);
+export function loadEngine(
+  source: ModelSource,
+  readSound: EngineParts["readSound"],
+  options: LoadOptions = {},
+): Promise<Engine> {
+  return untilAborted(load(source, readSound, options), options?.signal);
 }
 
 /** Calls `use` with the backend of a device: each has types of its own. */
 type UseBackend<R> = <T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>) => Promise<R>;
 
-async function load(source: ModelSource, options: LoadOptions): Promise<Engine> {
+async function load(source: ModelSource, readSound: EngineParts["readSound"], options: LoadOptions): Promise<Engine> {
   expectObject("options", options);
   const { device = "auto", threads, weights: type, onProgress, signal } = options;
   checkChoice("weights", type, [undefined, ...WEIGHT_TYPES]);
@@ -74,7 +79,8 @@ async function load(source: ModelSource, options: LoadOptions): Promise<Engine> 
       const model = new SenseVoice(backend, config.encoder, loaded);
       await model.prepare();
       signal?.throwIfAborted();
-      return new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights: type ?? config.weights });
+      const { cmvn } = loaded;
+      return new Engine({ model, config, tokenizer, cmvn, weights: type ?? config.weights, readSound });
     } catch (error) {
       backend.close();
       throw error;

@@ -1,4 +1,5 @@
 /** What a user of the package imports in Node. */
+import { streamSound } from "./audio/source.ts";
 import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
@@ -6,13 +7,7 @@ import { folderSource } from "./weights/folderSource.ts";
 import { defaultModel, findModel } from "./weights/home.ts";
 
 export { readAudio } from "./audio/read.ts";
-export type { Engine, RunOptions, Timings, Transcript } from "./engine.ts";
-export { SenseVoiceError } from "./error.ts";
-export type { AskedLanguage } from "./model/sensevoice/prompt.ts";
-export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
-export type { Word } from "./model/sensevoice/words.ts";
-export type { Device, WeightType } from "./options.ts";
-export type { Progress } from "./weights/source.ts";
+export * from "./index.ts";
 
 export interface EngineOptions extends LoadOptions {
   /**
@@ -31,5 +26,5 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   expectObject("options", options);
   const { model = defaultModel(), ...rest } = options;
   expectText("model", model);
-  return loadEngine(folderSource(findModel(model)), rest);
+  return loadEngine(folderSource(findModel(model)), streamSound, rest);
 }

@@ -3,11 +3,14 @@ import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
 import { LANGUAGE_ROW } from "../model/sensevoice/prompt.ts";
 import { DEVICES, WEIGHT_TYPES } from "../options.ts";
+import { FORMAT_NAMES } from "../output/formats.ts";
+import { MARKS } from "../output/marks.ts";
 import { PRESETS } from "../quant/scheme.ts";
+import { VADS } from "../speech/activity.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
 import type { QuantizeOptions } from "./quantize.ts";
-import type { TranscribeOptions } from "./transcribe.ts";
+import type { TranscribeArguments } from "./transcribe.ts";
 
 type Converting = ConvertOptions & { readonly out?: string };
 
@@ -17,14 +20,22 @@ type Converting = ConvertOptions & { readonly out?: string };
 export function transcribeCommand(): Command {
   const command = createCommand("transcribe")
     .description("write down what is said in sound files (the default command)")
-    .argument("[files...]", "sound files: wav, mp3, flac, ogg, m4a, …; - reads standard input");
+    .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
   return addEngineOptions(command)
     .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
     .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
-    .addOption(choice("--format <format>", "what to print", ["text", "json"], "text"))
-    .option("--output <dir>", "write a file per input there, NAME.txt or NAME.json, and print nothing", path)
-    .action(async (files: string[], options: TranscribeOptions, command: Command) => {
+    .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
+    .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
+    .addOption(
+      choice("--vad <vad>", "how to find speech (default for over 30 s: fsmn if there is one, else model)", VADS),
+    )
+    .option("--merge-seconds <s>", "join stretches of speech up to this length, 0: don't (default: 15)", seconds)
+    .option("--max-segment-seconds <s>", "cut longer speech (default: 30)", seconds)
+    .option("--batch-seconds <s>", "sound to recognise at a time (default: 60)", seconds)
+    .option("--output <dir>", "write a file per sound there, NAME.txt, NAME.srt, …, and print nothing", path)
+    .option("--resume", "leave out what the journal in --output says is done")
+    .action(async (files: string[], options: TranscribeArguments, command: Command) => {
       if (files.length === 0) (command.parent ?? command).help({ error: true });
       await (await import("./transcribe.ts")).transcribe(files, options);
     });
@@ -128,6 +139,11 @@ function choice(flags: string, description: string, choices: readonly string[], 
 function count(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new InvalidArgumentError("expected a number from 1 on.");
+}
+
+function seconds(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected seconds, 0 or more.");
 }
 
 /** An empty path is what a shell makes of a variable that is not set. */

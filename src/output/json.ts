@@ -1,5 +1,7 @@
+import { richText } from "../model/sensevoice/richText.ts";
 import type { Segment } from "../speech/segment.ts";
 import { type Format, textOf } from "./format.ts";
+import { summarise } from "./summary.ts";
 
 /** A line for each segment, under the names of {@link Segment}, with the file's name in front if there is one. */
 export const jsonl: Format = {
@@ -12,14 +14,11 @@ export const jsonl: Format = {
   },
 };
 
-/**
- * One object for a file, on one line: what is known at its end, its text and raw text (of the segments, unless given),
- * and its segments.
- */
+/** One object for a file, on one line: its text and raw text, what is said of the whole of it, and its segments. */
 export const json: Format = {
   extension: "json",
   mimeType: "application/json",
-  writer({ file, marks }) {
+  writer({ file, marks = "emoji" }) {
     const show = textOf(marks);
     const segments: Segment[] = [];
     return {
@@ -29,9 +28,10 @@ export const json: Format = {
         return "";
       },
       end({ duration, ...rest }) {
-        const joined = (key: "text" | "raw") => segments.map((segment) => segment[key]).join(" ");
-        const said = { file, duration, text: joined("text"), raw: joined("raw") };
-        return `${JSON.stringify({ ...said, ...rest, segments })}\n`;
+        const raw = segments.map((segment) => segment.raw).join(" ");
+        const shown = segments.map(({ text }) => text).filter((text) => text !== "");
+        const text = marks === "emoji" ? richText(raw) : shown.join(" ");
+        return `${JSON.stringify({ file, duration, text, raw, ...summarise(segments), ...rest, segments })}\n`;
       },
     };
   },

@@ -26,7 +26,7 @@ const funasr = {
     asked.push(options);
     const { raw, tokens } = answers[i];
     const timings = { features: 10, encode: 80, decode: 10, total: 100 };
-    return { raw, tokens, ...readTags(raw), text: "", words: null, duration: 2, timings };
+    return { raw, tokens, ...readTags(raw), text: "", words: null, confidence: 1, duration: 2, timings };
   },
 };
 const read = async (source: string) => Float32Array.of(clips.findIndex((clip) => clip.source === source));

@@ -1,0 +1,11 @@
+/** What the package's two entries, node.ts and browser.ts, have in common. */
+export type { Engine, LiveOptions, RunOptions, Timings, TranscribeOptions, Transcript } from "./engine.ts";
+export { SenseVoiceError } from "./error.ts";
+export type { AskedLanguage } from "./model/sensevoice/prompt.ts";
+export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
+export type { Word } from "./model/sensevoice/words.ts";
+export type { Device, WeightType } from "./options.ts";
+export type { Vad } from "./speech/activity.ts";
+export type { LiveResult, SpeechStream } from "./speech/live.ts";
+export type { Segment } from "./speech/segment.ts";
+export type { Progress } from "./weights/source.ts";
