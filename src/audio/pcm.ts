@@ -29,8 +29,18 @@ export interface PcmLayout {
   /** The place of the first frame. */
   readonly start: number;
   readonly frameBytes: number;
+  /** Infinity in a stream whose length is not known yet. */
   readonly frames: number;
 }
+
+/**
+ * Finds the sound in a file whose first bytes are given.
+ *
+ * @param length bytes of the whole file, Infinity where that is not known yet
+ * @returns "" if more bytes are needed; for what is not read here, in a few words why not
+ * @throws SenseVoiceError if the file is damaged or ends before its sound does
+ */
+export type FindPcm = (bytes: Uint8Array, name: string, length?: number) => PcmLayout | string;
 
 /** The sound that a layout describes, slice by slice. */
 export function* readPcm(bytes: Uint8Array, layout: PcmLayout): Generator<DecodedAudio> {

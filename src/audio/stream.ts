@@ -14,7 +14,7 @@ const SLICE = 8192;
  * A sound file as the model wants it, piece by piece: decoded, mixed down to the mean of its channels, resampled.
  * Memory does not grow with the sound, and the event loop gets its turns. Runs in Node and in browsers.
  *
- * @param bytes what a sound file contains
+ * @param file what a sound file contains, or a stream of it, which is closed at the end
  * @param name what to call it in messages
  * @param fallback reads what `decodeAudio` does not
  * @returns mono samples in [-1, 1] at 16 kHz
@@ -22,7 +22,7 @@ const SLICE = 8192;
  *   not finite or the rate beyond belief; and as soon as it is known to last longer than `maxSeconds`
  */
 export async function* streamAudio(
-  bytes: Uint8Array,
+  file: Uint8Array | AsyncIterable<Uint8Array>,
   name = "audio",
   fallback?: Fallback,
   maxSeconds = Number.POSITIVE_INFINITY,
@@ -36,7 +36,7 @@ export async function* streamAudio(
     const expected = `expected at most ${maxSeconds} seconds of sound, got ${Math.ceil(seconds)} or more`;
     throw new SenseVoiceError(`${name}: ${expected}: cut it into shorter files first`);
   };
-  for await (const { channels, sampleRate, total = 0 } of decodeAudio(bytes, name, fallback)) {
+  for await (const { channels, sampleRate, total = 0 } of decodeAudio(file, name, fallback)) {
     if (sampleRate !== rate) {
       if (resampler) yield resampler(); // a chained file, whose next sound has another rate
       resampler = resamplerOf(sampleRate, name);
