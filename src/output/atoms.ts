@@ -1,7 +1,7 @@
 import type { Segment } from "../speech/segment.ts";
 import { WORD_MARK } from "./marks.ts";
 import { characterTimes, type Span } from "./times.ts";
-import { graphemes, graphemeWidth, LINE_WIDTH, textWidth } from "./width.ts";
+import { graphemes, LINE_WIDTH, textWidth } from "./width.ts";
 
 /** How good a place to break is, from the best: behind a sentence, a clause, a word, within a CJK word, within any. */
 export type Break = "sentence" | "clause" | "word" | "character" | "cut";
@@ -19,15 +19,18 @@ export interface Atom extends Span {
 
 const CJK = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Bopo}\p{sc=Yiii}\u3000-\u303f\u30a0-\u30ff\uff00-\uffef]/u;
 const EMOJI = /\p{Extended_Pictographic}|\p{Regional_Indicator}/u;
-/** What stays with what is before it, also over a space. */
-const CLOSING = /^[\p{Pe}\p{Pf}!%,.:;?…–—、。，．！？：；]/u;
+/** What belongs to the text before it, also over a space. */
+const CLOSING = /^[\p{Pe}\p{Pf}!%,.:;?…–—、。，．！？：；\p{Extended_Pictographic}]/u;
 /** In CJK text, what no line starts with, and what none ends with. Source: JIS X 4051 (kinsoku), Unicode Annex #14. */
 const NOT_FIRST =
   /^[\p{Pe}\p{Pf}\p{Pd}"'!%,.:;?…‥·・、。，．！？：；～〜ー々〻ゝゞヽヾ％‰°℃ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰ-ㇿ]/u;
 const NOT_LAST = /[\p{Ps}\p{Pi}"'$£¥€￥＄#@]$/u;
-const CLOSERS = "[\\p{Pe}\\p{Pf}\"'\\p{Extended_Pictographic}]*$";
+const CLOSERS = "[\\p{Pe}\\p{Pf}\"']*$";
 const SENTENCE_END = new RegExp(`[.!?…。．！？]${CLOSERS}`, "u");
 const CLAUSE_END = new RegExp(`[,;:，；：、—–]${CLOSERS}`, "u");
+
+/** Particles and endings: a dictionary's words that belong to the word before. */
+const ENCLITIC = /^[\p{sc=Hira}的地得了着过吗呢吧啊]/u;
 
 const words = new Intl.Segmenter("en", { granularity: "word" });
 
@@ -42,11 +45,11 @@ export function atomsOf(text: string, segment: Segment): Atom[] {
     const spaced = text[at - 1] === " ";
     const previous = pieces[i - 1]?.text ?? "";
     const kind = (): Break => {
-      if (isCut) return "cut";
+      if (isCut || CLOSING.test(piece) || (EMOJI.test(previous) && !spaced)) return "cut";
       if (isMark(piece) || isMark(previous)) return "character";
       if (SENTENCE_END.test(previous)) return "sentence";
       if (CLAUSE_END.test(previous)) return "clause";
-      return spaced || wordStarts.has(at) ? "word" : "character";
+      return spaced || (wordStarts.has(at) && !ENCLITIC.test(piece)) ? "word" : "character";
     };
     return { text: piece, spaced, width: textWidth(piece), before: kind(), ...spans[i] };
   });
@@ -68,7 +71,7 @@ function split(text: string): Piece[] {
     const last = pieces.at(-1);
     const previous = last?.text ?? "";
     const spaced = text[at - 1] === " ";
-    const joined = at < markEnd || (spaced ? CLOSING.test(grapheme) : !breakable(previous, grapheme));
+    const joined = at < markEnd || (!spaced && !breakable(previous, grapheme));
     if (grapheme !== " ") {
       if (last && joined) last.text = text.slice(last.at, at + grapheme.length);
       else pieces.push({ text: grapheme, at });
@@ -82,24 +85,26 @@ function split(text: string): Piece[] {
 /** Whether a line may be broken between two characters that no space parts. */
 function breakable(before: string, after: string): boolean {
   const last = graphemes(before.slice(-20)).at(-1) ?? "";
-  if (!CJK.test(last) && !CJK.test(after)) return false;
+  if (NOT_FIRST.test(after) || NOT_LAST.test(last)) return false;
   if (/\p{Nd}$/u.test(last) && CJK.test(after)) return false; // 9点 stays together
-  return !NOT_FIRST.test(after) && !NOT_LAST.test(last) && !EMOJI.test(last) && !EMOJI.test(after);
+  return [last, after].some((character) => CJK.test(character) || EMOJI.test(character));
 }
 
-/** Parts of a piece, each no wider than a line. */
+/** Parts of a piece, each no wider than a line, with its words whole unless they are wider. */
 function cut(piece: string): Piece[] {
+  const runs = Array.from(words.segment(piece), ({ segment }) => segment);
   const parts: { text: string; at: number }[] = [{ text: "", at: 0 }];
   let width = 0;
   let at = 0;
-  for (const grapheme of graphemes(piece)) {
-    width += graphemeWidth(grapheme);
+  for (const run of runs.flatMap((run) => (textWidth(run) > LINE_WIDTH ? graphemes(run) : [run]))) {
+    const added = textWidth(run);
+    width += added;
     if (width > LINE_WIDTH) {
       parts.push({ text: "", at });
-      width = graphemeWidth(grapheme);
+      width = added;
     }
-    parts[parts.length - 1].text += grapheme;
-    at += grapheme.length;
+    parts[parts.length - 1].text += run;
+    at += run.length;
   }
   return parts;
 }
