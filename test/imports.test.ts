@@ -29,6 +29,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   eval: ["error", "model", "weights", "node"],
   cli: [
     "error",
+    "pause",
     "tensor",
     "kernels",
     "weights",
