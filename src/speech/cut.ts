@@ -21,6 +21,8 @@ export interface Cutter {
   open(): Clip | undefined;
   /** Milliseconds heard. */
   readonly heard: number;
+  /** Milliseconds of sound that are kept for clips to come. */
+  readonly held: number;
 }
 
 export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
@@ -61,6 +63,9 @@ export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
     get heard() {
       return sound.end / SAMPLES;
     },
+    get held() {
+      return (sound.end - sound.start) / SAMPLES;
+    },
   };
 }
 
@@ -69,6 +74,9 @@ function createSampleBuffer() {
   let parts: Float32Array[] = [];
   let [start, end] = [0, 0];
   return {
+    get start() {
+      return start;
+    },
     get end() {
       return end;
     },
