@@ -9,6 +9,7 @@ import { PRESETS } from "../quant/scheme.ts";
 import { VADS } from "../speech/activity.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
+import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
 import type { TranscribeArguments } from "./transcribe.ts";
 
@@ -38,6 +39,35 @@ export function transcribeCommand(): Command {
     .action(async (files: string[], options: TranscribeArguments, command: Command) => {
       if (files.length === 0) (command.parent ?? command).help({ error: true });
       await (await import("./transcribe.ts")).transcribe(files, options);
+    });
+}
+
+/** `live`: the microphone, or raw samples on standard input. */
+export function liveCommand(): Command {
+  const command = createCommand("live").description(
+    "write down what is being said: from a microphone, or raw samples on stdin",
+  );
+  return addEngineOptions(command)
+    .option("--itn", "write punctuation, capitals and figures")
+    .option("--timestamps", "add when each word was said")
+    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
+    .addOption(choice("--format <format>", "jsonl has partial results too", ["text", "jsonl"], "text"))
+    .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
+    .addOption(choice("--vad <vad>", "how to find speech (default: fsmn if there is one, else energy)", VADS))
+    .option("--max-segment-seconds <s>", "cut longer speech (default: 30)", seconds)
+    .option("--partial-seconds <s>", "sound between two partial results (default: 0.4)", seconds)
+    .addOption(choice("--encoding <encoding>", "of the samples on stdin", ["s16le", "f32le"], "s16le"))
+    .option("--rate <hz>", "samples a second on stdin", count, 16_000)
+    .option("--channels <count>", "channels on stdin", count, 1)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ sensevoice live
+  $ ffmpeg -i https://example.org/radio -f s16le -ac 1 -ar 16000 - | sensevoice live --format jsonl`,
+    )
+    .action(async (options: LiveArguments) => {
+      await (await import("./live.ts")).live(options);
     });
 }
 
