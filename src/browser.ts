@@ -1,6 +1,7 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
 import { MAX_SECONDS } from "./audio/pcm.ts";
-import { joinAudio, streamAudio } from "./audio/stream.ts";
+import { streamSound } from "./audio/source.ts";
+import { joinAudio } from "./audio/stream.ts";
 import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
@@ -44,6 +45,5 @@ export async function readAudio(
   name = "audio",
   maxSeconds = MAX_SECONDS,
 ): Promise<Float32Array> {
-  const bytes = source instanceof Blob ? new Uint8Array(await source.arrayBuffer()) : source;
-  return joinAudio(streamAudio(bytes, name, undefined, maxSeconds));
+  return joinAudio(streamSound(source, name, undefined, maxSeconds));
 }
