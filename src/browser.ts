@@ -1,8 +1,9 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
 import { MAX_SECONDS } from "./audio/pcm.ts";
 import { streamSound } from "./audio/source.ts";
-import { joinAudio, streamAudio } from "./audio/stream.ts";
-import type { Engine } from "./engine.ts";
+import { joinAudio } from "./audio/stream.ts";
+import type { Engine, SoundInput } from "./engine.ts";
+import { reasonOf, SenseVoiceError } from "./error.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { httpSource } from "./weights/httpSource.ts";
@@ -23,7 +24,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   expectObject("options", options);
   const { model, ...rest } = options;
   expectText("model", model);
-  return loadEngine(httpSource(new URL(model, globalThis.location?.href).href), streamSound, rest);
+  return loadEngine(httpSource(addressOf(model)), readSound, rest);
 }
 
 /**
@@ -39,6 +40,21 @@ export async function readAudio(
   name = "audio",
   maxSeconds = MAX_SECONDS,
 ): Promise<Float32Array> {
-  const bytes = source instanceof Blob ? new Uint8Array(await source.arrayBuffer()) : source;
-  return joinAudio(streamAudio(bytes, name, undefined, maxSeconds));
+  return joinAudio(streamSound(source, name, undefined, maxSeconds));
+}
+
+/** Any sound, as `streamSound` takes it, or what lies at an address. */
+async function* readSound(source: SoundInput): AsyncGenerator<Float32Array> {
+  if (typeof source !== "string" && !(source instanceof URL)) return yield* streamSound(source);
+  const name = addressOf(source);
+  const { ok, status, body } = await fetch(name).catch((error: unknown) => {
+    throw new SenseVoiceError(`${name}: ${reasonOf(error)}`);
+  });
+  if (!ok || !body) throw new SenseVoiceError(`${name}: expected a sound file, got HTTP status ${status}`);
+  yield* streamSound(body, name);
+}
+
+/** An address may be relative to the page. */
+function addressOf(address: string | URL): string {
+  return new URL(address, globalThis.location?.href).href;
 }

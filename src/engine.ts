@@ -35,6 +35,9 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
+export type SoundInput = SoundSource | string | URL;
+
 export interface LiveOptions extends RunOptions {
   /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"energy"`, unless given. */
   readonly vad?: Vad;
@@ -94,7 +97,7 @@ export interface EngineParts {
   /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
   /** Makes mono samples at 16 kHz of whatever stands for sound where the engine runs. */
-  readonly readSound: (source: SoundSource) => AsyncGenerator<Float32Array>;
+  readonly readSound: (source: SoundInput) => AsyncGenerator<Float32Array>;
   /** FSMN-VAD, if the model brings it. */
   readonly createFsmnVad?: (longest: number) => VoiceActivity;
 }
@@ -208,7 +211,7 @@ export class Engine {
    * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails; what was heard before
    *   comes first
    */
-  transcribe(source: SoundSource, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
+  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
     expectObject("options", options);
     const { vad, mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);

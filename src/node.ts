@@ -1,5 +1,5 @@
 /** What a user of the package imports in Node. */
-import { streamSound } from "./audio/source.ts";
+import { streamInput } from "./audio/read.ts";
 import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
@@ -26,5 +26,5 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   expectObject("options", options);
   const { model = defaultModel(), ...rest } = options;
   expectText("model", model);
-  return loadEngine(folderSource(findModel(model)), streamSound, rest);
+  return loadEngine(folderSource(findModel(model)), streamInput, rest);
 }

@@ -33,7 +33,7 @@ export function containerOf(bytes: Uint8Array): Container | undefined {
 }
 
 /**
- * Throws `name: truncated …` where an mp4, a webm or an mp3 is shorter than it says: at once if all of it is there,
+ * Throws `name: truncated …` where an mp4, a webm or an mp3 is shorter than it says: at once if its length is known,
  * else at its end. Decoders tend to return what they could make out of such a file and say nothing. An mp3 may lack up
  * to one frame, as many do; mp3 without a Xing header and webm from a live recording tell no length.
  */

@@ -4,7 +4,7 @@ import { aiffLayout } from "./aiff.ts";
 import { latin1 } from "./bytes.ts";
 import { type Container, checkComplete, containerOf, id3Length, soundAhead } from "./container.ts";
 import { createFlacDecoder, flacFrames, flacSamples } from "./flac.ts";
-import { Input, MAX_HELD, MORE } from "./input.ts";
+import { type ByteStream, Input, MAX_HELD, MORE } from "./input.ts";
 import { oggPages, oggSamples } from "./ogg.ts";
 import { type DecodedAudio, type FindPcm, readPcm } from "./pcm.ts";
 import { sphereLayout } from "./sphere.ts";
@@ -61,7 +61,7 @@ const CODECS: Readonly<Record<string, Codec>> = {
  *   only the end tells, at once if all bytes are there, else at the end; and what the stream throws
  */
 export async function* decodeAudio(
-  file: Uint8Array | AsyncIterable<Uint8Array>,
+  file: Uint8Array | ByteStream,
   name = "audio",
   fallback?: Fallback,
 ): AsyncGenerator<DecodedAudio> {
@@ -122,7 +122,7 @@ async function* decodeContainer(input: Input, container: Container, name: string
 
 /** Uncompressed sound, as it comes. */
 async function* decodePcm(input: Input, container: Container, name: string): Sound {
-  const find = () => LAYOUTS[container](header, name, input.ended ? input.length : Number.POSITIVE_INFINITY);
+  const find = () => LAYOUTS[container](header, name, input.size);
   let header = input.held;
   let layout = find();
   while (layout === "") {

@@ -1,12 +1,15 @@
 import { SenseVoiceError } from "../error.ts";
 import { createPause } from "../pause.ts";
-import { isTypedArray } from "./pcm.ts";
+import { isTypedArray, typeName } from "./pcm.ts";
 
 /** What a parser yields when it needs more bytes than are held; told apart by identity. */
 export const MORE: Uint8Array = new Uint8Array(0);
 
 /** Bytes that are held at most for what is longer than any header, page or frame should be. */
 export const MAX_HELD = 2 ** 26;
+
+/** A file as it comes; `size` is its length where that is known before. */
+export type ByteStream = AsyncIterable<Uint8Array> & { readonly size?: number };
 
 /** Bytes that are taken in at a time. */
 const SLICE = 2 ** 16;
@@ -20,8 +23,10 @@ const SLICE = 2 ** 16;
 export class Input {
   /** The parser's place in the file. It may be set beyond what is held. */
   at = 0;
-  /** Bytes that have come in: the length of the file, once it has ended. */
+  /** Bytes that have come in. */
   length = 0;
+  /** Length of the file, Infinity as long as it is not known. */
+  size = Number.POSITIVE_INFINITY;
   ended = false;
   /** Whether the source has been asked for bytes and has not answered, or has thrown. */
   pending = false;
@@ -36,16 +41,20 @@ export class Input {
   #base = 0;
   #settled = false;
 
-  constructor(source?: Uint8Array | AsyncIterable<Uint8Array>, name = "audio") {
+  constructor(source?: Uint8Array | ByteStream, name = "audio") {
     this.#name = name;
     if (isTypedArray(source, "Uint8Array")) {
       const { buffer, byteOffset, length } = source as Uint8Array;
       this.#buffer = new Uint8Array(buffer, byteOffset, length); // of this realm, as decoders want it
-      [this.length, this.ended] = [length, true];
+      this.length = length;
+      this.end();
     } else if (source) {
-      const open = (source as AsyncIterable<Uint8Array>)[Symbol.asyncIterator];
-      if (!open) throw new SenseVoiceError(`${name}: expected the bytes of a sound file in a Uint8Array, or a stream`);
-      this.#source = open.call(source);
+      const stream = source as ByteStream;
+      if (!stream[Symbol.asyncIterator]) {
+        throw new SenseVoiceError(`${name}: expected the bytes of a sound file in a Uint8Array, or a stream of them`);
+      }
+      this.#source = stream[Symbol.asyncIterator]();
+      this.size = stream.size ?? this.size;
     }
   }
 
@@ -99,6 +108,7 @@ export class Input {
   end(): void {
     if (this.ended) return;
     this.ended = true;
+    this.size = this.length;
     this.watch?.(undefined);
   }
 
@@ -132,8 +142,9 @@ export class Input {
 }
 
 /** Throws `name: …` unless a piece of a stream is a typed array of this name, of any realm. */
+export function checkPiece(piece: unknown, type: "Uint8Array", name: string): asserts piece is Uint8Array;
+export function checkPiece(piece: unknown, type: "Float32Array", name: string): asserts piece is Float32Array;
 export function checkPiece(piece: unknown, type: "Float32Array" | "Uint8Array", name: string): void {
   if (isTypedArray(piece, type)) return;
-  const got = Object.prototype.toString.call(piece).slice(8, -1);
-  throw new SenseVoiceError(`${name}: expected each piece of the stream in a ${type}, got ${got}`);
+  throw new SenseVoiceError(`${name}: expected each piece of the stream in a ${type}, got ${typeName(piece)}`);
 }

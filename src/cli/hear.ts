@@ -1,7 +1,7 @@
 import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
 import type { Engine, RunOptions, Segment, TranscribeOptions } from "../node.ts";
 import { createPause } from "../pause.ts";
-import { readInput } from "./readInput.ts";
+import { openInput } from "./readInput.ts";
 
 /** As the command line gives them. */
 export interface HearOptions extends RunOptions, Omit<TranscribeOptions, "onProgress"> {
@@ -34,7 +34,7 @@ export async function* hearInput(
   const { language, itn, timestamps } = others;
   const run: RunOptions = { language, itn, timestamps, banUnknownEmotion };
   const start = performance.now();
-  const sound = readInput(file);
+  const sound = openInput(file);
   const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
   const { head, more } = await takeSeconds(sound, asked ? 0 : WHOLE_SECONDS);
   if (!more) {
