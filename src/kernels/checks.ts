@@ -92,6 +92,15 @@ export function checkFsmn(
   return [rows, d, j];
 }
 
+export function checkCausalFsmn(x: Tensor, taps: Tensor, history: Tensor): [rows: number, d: number, j: number] {
+  const [rows] = rowsOf("causalFsmn", "x", x);
+  const [d, j] = rowsOf("causalFsmn", "taps", taps);
+  if (j < 2) throw new SenseVoiceError(`[causalFsmn] taps: expected two or more, got ${j}`);
+  expectShape("causalFsmn", "x", x.shape, [rows, d]);
+  expectTensor("causalFsmn", "history", history, [j - 1, d]);
+  return [rows, d, j];
+}
+
 /** Throws unless x has the rows first … first + rows − 1; returns the number of tokens. */
 export function checkTokens(x: Tensor, tokens: Tensor, first: number, rows: number): number {
   const [total] = rowsOf("ctcLogProbs", "x", x);

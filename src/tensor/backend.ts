@@ -83,6 +83,13 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
    */
   readonly fsmn: (qkv: T, taps: T, batch: Batch<T>, residual?: T) => T;
 
+  /**
+   * The FSMN memory of a stream that comes in pieces: y[t, d] = x[t, d] + Σⱼ taps[d, j] · x[t + j − (J−1), d]. The rows
+   * before x's first are those of `history` [J−1, D], which holds the last J−1 rows up to the end of x afterwards.
+   * taps [D, J], J ≥ 2; x [R, D] → [R, D].
+   */
+  readonly causalFsmn: (x: T, taps: T, history: T) => T;
+
   /** For each row of x [R, D] the token of the largest logit: f32 [R]. `banned` may not win; ties go to the lower id. */
   readonly ctcGreedy: (x: T, head: CtcHead<T, W>, banned?: number) => T;
 

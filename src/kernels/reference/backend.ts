@@ -4,10 +4,18 @@ import type { Backend, LinearWeight } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
 import { dequantize } from "../../tensor/quantized.ts";
-import { checkAttention, checkFsmn, checkLayerNorm, checkLinear, checkLinearWeight, checkTokens } from "../checks.ts";
+import {
+  checkAttention,
+  checkCausalFsmn,
+  checkFsmn,
+  checkLayerNorm,
+  checkLinear,
+  checkLinearWeight,
+  checkTokens,
+} from "../checks.ts";
 import { attention } from "./attention.ts";
 import { ctcGreedy, ctcLogProbs } from "./ctc.ts";
-import { fsmn } from "./fsmn.ts";
+import { causalFsmn, fsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
 import { type Int8Weight, linearInt8, uploadInt8 } from "./linearInt8.ts";
@@ -57,6 +65,11 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       const [rows, d, j] = checkFsmn(qkv, taps, batch, residual);
       const y = fsmn(f32(qkv), f32(taps), [d, j], batch.offsets.data, residual && f32(residual));
       return f32Tensor([rows, d], y);
+    },
+
+    causalFsmn(x, taps, history) {
+      const sizes = checkCausalFsmn(x, taps, history);
+      return f32Tensor(x.shape, causalFsmn(f32(x), f32(taps), f32(history), sizes));
     },
 
     ctcGreedy(x, head, banned) {

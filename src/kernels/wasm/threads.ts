@@ -12,6 +12,7 @@ export const KERNELS = [
   "linear",
   "attention",
   "fsmn",
+  "causalFsmn",
   "ctc",
   "ctcMerge",
 ] as const;
