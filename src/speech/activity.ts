@@ -20,5 +20,6 @@ export function createPieces(longest: number): VoiceActivity {
     async finish() {
       return heard > start ? [[start, Math.ceil(heard)]] : [];
     },
+    close: () => {},
   };
 }
