@@ -1,7 +1,15 @@
 #!/usr/bin/env node
 import { Help } from "commander";
 import { createCommand, run } from "./command.ts";
-import { convertCommand, downloadCommand, evalCommand, quantizeCommand, transcribeCommand } from "./commands.ts";
+import {
+  convertCommand,
+  downloadCommand,
+  evalCommand,
+  highlightsCommand,
+  inspectCommand,
+  quantizeCommand,
+  transcribeCommand,
+} from "./commands.ts";
 import { infoCommand } from "./info.ts";
 import { version } from "./version.ts";
 
@@ -11,6 +19,8 @@ const program = createCommand("sensevoice")
   .description("Speech to text with language, emotion and sound events, by SenseVoiceSmall.")
   .version(version())
   .addCommand(transcribe, { isDefault: true })
+  .addCommand(inspectCommand())
+  .addCommand(highlightsCommand())
   .addCommand(convertCommand("convert"))
   .addCommand(downloadCommand())
   .addCommand(evalCommand())
