@@ -14,7 +14,10 @@ export interface HearOptions extends EngineOptions, RunOptions {
   readonly output?: string;
 }
 
-/** What is said in a file. One segment for now: segments cut at pauses, not merged, are what reports want. */
+/**
+ * What is said in a file, as one segment: the one place to change for segments cut at pauses. Those must not be merged,
+ * else silences are inside them and are not found.
+ */
 async function hear(engine: Engine, file: string, options: HearOptions): Promise<Heard> {
   const { language, itn, banEmoUnk: banUnknownEmotion } = options;
   const pcm = await readInput(file);

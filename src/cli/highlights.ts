@@ -21,8 +21,14 @@ export async function highlights(files: readonly string[], options: HighlightsOp
     files,
     options,
     [],
-    // ffmpeg looks for files beside its list, and takes `http:` in front for a protocol: not with a whole path.
-    (heard) => findPieces(format === "concat" ? { ...heard, file: resolve(heard.file) } : heard, options),
+    (heard) => {
+      // ffmpeg looks for files beside its list, and takes `http:` in front for a protocol: not with a whole path.
+      const file = format === "concat" ? resolve(heard.file) : heard.file;
+      const pieces = findPieces({ ...heard, file }, options);
+      // What a format cannot say about a file is the failure of that file alone.
+      formatPieces(pieces, [], options);
+      return pieces;
+    },
     (lists, failed) => {
       const pieces = lists.flat();
       if (pieces.length === 0) printNote(`nothing found: no segment has ${options.only.join(" or ")}`);

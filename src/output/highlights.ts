@@ -32,20 +32,22 @@ const MAX_EVENTS = 999;
 /** The pieces of a recording whose emotion or one of whose events is wanted, padded, in order, none overlapping. */
 export function findPieces({ file, duration, segments }: Heard, { only, pad, merge }: PieceOptions): Piece[] {
   const pieces: Piece[] = [];
+  const rounded = toMilliseconds(duration);
+  const last = rounded > duration ? toMilliseconds(rounded - 0.001) : rounded;
   for (const { start, end, raw, emotion, events } of segments) {
     const reasons = [...new Set<string>([...events, emotion])].filter((name) => only.includes(name));
     const from = toMilliseconds(Math.max(0, start - pad));
-    const to = Math.min(toMilliseconds(end + pad), Math.trunc(duration * 1000) / 1000);
+    const to = Math.min(toMilliseconds(end + pad), last);
     if (reasons.length === 0 || from >= to) continue;
     const text = plainText(raw);
-    const last = pieces.at(-1);
-    if (last === undefined || toMilliseconds(from - last.end) > merge) {
+    const before = pieces.at(-1);
+    if (before === undefined || toMilliseconds(from - before.end) > merge) {
       pieces.push({ file, start: from, end: to, reasons, text });
     } else {
       pieces[pieces.length - 1] = {
-        ...{ file, start: Math.min(last.start, from), end: Math.max(last.end, to) },
-        reasons: [...new Set([...last.reasons, ...reasons])],
-        text: `${last.text} ${text}`.trim(),
+        ...{ file, start: Math.min(before.start, from), end: Math.max(before.end, to) },
+        reasons: [...new Set([...before.reasons, ...reasons])],
+        text: `${before.text} ${text}`.trim(),
       };
     }
   }

@@ -1,4 +1,4 @@
-/** A piece of HTML or SVG in which every text from outside has been escaped. Only `markup` makes one. */
+/** A piece of HTML or SVG in which every text from outside has been escaped: what `markup` makes, or a constant. */
 export interface Markup {
   readonly source: string;
 }

@@ -47,13 +47,8 @@ export function findKeyword(patterns: readonly RegExp[]): Find {
       for (const { from, to } of places) {
         if (from < end || to === from) continue;
         end = to;
-        const before = tail(text.slice(0, from));
-        hits.push({
-          ...timesOf(segment, text, from, to),
-          before,
-          match: text.slice(from, to),
-          after: head(text.slice(to)),
-        });
+        const [before, match, after] = [tail(text.slice(0, from)), text.slice(from, to), head(text.slice(to))];
+        hits.push({ ...timesOf(segment, text, from, to), before, match, after });
       }
       return hits;
     });
@@ -135,20 +130,14 @@ function letters(text: string): string {
 /** The beginning of a text, cut at a space if there is one near. */
 function head(text: string, count = AROUND): string {
   const signs = [...text];
-  return signs.length > count
-    ? `${signs
-        .slice(0, count)
-        .join("")
-        .replace(/\s\S{0,15}$/, "")}…`
-    : text;
+  if (signs.length <= count) return text;
+  const cut = signs.slice(0, count).join("");
+  return `${cut.replace(/\s\S{0,15}$/, "")}…`;
 }
 
 function tail(text: string): string {
   const signs = [...text];
-  return signs.length > AROUND
-    ? `…${signs
-        .slice(-AROUND)
-        .join("")
-        .replace(/^\S{0,15}\s/, "")}`
-    : text;
+  if (signs.length <= AROUND) return text;
+  const cut = signs.slice(-AROUND).join("");
+  return `…${cut.replace(/^\S{0,15}\s/, "")}`;
 }
