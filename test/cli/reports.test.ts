@@ -148,6 +148,17 @@ describe("highlights", () => {
     expect(readFileSync(at("list"), "utf8")).toBe("ffconcat version 1.0\n");
   });
 
+  test("a name that a format cannot write fails its file alone", async () => {
+    const at = workplace();
+    copyFileSync(at("zh-happy.wav"), at("two\nlines.wav"));
+    const args = ["highlights", ...PLAIN, "two\nlines.wav", "zh-happy.wav", "--format", "concat"];
+    const { status, stdout, stderr } = await sensevoice(args, { cwd: at("") });
+    expect(stderr).toMatch(/^error: .*two lines\.wav: expected a name without line breaks for ffmpeg's list; .*\n$/);
+    expect(status).toBe(1);
+    expect(stdout).toContain(`\nfile '${at("zh-happy.wav")}'\n`);
+    expect(stdout).toMatch(/\n# failed: two lines\.wav: .*\n$/);
+  });
+
   test.each([
     [
       ["--only", "laughter,fun"],
