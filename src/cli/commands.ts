@@ -4,11 +4,15 @@ import type { DownloadOptions } from "../convert/download.ts";
 import { LANGUAGE_ROW } from "../model/sensevoice/prompt.ts";
 import { DEVICES, WEIGHT_TYPES } from "../options.ts";
 import { FORMAT_NAMES } from "../output/formats.ts";
+import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
 import { MARKS } from "../output/marks.ts";
+import { EMOTIONS, EVENTS } from "../output/tagNames.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import { VADS } from "../speech/activity.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
+import type { HighlightsOptions } from "./highlights.ts";
+import type { InspectOptions } from "./inspect.ts";
 import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
 import type { TranscribeArguments } from "./transcribe.ts";
@@ -147,6 +151,45 @@ Examples:
     });
 }
 
+/** `inspect FILES`: what happens when. */
+export function inspectCommand(): Command {
+  const command = createCommand("inspect").description("report moods, events, keywords and silences of recordings");
+  return addHearOptions(command)
+    .option(
+      "--rules <file>",
+      "what to look for, in YAML (default: apology, promise, complaint, anger, silence, …)",
+      path,
+    )
+    .addOption(choice("--format <format>", "html is one file with pictures", ["md", "html", "json"], "md"))
+    .action(async (files: string[], options: InspectOptions) => {
+      await (await import("./inspect.ts")).inspect(files, options);
+    });
+}
+
+/** `highlights FILES`: a cut list. */
+export function highlightsCommand(): Command {
+  const command = createCommand("highlights").description(
+    "list the pieces of recordings with certain moods and events",
+  );
+  return addHearOptions(command)
+    .option("--only <names>", `of ${tagNames.join(", ")}`, tagList, ["laughter", "applause", "happy"])
+    .option("--pad <seconds>", "add this much on both sides", seconds, 2)
+    .option("--merge <seconds>", "join pieces that are no further apart", seconds, 0)
+    .addOption(choice("--format <format>", "concat is for ffmpeg -f concat -safe 0", CUT_FORMATS, "json"))
+    .addOption(choice("--fps <rate>", "frames per second of an edl, non-drop", FRAME_RATES, "25"))
+    .action(async (files: string[], options: HighlightsOptions) => {
+      await (await import("./highlights.ts")).highlights(files, options);
+    });
+}
+
+/** What the commands that report on recordings can be told. */
+function addHearOptions(command: Command): Command {
+  return addEngineOptions(command.argument("<files...>", "sound files; - reads standard input"))
+    .option("--itn", "write punctuation, capitals and figures")
+    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
+    .option("--output <file>", "write it there and print nothing", path);
+}
+
 /** What every command that runs a model can be told: EngineOptions. */
 function addEngineOptions(command: Command): Command {
   return command
@@ -174,6 +217,14 @@ function count(text: string): number {
 function seconds(text: string): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("expected seconds, 0 or more.");
+}
+
+const tagNames = [...new Set([...EVENTS, ...EMOTIONS])];
+
+function tagList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => tagNames.includes(name))) return names;
+  throw new InvalidArgumentError(`expected some of ${tagNames.join(", ")}.`);
 }
 
 /** An empty path is what a shell makes of a variable that is not set. */

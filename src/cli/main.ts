@@ -5,6 +5,8 @@ import {
   convertCommand,
   downloadCommand,
   evalCommand,
+  highlightsCommand,
+  inspectCommand,
   liveCommand,
   quantizeCommand,
   transcribeCommand,
@@ -19,6 +21,8 @@ const program = createCommand("sensevoice")
   .version(version())
   .addCommand(transcribe, { isDefault: true })
   .addCommand(liveCommand())
+  .addCommand(inspectCommand())
+  .addCommand(highlightsCommand())
   .addCommand(convertCommand("convert"))
   .addCommand(downloadCommand())
   .addCommand(evalCommand())
