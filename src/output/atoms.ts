@@ -67,31 +67,31 @@ function split(text: string): Piece[] {
   const markEnds = new Map(Array.from(text.matchAll(WORD_MARK), ({ index, 0: mark }) => [index, index + mark.length]));
   let at = 0;
   let markEnd = 0;
+  let previous = "";
   for (const grapheme of graphemes(text)) {
     const last = pieces.at(-1);
-    const previous = last?.text ?? "";
-    const spaced = text[at - 1] === " ";
-    const joined = at < markEnd || (!spaced && !breakable(previous, grapheme));
+    const joined = at < markEnd || (previous !== " " && !breakable(previous, grapheme));
     if (grapheme !== " ") {
       if (last && joined) last.text = text.slice(last.at, at + grapheme.length);
       else pieces.push({ text: grapheme, at });
     }
     markEnd = Math.max(markEnd, markEnds.get(at) ?? 0);
     at += grapheme.length;
+    previous = grapheme;
   }
   return pieces;
 }
 
 /** Whether a line may be broken between two characters that no space parts. */
 function breakable(before: string, after: string): boolean {
-  const last = graphemes(before.slice(-20)).at(-1) ?? "";
-  if (NOT_FIRST.test(after) || NOT_LAST.test(last)) return false;
-  if (/\p{Nd}$/u.test(last) && CJK.test(after)) return false; // 9点 stays together
-  return [last, after].some((character) => CJK.test(character) || EMOJI.test(character));
+  if (NOT_FIRST.test(after) || NOT_LAST.test(before)) return false;
+  if (/\p{Nd}$/u.test(before) && CJK.test(after)) return false; // 9点 stays together
+  return [before, after].some((character) => CJK.test(character) || EMOJI.test(character));
 }
 
 /** Parts of a piece, each no wider than a line, with its words whole unless they are wider. */
 function cut(piece: string): Piece[] {
+  if (textWidth(piece) <= LINE_WIDTH) return [{ text: piece, at: 0 }];
   const runs = Array.from(words.segment(piece), ({ segment }) => segment);
   const parts: { text: string; at: number }[] = [{ text: "", at: 0 }];
   let width = 0;

@@ -29,8 +29,10 @@ export const json: Format = {
         return "";
       },
       end({ duration, ...rest }) {
-        const joined = (key: "text" | "raw") => segments.map((segment) => segment[key]).join(" ");
-        const said = { file, duration, text: joined("text"), raw: joined("raw") };
+        const joined = (texts: string[]) => texts.filter((text) => text !== "").join(" ");
+        const text = joined(segments.map((segment) => segment.text));
+        const raw = joined(segments.map((segment) => segment.raw));
+        const said = { file, duration, text, raw };
         return `${JSON.stringify({ ...said, ...rest, segments })}\n`;
       },
     };
