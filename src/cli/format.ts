@@ -1,4 +1,5 @@
 import type { Engine, Transcript, Word } from "../node.ts";
+import { shortClock } from "../output/clock.ts";
 
 /** A transcript and what made it as one line of JSON, under the names of the library's Transcript and Engine. */
 export function jsonLine(file: string, transcript: Transcript, engine: Engine): string {
@@ -16,12 +17,5 @@ export function textLines({ text, words }: Transcript, file?: string): string {
 
 /** `[00:01.470 --> 00:01.590] word`, as Whisper and WebVTT write times. */
 function wordLine({ word, start, end }: Word): string {
-  return `[${clock(start)} --> ${clock(end)}] ${word}`;
-}
-
-function clock(seconds: number): string {
-  const total = Math.round(seconds * 1000);
-  const minutes = Math.floor(total / 60_000);
-  const pad = (value: number, digits: number) => String(value).padStart(digits, "0");
-  return `${pad(minutes, 2)}:${pad(Math.floor(total / 1000) % 60, 2)}.${pad(total % 1000, 3)}`;
+  return `[${shortClock(start)} --> ${shortClock(end)}] ${word}`;
 }

@@ -19,6 +19,6 @@ test("words with their times, past the hour too", () => {
     { word: "morning", start: 59.9999, end: 3661.002, confidence: 0.8 },
   ];
   expect(textLines(transcript(words))).toBe(
-    "good morning\n[00:00.450 --> 00:01.200] good\n[01:00.000 --> 61:01.002] morning\n",
+    "good morning\n[00:00.450 --> 00:01.200] good\n[01:00.000 --> 01:01:01.002] morning\n",
   );
 });
