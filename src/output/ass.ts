@@ -1,5 +1,5 @@
 import { type Cue, lineText, type TimedText } from "./cue.ts";
-import { CueStream } from "./cues.ts";
+import { cueWriter } from "./cues.ts";
 import type { Format } from "./format.ts";
 
 /** White on a dark outline, at the bottom, for a picture of 1920 × 1080; words not yet spoken are grey. */
@@ -24,16 +24,10 @@ export const ass: Format = {
   extension: "ass",
   mimeType: "text/x-ssa",
   writer({ marks, karaoke = true }) {
-    const cues = new CueStream(marks);
-    const write = (cue: Cue) => {
+    return cueWriter(marks, HEADER, (cue) => {
       const lines = karaoke && cue.timed ? sungLines(cue) : cue.lines.map((line) => escaped(lineText(line)));
       return `Dialogue: 0,${clock(cue.start)},${clock(cue.end)},Default,,0,0,0,,${lines.join("\\N")}\n`;
-    };
-    return {
-      head: () => HEADER,
-      add: (segment) => cues.add(segment).map(write).join(""),
-      end: ({ duration }) => cues.end(duration).map(write).join(""),
-    };
+    });
   },
 };
 

@@ -2,7 +2,7 @@ import type { Segment } from "../speech/segment.ts";
 import { type Atom, atomsOf, type Break } from "./atoms.ts";
 import { milliseconds } from "./clock.ts";
 import type { Cue, TimedText } from "./cue.ts";
-import { singleLine, textOf } from "./format.ts";
+import { singleLine, textOf, type Writer } from "./format.ts";
 import type { Marks } from "./marks.ts";
 import { LINE_WIDTH, readingSeconds, SPACE_WIDTH } from "./width.ts";
 
@@ -59,6 +59,16 @@ export class CueStream {
     this.#held = undefined;
     return held ? [finish(held, milliseconds(duration))] : [];
   }
+}
+
+/** Writes each cue when it is finished. */
+export function cueWriter(marks: Marks | undefined, head: string, write: (cue: Cue) => string): Writer {
+  const cues = new CueStream(marks);
+  return {
+    head: () => head,
+    add: (segment) => cues.add(segment).map(write).join(""),
+    end: ({ duration }) => cues.end(duration).map(write).join(""),
+  };
 }
 
 /** The cues of a recording. */

@@ -1,6 +1,6 @@
 import { clock } from "./clock.ts";
-import { type Cue, lineText } from "./cue.ts";
-import { CueStream } from "./cues.ts";
+import { lineText } from "./cue.ts";
+import { cueWriter } from "./cues.ts";
 import type { Format } from "./format.ts";
 
 const CRLF = "\r\n";
@@ -10,17 +10,11 @@ export const srt: Format = {
   extension: "srt",
   mimeType: "application/x-subrip",
   writer({ marks }) {
-    const cues = new CueStream(marks);
     let index = 0;
-    const write = ({ start, end, lines }: Cue) => {
+    return cueWriter(marks, "", ({ start, end, lines }) => {
       const times = `${clock(start, ",")} --> ${clock(end, ",")}`;
       return [++index, times, ...lines.map((line) => literal(lineText(line))), "", ""].join(CRLF);
-    };
-    return {
-      head: () => "",
-      add: (segment) => cues.add(segment).map(write).join(""),
-      end: ({ duration }) => cues.end(duration).map(write).join(""),
-    };
+    });
   },
 };
 

@@ -1,6 +1,6 @@
 import { clock, milliseconds } from "./clock.ts";
 import { type Cue, lineText } from "./cue.ts";
-import { CueStream } from "./cues.ts";
+import { cueWriter } from "./cues.ts";
 import type { Format } from "./format.ts";
 
 /** WebVTT (https://www.w3.org/TR/webvtt1/); for karaoke a time inside the cue in front of each word. */
@@ -8,16 +8,10 @@ export const vtt: Format = {
   extension: "vtt",
   mimeType: "text/vtt",
   writer({ marks, karaoke = false }) {
-    const cues = new CueStream(marks);
-    const write = (cue: Cue) => {
+    return cueWriter(marks, "WEBVTT\n\n", (cue) => {
       const lines = karaoke && cue.timed ? timedLines(cue) : cue.lines.map((line) => escaped(lineText(line)));
       return `${clock(cue.start)} --> ${clock(cue.end)}\n${lines.join("\n")}\n\n`;
-    };
-    return {
-      head: () => "WEBVTT\n\n",
-      add: (segment) => cues.add(segment).map(write).join(""),
-      end: ({ duration }) => cues.end(duration).map(write).join(""),
-    };
+    });
   },
 };
 
