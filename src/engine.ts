@@ -4,33 +4,23 @@ import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
 import type { SoundSource } from "./audio/source.ts";
 import { SenseVoiceError } from "./error.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
-import { collapse } from "./model/sensevoice/ctc.ts";
-import { type AskedLanguage, LANGUAGE_ROW, type Prompt } from "./model/sensevoice/prompt.ts";
-import type { Recognition, Recognizer } from "./model/sensevoice/recognizer.ts";
-import { richText } from "./model/sensevoice/richText.ts";
-import { readTags, type Tags } from "./model/sensevoice/tags.ts";
+import type { Recognizer } from "./model/sensevoice/recognizer.ts";
+import type { Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
-import { alignWords, type Word } from "./model/sensevoice/words.ts";
+import type { Word } from "./model/sensevoice/words.ts";
 import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show } from "./options.ts";
 import { untilAborted } from "./pause.ts";
 import { createPieces, VADS, type Vad } from "./speech/activity.ts";
 import { createCutter } from "./speech/cut.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
 import { createMerger, createSplitter } from "./speech/merge.ts";
+import { checkRecognition, type RecogniseOptions, recognise } from "./speech/recognise.ts";
 import type { Segment } from "./speech/segment.ts";
 import { type Hear, transcribe } from "./speech/transcribe.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
 
-export interface RunOptions {
-  /** The language spoken; `"auto"` (the default) lets the model tell. */
-  readonly language?: AskedLanguage;
-  /** Inverse text normalisation: punctuation, capitals, figures. Default false. */
-  readonly itn?: boolean;
-  /** Word times. Default false. */
-  readonly timestamps?: boolean;
-  /** Forbids the answer `<|EMO_UNKNOWN|>` (FunASR's ban_emo_unk). Default false. */
-  readonly banUnknownEmotion?: boolean;
+export interface RunOptions extends RecogniseOptions {
   /** Ends the run early; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -150,53 +140,39 @@ export class Engine {
     this.#checkRun(options);
     if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));
-    this.#checkOpen(options.signal);
     if (sounds.length === 0) return [];
     return untilAborted(this.#transcribe(sounds, options), options.signal);
   }
 
   async #transcribe(clips: readonly Float32Array[], options: RunOptions): Promise<Transcript[]> {
-    const { language = "auto", itn = false, timestamps = false, banUnknownEmotion = false, signal } = options;
+    const { signal } = options;
     const before = this.#free;
     let release = () => {};
     this.#free = new Promise((resolve) => {
       release = resolve;
     });
-    let recognition: Recognition | undefined;
     try {
       const start = performance.now();
-      const prompts: Prompt[] = [];
+      const features = [];
       for (const pcm of clips) {
         this.#checkOpen(signal);
-        const features = await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn);
-        prompts.push({ language, itn, features });
+        features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
       }
       await before;
       this.#checkOpen(signal);
       const featuresDone = performance.now();
-      const banned = banUnknownEmotion ? this.#parts.tokenizer.tags.get("EMO_UNKNOWN") : undefined;
-      recognition = await this.#parts.model.recognize(prompts, { banned, signal });
-      const encodeDone = performance.now();
-
-      const said: Omit<Transcript, "timings">[] = [];
-      for (const [i, heard] of recognition.clips.entries()) {
-        const tokens = collapse(heard.ids);
-        const raw = this.#parts.tokenizer.decode(tokens);
-        const words = timestamps ? await alignWords(this.#parts.tokenizer, heard, raw) : null;
-        const duration = clips[i].length / this.config.frontend.sampleRate;
-        said.push({ text: richText(raw), raw, tokens, ...readTags(raw), words, confidence: 1, duration });
-        this.#checkOpen(signal);
-      }
+      const { utterances, encodeMs } = await recognise(features, this.#parts, options, signal);
+      this.#checkOpen(signal);
       const end = performance.now();
       const timings = {
         features: featuresDone - start,
-        encode: encodeDone - featuresDone,
-        decode: end - encodeDone,
+        encode: encodeMs,
+        decode: end - featuresDone - encodeMs,
         total: end - start,
       };
-      return said.map((transcript) => ({ ...transcript, timings }));
+      const duration = (i: number) => clips[i].length / this.config.frontend.sampleRate;
+      return utterances.map((utterance, i) => ({ ...utterance, duration: duration(i), timings }));
     } finally {
-      recognition?.release();
       before.then(release);
     }
   }
@@ -265,7 +241,7 @@ export class Engine {
 
   #checkRun(options: RunOptions): void {
     expectObject("options", options);
-    checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
+    checkRecognition(options);
     checkSignal(options.signal);
     this.#checkOpen(options.signal);
   }

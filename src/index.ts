@@ -1,7 +1,7 @@
 /** What the package's two entries, node.ts and browser.ts, have in common. */
 export type { Engine, LiveOptions, RunOptions, SoundInput, Timings, TranscribeOptions, Transcript } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
-export type { AskedLanguage } from "./model/sensevoice/prompt.ts";
+export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
 export type { Word } from "./model/sensevoice/words.ts";
 export type { Device, WeightType } from "./options.ts";

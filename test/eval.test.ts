@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createEngine, type EngineOptions, type RunOptions, readAudio } from "../src/node.ts";
+import { createEngine, type EngineOptions, type RunOptions, readAudio, type SpokenLanguage } from "../src/node.ts";
 import { describeGpu } from "./support/gpu.ts";
 import { TOLERANCE } from "./support/tolerances.ts";
 
@@ -68,7 +68,27 @@ test("the samples are heard as samples/expected.jsonl says", async () => {
   expect(samples).toHaveLength(11);
 });
 
+/** All 200 clips: none but these languages and nospeech is ever named, and each answer's text has no tag of another. */
+async function expectLanguages(languages: SpokenLanguage[]): Promise<void> {
+  await using engine = await createEngine({ model: "tiny", device: "cpu" });
+  const named = new Set<string>();
+  for (let first = 0; first < answers.length; first += 20) {
+    const keys = answers.slice(first, first + 20).map(({ key }) => file(`eval/${key}.flac`));
+    const results = await engine.runBatch(await Promise.all(keys.map((key) => readAudio(key))), { languages });
+    for (const { raw } of results) {
+      for (const [, tag] of raw.matchAll(/<\|(zh|en|yue|ja|ko|nospeech)\|>/g)) named.add(tag);
+    }
+  }
+  expect([...named].sort()).toEqual([...languages, "nospeech"].sort());
+}
+
 describe("200 clips", () => {
+  test.each<{ languages: SpokenLanguage[] }>([
+    { languages: ["zh", "en"] },
+    { languages: ["ko", "yue"] },
+    { languages: ["ja"] },
+    { languages: ["ja", "zh", "yue"] },
+  ])("$languages: no other language is named", ({ languages }) => expectLanguages(languages), 600_000);
   test("CPU, f32", () => expectFunasr({ device: "cpu", weights: "f32" }), 600_000);
   test("reference", () => expectFunasr({ device: "reference" }), 1_200_000);
 });

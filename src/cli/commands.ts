@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
-import { LANGUAGE_ROW } from "../model/sensevoice/prompt.ts";
+import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
 import { DEVICES, WEIGHT_TYPES } from "../options.ts";
 import { FORMAT_NAMES } from "../output/formats.ts";
 import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
@@ -27,6 +27,11 @@ export function transcribeCommand(): Command {
     .description("write down what is said in sound files (the default command)")
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
   return addEngineOptions(command)
+    .addOption(
+      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
+        .argParser(languageList)
+        .conflicts("language"),
+    )
     .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
     .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
@@ -225,6 +230,12 @@ function tagList(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());
   if (names.every((name) => tagNames.includes(name))) return names;
   throw new InvalidArgumentError(`expected some of ${tagNames.join(", ")}.`);
+}
+
+function languageList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => SPOKEN_LANGUAGES.some((spoken) => spoken === name))) return names;
+  throw new InvalidArgumentError(`expected some of ${SPOKEN_LANGUAGES.join(", ")}, with commas between them.`);
 }
 
 /** An empty path is what a shell makes of a variable that is not set. */

@@ -31,8 +31,8 @@ export async function* hearInput(
   onProgress?: (seconds: number) => void,
 ): AsyncGenerator<Segment, HeardSound> {
   const { banEmoUnk: banUnknownEmotion, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, ...others } = options;
-  const { language, itn, timestamps } = others;
-  const run: RunOptions = { language, itn, timestamps, banUnknownEmotion };
+  const { language, languages, itn, timestamps } = others;
+  const run: RunOptions = { language, languages, itn, timestamps, banUnknownEmotion };
   const start = performance.now();
   const sound = openInput(file);
   const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);

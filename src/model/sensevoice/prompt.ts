@@ -6,6 +6,10 @@ import type { EncoderConfig } from "./config.ts";
 export const LANGUAGE_ROW = { auto: 0, zh: 3, en: 4, yue: 7, ja: 11, ko: 12, nospeech: 13 } as const;
 export type AskedLanguage = keyof typeof LANGUAGE_ROW;
 
+/** Those of them that people speak. */
+export const SPOKEN_LANGUAGES = ["zh", "en", "yue", "ja", "ko"] as const satisfies readonly AskedLanguage[];
+export type SpokenLanguage = (typeof SPOKEN_LANGUAGES)[number];
+
 /** Rows of `embed.weight` that ask for the event and the emotion. */
 const EVENT_EMOTION_ROWS = [1, 2];
 const TEXTNORM_ROW = { withitn: 14, woitn: 15 };

@@ -1,0 +1,87 @@
+import { confidenceOf, greedy } from "../model/sensevoice/ctc.ts";
+import { type AskedLanguage, LANGUAGE_ROW, type Prompt, type SpokenLanguage } from "../model/sensevoice/prompt.ts";
+import type { Heard, Recognition, Recognizer } from "../model/sensevoice/recognizer.ts";
+import { richText } from "../model/sensevoice/richText.ts";
+import { readTags } from "../model/sensevoice/tags.ts";
+import type { Tokenizer } from "../model/sensevoice/tokenizer.ts";
+import { alignWords } from "../model/sensevoice/words.ts";
+import { checkChoice } from "../options.ts";
+import { askAgain, checkLanguages } from "./languages.ts";
+import type { Utterance } from "./transcribe.ts";
+
+/** What can be asked about a clip. */
+export interface RecogniseOptions {
+  /** The language spoken; `"auto"` (the default) lets the model tell. */
+  readonly language?: AskedLanguage;
+  /** Lets the model tell, but only among these (and that nobody speaks). In place of `language`. */
+  readonly languages?: readonly SpokenLanguage[];
+  /** Inverse text normalisation: punctuation, capitals, figures. Default false. */
+  readonly itn?: boolean;
+  /** Word times. Default false. */
+  readonly timestamps?: boolean;
+  /** Forbids the answer `<|EMO_UNKNOWN|>` (FunASR's ban_emo_unk). Default false. */
+  readonly banUnknownEmotion?: boolean;
+}
+
+/** A loaded model and its vocabulary. */
+interface Parts {
+  readonly model: Recognizer;
+  readonly tokenizer: Tokenizer;
+}
+
+/** Throws a SenseVoiceError for options that are not as they should be. */
+export function checkRecognition(options: RecogniseOptions): void {
+  checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
+  checkLanguages(options);
+}
+
+/**
+ * From features to what was said: the model hears all clips in one batch, then each answer is decoded.
+ *
+ * @returns also the milliseconds that the model took
+ */
+export async function recognise(
+  clips: readonly Prompt["features"][],
+  { model, tokenizer }: Parts,
+  options: RecogniseOptions,
+  signal?: AbortSignal,
+): Promise<{ utterances: Utterance[]; encodeMs: number }> {
+  const { language = "auto", languages, itn = false, banUnknownEmotion = false } = options;
+  const banned = banUnknownEmotion ? tokenizer.tags.get("EMO_UNKNOWN") : undefined;
+  const recognitions: Recognition[] = [];
+  const hear = async (prompts: readonly Prompt[]): Promise<readonly Heard[]> => {
+    const recognition = await model.recognize(prompts, { banned, signal });
+    recognitions.push(recognition);
+    return recognition.clips;
+  };
+  try {
+    const start = performance.now();
+    const prompts = clips.map((features): Prompt => ({ language, itn, features }));
+    let heard = await hear(prompts);
+    if (languages) heard = await askAgain(languages, { prompts, heard, hear, tags: tokenizer.tags });
+    const encodeMs = performance.now() - start;
+    const utterances: Utterance[] = [];
+    for (const clip of heard) {
+      utterances.push(await utteranceOf(clip, tokenizer, options));
+      signal?.throwIfAborted();
+    }
+    return { utterances, encodeMs };
+  } finally {
+    for (const recognition of recognitions) recognition.release();
+  }
+}
+
+/** One clip's answer from the rows that the model gave. */
+async function utteranceOf(heard: Heard, tokenizer: Tokenizer, options: RecogniseOptions): Promise<Utterance> {
+  const spoken = greedy(heard);
+  const raw = tokenizer.decode(spoken.tokens);
+  const tagIds = new Set(tokenizer.tags.values());
+  return {
+    text: richText(raw),
+    raw,
+    tokens: spoken.tokens,
+    ...readTags(raw),
+    words: options.timestamps ? await alignWords(tokenizer, heard, raw) : null,
+    confidence: confidenceOf(spoken, (token) => tagIds.has(token)),
+  };
+}
