@@ -19,7 +19,8 @@ function wordLine({ word, start, end }: Word): string {
   return `[${clock(start)} --> ${clock(end)}] ${word}`;
 }
 
-function clock(seconds: number): string {
+/** Minutes, seconds and milliseconds: `00:01.470`. */
+export function clock(seconds: number): string {
   const total = Math.round(seconds * 1000);
   const minutes = Math.floor(total / 60_000);
   const pad = (value: number, digits: number) => String(value).padStart(digits, "0");
