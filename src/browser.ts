@@ -10,9 +10,11 @@ import { httpSource } from "./weights/httpSource.ts";
 
 export * from "./index.ts";
 
-export interface EngineOptions extends LoadOptions {
+export interface EngineOptions extends Omit<LoadOptions, "vad"> {
   /** Address of a model folder, relative to the page. */
   readonly model: string;
+  /** Address of an FSMN-VAD model's folder; that in the model's folder unless given. */
+  readonly vadModel?: string;
 }
 
 /**
@@ -22,9 +24,11 @@ export interface EngineOptions extends LoadOptions {
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   expectObject("options", options);
-  const { model, ...rest } = options;
+  const { model, vadModel, ...rest } = options;
   expectText("model", model);
-  return loadEngine(httpSource(addressOf(model)), readSound, rest);
+  if (vadModel !== undefined) expectText("vadModel", vadModel);
+  const vad = vadModel === undefined ? undefined : httpSource(addressOf(vadModel));
+  return loadEngine(httpSource(addressOf(model)), readSound, { ...rest, vad });
 }
 
 /**

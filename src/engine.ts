@@ -3,7 +3,9 @@ import { extractFeatures } from "./audio/features.ts";
 import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
 import type { SoundSource } from "./audio/source.ts";
 import { SenseVoiceError } from "./error.ts";
+import type { VadModel } from "./model/fsmnVad/network.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
+import { PROMPT_ROWS, type Prompt } from "./model/sensevoice/prompt.ts";
 import type { Recognizer } from "./model/sensevoice/recognizer.ts";
 import type { Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
@@ -11,10 +13,12 @@ import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import type { Word } from "./model/sensevoice/words.ts";
 import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show } from "./options.ts";
 import { untilAborted } from "./pause.ts";
-import { createPieces, VADS, type Vad } from "./speech/activity.ts";
+import { createActivity, VADS, type Vad } from "./speech/activity.ts";
 import { createCutter } from "./speech/cut.ts";
+import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
-import { createMerger, createSplitter } from "./speech/merge.ts";
+import { createMerger, createSplitter, type Span } from "./speech/merge.ts";
+import type { BestTokens } from "./speech/modelActivity.ts";
 import { checkRecognition, type RecogniseOptions, recognise } from "./speech/recognise.ts";
 import type { Segment } from "./speech/segment.ts";
 import { type Hear, transcribe } from "./speech/transcribe.ts";
@@ -27,6 +31,14 @@ export interface RunOptions extends RecogniseOptions {
 
 /** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
 export type SoundInput = SoundSource | string | URL;
+
+export interface DetectOptions {
+  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
+  readonly vad?: Vad;
+  /** Longer speech is cut; 60 s unless given. */
+  readonly maxSegmentSeconds?: number;
+  readonly signal?: AbortSignal;
+}
 
 export interface LiveOptions extends RunOptions {
   /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"energy"`, unless given. */
@@ -88,8 +100,8 @@ export interface EngineParts {
   readonly weights: string;
   /** Makes mono samples at 16 kHz of whatever stands for sound where the engine runs. */
   readonly readSound: (source: SoundInput) => AsyncGenerator<Float32Array>;
-  /** FSMN-VAD, if the model brings it. */
-  readonly createFsmnVad?: (longest: number) => VoiceActivity;
+  /** FSMN-VAD, if the model brings it or was given one. */
+  readonly vad?: VadModel;
 }
 
 /** A model on a device. Runs may overlap; they are computed in the order of the calls. Close it when done. */
@@ -146,20 +158,8 @@ export class Engine {
 
   async #transcribe(clips: readonly Float32Array[], options: RunOptions): Promise<Transcript[]> {
     const { signal } = options;
-    const before = this.#free;
-    let release = () => {};
-    this.#free = new Promise((resolve) => {
-      release = resolve;
-    });
-    try {
-      const start = performance.now();
-      const features = [];
-      for (const pcm of clips) {
-        this.#checkOpen(signal);
-        features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
-      }
-      await before;
-      this.#checkOpen(signal);
+    const start = performance.now();
+    return this.#onDevice(clips, signal, async (features) => {
       const featuresDone = performance.now();
       const { utterances, encodeMs } = await recognise(features, this.#parts, options, signal);
       this.#checkOpen(signal);
@@ -172,6 +172,29 @@ export class Engine {
       };
       const duration = (i: number) => clips[i].length / this.config.frontend.sampleRate;
       return utterances.map((utterance, i) => ({ ...utterance, duration: duration(i), timings }));
+    });
+  }
+
+  /** Computes the features of clips at once, and does the work on them when the device is free. */
+  async #onDevice<R>(
+    clips: readonly Float32Array[],
+    signal: AbortSignal | undefined,
+    work: (features: Prompt["features"][]) => Promise<R>,
+  ): Promise<R> {
+    const before = this.#free;
+    let release = () => {};
+    this.#free = new Promise((resolve) => {
+      release = resolve;
+    });
+    try {
+      const features = [];
+      for (const pcm of clips) {
+        this.#checkOpen(signal);
+        features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
+      }
+      await before;
+      this.#checkOpen(signal);
+      return await work(features);
     } finally {
       before.then(release);
     }
@@ -193,7 +216,7 @@ export class Engine {
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const activity = this.#createActivity(vad, maxSegmentSeconds, "model");
+    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "model"), maxSegmentSeconds);
     const cutter = createCutter(activity, mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter());
     const hear: Hear = (clips) => this.runBatch(clips, run);
     const pipeline = { batchMs: batchSeconds * 1000, signal: run.signal, onProgress };
@@ -212,20 +235,37 @@ export class Engine {
     const { vad, maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
     checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const cutter = createCutter(this.#createActivity(vad, maxSegmentSeconds, "energy"), createSplitter());
+    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "energy"), maxSegmentSeconds, true);
+    const cutter = createCutter(activity, createSplitter());
     const hear: Hear = (clips) => this.runBatch(clips, run);
     return new SpeechStream((sound) => {
       return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal });
     });
   }
 
-  #createActivity(vad: Vad | undefined, seconds: number, other: Vad): VoiceActivity {
-    checkChoice("vad", vad, [undefined, ...VADS]);
+  /**
+   * Finds out where somebody speaks in a recording of any length.
+   *
+   * @returns from when to when, in milliseconds from its start
+   * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails
+   */
+  detectSpeech(source: SoundInput, options: DetectOptions = {}): AsyncGenerator<Span> {
+    expectObject("options", options);
+    const { vad = this.#parts.vad ? "fsmn" : "model", maxSegmentSeconds = 60, signal } = options;
+    this.#checkRun({ signal });
+    return detectSpeech(this.#parts.readSound(source), this.#createActivity(vad, maxSegmentSeconds));
+  }
+
+  #createActivity(vad: Vad, seconds: number, live = false): VoiceActivity {
+    checkChoice("vad", vad, VADS);
     checkNumber("maxSegmentSeconds", seconds, 1, MAX_SECONDS);
-    const kind = vad ?? (this.#parts.createFsmnVad ? "fsmn" : other);
-    const longest = seconds * 1000;
-    if (kind === "none") return createPieces(longest);
-    throw new SenseVoiceError("TODO");
+    const bestTokens: BestTokens = (pcm) =>
+      this.#onDevice([pcm], undefined, async ([features]) => {
+        const { clips, release } = await this.#parts.model.recognize([{ language: "auto", itn: false, features }]);
+        release();
+        return clips[0].ids.subarray(PROMPT_ROWS);
+      });
+    return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: seconds * 1000, live });
   }
 
   #copyClip(pcm: Float32Array): Float32Array {

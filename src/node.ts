@@ -4,17 +4,19 @@ import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { folderSource } from "./weights/folderSource.ts";
-import { defaultModel, findModel } from "./weights/home.ts";
+import { defaultModel, findModel, findVad } from "./weights/home.ts";
 
 export { readAudio } from "./audio/read.ts";
 export * from "./index.ts";
 
-export interface EngineOptions extends LoadOptions {
+export interface EngineOptions extends Omit<LoadOptions, "vad"> {
   /**
    * `"tiny"` (the demonstration model that comes with the package), `"small"` once downloaded, or a model folder;
    * small if it was downloaded, else tiny, unless given.
    */
   readonly model?: string;
+  /** Folder of an FSMN-VAD model; that in the model's folder, else one that was downloaded, unless given. */
+  readonly vadModel?: string;
 }
 
 /**
@@ -24,7 +26,13 @@ export interface EngineOptions extends LoadOptions {
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   expectObject("options", options);
-  const { model = defaultModel(), ...rest } = options;
+  const { model = defaultModel(), vadModel, ...rest } = options;
   expectText("model", model);
-  return loadEngine(folderSource(findModel(model)), streamInput, rest);
+  if (vadModel !== undefined) expectText("vadModel", vadModel);
+  const dir = findModel(model);
+  const vadDir = vadModel ?? findVad(dir);
+  return loadEngine(folderSource(dir), streamInput, {
+    ...rest,
+    vad: vadDir === undefined ? undefined : folderSource(vadDir),
+  });
 }

@@ -16,6 +16,7 @@ import type { InspectOptions } from "./inspect.ts";
 import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
 import type { TranscribeArguments } from "./transcribe.ts";
+import type { VadArguments } from "./vad.ts";
 
 type Converting = ConvertOptions & { readonly out?: string };
 
@@ -83,8 +84,8 @@ Examples:
 /** `convert MODEL --out DIR`, or `convert MODEL DIR`: a FunASR folder in, a model folder out. Prints its path. */
 export function convertCommand(name: string): Command {
   return createCommand(name)
-    .description("convert a ModelScope/FunASR folder of SenseVoiceSmall into a model folder")
-    .argument("<model>", "folder with model.pt, config.yaml, am.mvn and the SentencePiece model")
+    .description("convert a ModelScope/FunASR folder of SenseVoiceSmall or FSMN-VAD into a model folder")
+    .argument("<model>", "folder with model.pt, config.yaml, am.mvn and, of SenseVoice, the SentencePiece model")
     .argument("[target]", "the same as --out", path)
     .option("--out <dir>", "model folder to write; an older one is replaced", path)
     .addOption(dtypeOption())
@@ -107,10 +108,29 @@ export function downloadCommand(): Command {
     .argument("<id>", "the model's name on the hub, iic/SenseVoiceSmall for one (about 0.9 GB)")
     .addOption(choice("--from <hub>", "hub to fetch from", ["modelscope", "huggingface"], "modelscope"))
     .addOption(dtypeOption())
-    .action(async (id: string, options: DownloadOptions) => {
-      const { downloadModel } = await import("../convert/download.ts");
+    .option("--no-vad", "do not fetch FunASR's voice activity model into the subfolder vad (2 MB)")
+    .action(async (id: string, { vad, ...options }: DownloadOptions & { readonly vad: boolean }) => {
+      const { downloadModel, downloadVad } = await import("../convert/download.ts");
       const { withBar } = await import("./progress.ts");
-      console.log(await withBar((onProgress) => downloadModel(id, { ...options, onProgress })));
+      const dir = await withBar((onProgress) => downloadModel(id, { ...options, onProgress }));
+      console.log(dir);
+      if (vad) await withBar((onProgress) => downloadVad(dir, { ...options, onProgress }));
+    });
+}
+
+/** `vad FILE...`: where somebody speaks. */
+export function vadCommand(): Command {
+  return createCommand("vad")
+    .description("tell from when to when somebody speaks in sound files")
+    .argument("<files...>", "sound files: wav, mp3, flac, ogg, m4a, …; - reads standard input")
+    .addOption(choice("--vad <how>", "FSMN-VAD, the recogniser or loudness (default: fsmn if there is one)", VADS))
+    .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
+    .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
+    .option("--threads <count>", "threads of the CPU (default: its cores)", count)
+    .option("--max-segment-seconds <s>", "cut longer speech (default: 60)", seconds)
+    .addOption(choice("--format <format>", "what to print", ["text", "json"], "text"))
+    .action(async (files: string[], options: VadArguments) => {
+      await (await import("./vad.ts")).detectVoice(files, options);
     });
 }
 
@@ -201,6 +221,7 @@ function addEngineOptions(command: Command): Command {
     .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
     .addOption(choice("--device <device>", "where to compute", DEVICES, "auto"))
     .addOption(choice("--weights <type>", "how to keep the weights on the device", WEIGHT_TYPES))
+    .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
     .option("--threads <count>", "threads of the CPU (default: its cores)", count)
     .addOption(choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW), "auto"));
 }

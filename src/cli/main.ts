@@ -10,6 +10,7 @@ import {
   liveCommand,
   quantizeCommand,
   transcribeCommand,
+  vadCommand,
 } from "./commands.ts";
 import { infoCommand } from "./info.ts";
 import { version } from "./version.ts";
@@ -23,6 +24,7 @@ const program = createCommand("sensevoice")
   .addCommand(liveCommand())
   .addCommand(inspectCommand())
   .addCommand(highlightsCommand())
+  .addCommand(vadCommand())
   .addCommand(convertCommand("convert"))
   .addCommand(downloadCommand())
   .addCommand(evalCommand())

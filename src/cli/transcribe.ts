@@ -74,11 +74,11 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
 
 /** The engine for a command's options, with notes on stderr about what was not asked for by name. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { device, weights, threads, model = defaultModel() } = options;
+  const { device, weights, threads, vadModel, model = defaultModel() } = options;
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);
   }
-  const engine = await createEngine({ model, device, weights, threads });
+  const engine = await createEngine({ model, vadModel, device, weights, threads });
   if (device === "auto" && engine.device !== "webgpu") {
     printNote(`no GPU found, running on the CPU (${engine.deviceDescription})`);
   }

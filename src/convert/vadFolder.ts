@@ -1,4 +1,10 @@
-import { type DetectorOptions, expectVad, type VadConfig, type VadEncoderConfig } from "../model/fsmnVad/config.ts";
+import {
+  DEFAULT_DETECTOR,
+  type DetectorOptions,
+  expectVad,
+  type VadConfig,
+  type VadEncoderConfig,
+} from "../model/fsmnVad/config.ts";
 import { type Field, refuse } from "../weights/fields.ts";
 import { type Cmvn, parseCmvn } from "./cmvn.ts";
 import { expectSupported, type FunasrConfig, readText, type Supported } from "./funasrConfig.ts";
@@ -31,25 +37,16 @@ const ENCODER: Readonly<Record<keyof VadEncoderConfig, string>> = {
   ...{ outputAffineSize: "output_affine_dim", outputSize: "output_dim" },
 };
 
-/** Where it has the detector's options, and FunASR's default (VADXOptions). */
-const DETECTOR: Readonly<Record<keyof DetectorOptions, readonly [key: string, otherwise: unknown]>> = {
-  singleUtterance: ["detect_mode", 1],
-  maxEndSilenceMs: ["max_end_silence_time", 800],
-  maxStartSilenceMs: ["max_start_silence_time", 3000],
-  windowMs: ["window_size_ms", 200],
-  silenceToSpeechMs: ["sil_to_speech_time_thres", 150],
-  speechToSilenceMs: ["speech_to_sil_time_thres", 150],
-  speechToNoiseRatio: ["speech_2_noise_ratio", 1],
-  speechNoiseThreshold: ["speech_noise_thres", 0.6],
-  extend: ["do_extend", 1],
-  lookbackMs: ["lookback_time_start_point", 200],
-  lookaheadMs: ["lookahead_time_end_point", 100],
-  maxSegmentMs: ["max_single_segment_time", 60_000],
-  snrThreshold: ["snr_thres", -100],
-  noiseFrames: ["noise_frame_num_used_for_snr", 100],
-  decibelThreshold: ["decibel_thres", -100],
-  priorThreshold: ["fe_prior_thres", 1e-4],
-  silenceClasses: ["sil_pdf_ids", [0]],
+/** Where it has the detector's options, under model_conf. */
+const DETECTOR: Readonly<Record<keyof DetectorOptions, string>> = {
+  ...{ singleUtterance: "detect_mode", maxEndSilenceMs: "max_end_silence_time" },
+  ...{ maxStartSilenceMs: "max_start_silence_time", windowMs: "window_size_ms" },
+  ...{ silenceToSpeechMs: "sil_to_speech_time_thres", speechToSilenceMs: "speech_to_sil_time_thres" },
+  ...{ speechToNoiseRatio: "speech_2_noise_ratio", speechNoiseThreshold: "speech_noise_thres" },
+  ...{ extend: "do_extend", lookbackMs: "lookback_time_start_point", lookaheadMs: "lookahead_time_end_point" },
+  ...{ maxSegmentMs: "max_single_segment_time", snrThreshold: "snr_thres" },
+  ...{ noiseFrames: "noise_frame_num_used_for_snr", decibelThreshold: "decibel_thres" },
+  ...{ priorThreshold: "fe_prior_thres", silenceClasses: "sil_pdf_ids" },
 };
 
 /** Reads the small files that an FSMN-VAD's folder has beside `config.yaml`. */
@@ -63,8 +60,8 @@ export async function readVadFolder(config: FunasrConfig): Promise<VadFolder> {
   });
   const { frontend, detector, encoder } = sizes;
   const same = (key: string, otherwise: number, expected: number, what: string) => {
-    const field = or(at(`model_conf.${key}`), otherwise);
-    if (field.value !== expected) refuse(field, `${what}, ${expected}`);
+    const { where, value = otherwise } = at(`model_conf.${key}`);
+    if (value !== expected) refuse({ where, value }, `${what}, ${expected}`);
   };
   same("frame_in_ms", 10, frontend.frameShiftMs, "frame_shift");
   same("frame_length_ms", 25, frontend.frameLengthMs, "frame_length");
@@ -78,14 +75,10 @@ export async function readVadFolder(config: FunasrConfig): Promise<VadFolder> {
 }
 
 function detectorField(at: FunasrConfig["at"], key: keyof DetectorOptions): Field {
-  const [name, otherwise] = DETECTOR[key];
-  const field = or(at(`model_conf.${name}`), otherwise);
+  const field = at(`model_conf.${DETECTOR[key]}`);
   const { value } = field;
+  if (value === undefined) return { ...field, value: DEFAULT_DETECTOR[key] };
   if (key !== "singleUtterance" && key !== "extend") return field;
   if (value !== 0 && value !== 1 && typeof value !== "boolean") return refuse(field, "0 or 1");
   return { ...field, value: Boolean(value) === (key === "extend") };
-}
-
-function or(field: Field, otherwise: unknown): Field {
-  return { ...field, value: field.value ?? otherwise };
 }

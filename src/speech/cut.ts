@@ -19,6 +19,8 @@ export interface Cutter {
   finish(): Promise<Clip[]>;
   /** The clip that would be if speech ended now; undefined while nobody speaks. */
   open(): Clip | undefined;
+  /** Gives up a recording that is not finished. */
+  close(): void;
   /** Milliseconds heard. */
   readonly heard: number;
   /** Milliseconds of sound that are kept for clips to come. */
@@ -54,12 +56,14 @@ export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
     },
     async finish() {
       const clips = clipsOf(await activity.finish());
+      if (speechFrom !== undefined) clips.push(...merger.end(Math.floor(sound.end / SAMPLES)).map(clipOf));
       return [...clips, ...merger.close().map(clipOf)];
     },
     open() {
       if (speechFrom === undefined) return undefined;
       return clipOf([speechFrom, Math.floor(sound.end / SAMPLES)]);
     },
+    close: () => activity.close(),
     get heard() {
       return sound.end / SAMPLES;
     },

@@ -12,6 +12,7 @@ import type { SpeechEvent, VoiceActivity } from "./voiceActivity.ts";
 const OFFLINE_CHUNK_MS = 60_000;
 /** Samples that are worked on at a time: 2 s are some milliseconds of work. */
 const PIECE = 2 * SAMPLE_RATE;
+const LIVE_PIECE = SAMPLE_RATE / 10;
 
 export interface FsmnActivityOptions {
   /**
@@ -20,6 +21,8 @@ export interface FsmnActivityOptions {
    * segments are told once they have ended.
    */
   readonly chunkMs?: number;
+  /** The segments of a whole recording, told every 100 ms: first that speech begins, then that it ends. */
+  readonly live?: boolean;
   /** Silence that ends a segment, in milliseconds or by a schedule; FunASR's DEFAULT_SILENCE_SCHEDULE unless given. */
   readonly endSilence?: number | SilenceSchedule;
   /** In place of the model's own. */
@@ -36,6 +39,7 @@ export class FsmnActivity implements VoiceActivity {
   readonly #detector: Detector;
   readonly #scheduler: Scheduler | undefined;
   readonly #streaming: boolean;
+  readonly #live: boolean;
   readonly #chunk: number;
   readonly #pause = createPause();
   /** Samples that wait for the rest of their piece. */
@@ -46,7 +50,8 @@ export class FsmnActivity implements VoiceActivity {
   #told = false;
   #heard = 0;
 
-  constructor(model: VadModel, { chunkMs, endSilence = DEFAULT_SCHEDULE, detector }: FsmnActivityOptions = {}) {
+  constructor(model: VadModel, given: FsmnActivityOptions = {}) {
+    const { chunkMs, live = false, endSilence = DEFAULT_SCHEDULE, detector } = given;
     if (chunkMs !== undefined && !(Number.isInteger(chunkMs) && chunkMs >= 1 && chunkMs <= OFFLINE_CHUNK_MS)) {
       throw new SenseVoiceError(`[vad] chunkMs: expected an integer from 1 to ${OFFLINE_CHUNK_MS}, got ${chunkMs}`);
     }
@@ -55,8 +60,9 @@ export class FsmnActivity implements VoiceActivity {
     const options = { ...config.detector, ...detector, ...fixed };
     const ms = chunkMs ?? OFFLINE_CHUNK_MS;
     this.#streaming = chunkMs !== undefined;
+    this.#live = live && !this.#streaming;
     this.#chunk = (ms * SAMPLE_RATE) / 1000;
-    this.#piece = new Float32Array(Math.min(PIECE, this.#chunk));
+    this.#piece = new Float32Array(Math.min(this.#live ? LIVE_PIECE : PIECE, this.#chunk));
     this.#features = new OnlineFeatures(config.frontend, cmvn);
     this.#detector = new Detector(options, config.frontend.frameShiftMs);
     this.#scheduler = typeof endSilence === "number" ? undefined : new Scheduler(endSilence, ms);
@@ -101,13 +107,20 @@ export class FsmnActivity implements VoiceActivity {
     if (final) await this.#detect(this.#features.finish(), true);
     await this.#pause();
     const ends = final || this.#done === this.#chunk;
-    const events = this.#streaming ? (ends ? this.#detector.takeEvents() : []) : this.#detector.takeSegments(final);
+    const events = this.#take(ends, final);
     this.#told ||= events.length > 0;
     if (!ends) return events;
     this.#scheduler?.endChunk(this.#told);
     this.#told = false;
     this.#done = undefined;
     return events;
+  }
+
+  #take(ends: boolean, final: boolean): SpeechEvent[] {
+    if (this.#streaming) return ends ? this.#detector.takeEvents() : [];
+    const events = this.#live ? this.#detector.takeEvents() : [];
+    const segments = this.#detector.takeSegments(final);
+    return [...events, ...segments.map(([start, end]): SpeechEvent => [this.#live ? -1 : start, end])];
   }
 
   async #detect({ features, decibels }: ReturnType<OnlineFeatures["push"]>, final: boolean): Promise<void> {

@@ -33,46 +33,67 @@ export interface VadEncoderConfig {
 }
 
 /**
- * What the detector goes by; behind each FunASR's name for it and its default. FunASR's other options
+ * What the detector goes by; behind each FunASR's name for it. FunASR's other options
  * (do_start_point_detection, do_end_point_detection, snr_mode, nn_eval_block_size, dcd_block_size,
  * speech_noise_thresh_low and _high, output_frame_probs) change nothing there.
  */
 export interface DetectorOptions {
   /** Whether it stops after the first segment (detect_mode 0). */
   readonly singleUtterance: boolean;
-  /** Silence that ends a segment (max_end_silence_time, 800), unless a schedule says how much. */
+  /** Silence that ends a segment (max_end_silence_time), unless a schedule says how much. */
   readonly maxEndSilenceMs: number;
-  /** Silence in front after which a single utterance is given up (max_start_silence_time, 3000). */
+  /** Silence in front after which a single utterance is given up (max_start_silence_time). */
   readonly maxStartSilenceMs: number;
-  /** Frames are smoothed over this (window_size_ms, 200). */
+  /** Frames are smoothed over this (window_size_ms). */
   readonly windowMs: number;
-  /** Speech in a window that begins speech (sil_to_speech_time_thres, 150). */
+  /** Speech in a window that begins speech (sil_to_speech_time_thres). */
   readonly silenceToSpeechMs: number;
-  /** Speech in a window up to which speech ends (speech_to_sil_time_thres, 150). */
+  /** Speech in a window up to which speech ends (speech_to_sil_time_thres). */
   readonly speechToSilenceMs: number;
-  /** The noise's probability is that of silence to this power (speech_2_noise_ratio, 1). */
+  /** The noise's probability is that of silence to this power (speech_2_noise_ratio). */
   readonly speechToNoiseRatio: number;
-  /** How much more probable than noise speech must be (speech_noise_thres, 0.6). */
+  /** How much more probable than noise speech must be (speech_noise_thres). */
   readonly speechNoiseThreshold: number;
-  /** Whether segments begin `lookbackMs` earlier and end `lookaheadMs` later (do_extend, 1). */
+  /** Whether segments begin `lookbackMs` earlier and end `lookaheadMs` later (do_extend). */
   readonly extend: boolean;
-  /** lookback_time_start_point, 200 */
+  /** lookback_time_start_point */
   readonly lookbackMs: number;
-  /** lookahead_time_end_point, 100 */
+  /** lookahead_time_end_point */
   readonly lookaheadMs: number;
-  /** Where a segment is cut even if speech goes on (max_single_segment_time, 60 000). */
+  /** Where a segment is cut even if speech goes on (max_single_segment_time). */
   readonly maxSegmentMs: number;
-  /** A frame below this many decibels above the noise is silent (snr_thres, −100). */
+  /** A frame below this many decibels above the noise is silent (snr_thres). */
   readonly snrThreshold: number;
-  /** Frames that the noise is averaged over (noise_frame_num_used_for_snr, 100). */
+  /** Frames that the noise is averaged over (noise_frame_num_used_for_snr). */
   readonly noiseFrames: number;
-  /** A frame below this many decibels is silent (decibel_thres, −100). */
+  /** A frame below this many decibels is silent (decibel_thres). */
   readonly decibelThreshold: number;
-  /** 1 and more: no frame is ever speech (fe_prior_thres, 0.0001). */
+  /** 1 and more: no frame is ever speech (fe_prior_thres). */
   readonly priorThreshold: number;
-  /** Classes of the network that mean silence (sil_pdf_ids, [0]). */
+  /** Classes of the network that mean silence (sil_pdf_ids). */
   readonly silenceClasses: readonly number[];
 }
+
+/** FunASR's defaults (VADXOptions). */
+export const DEFAULT_DETECTOR: DetectorOptions = {
+  singleUtterance: false,
+  maxEndSilenceMs: 800,
+  maxStartSilenceMs: 3000,
+  windowMs: 200,
+  silenceToSpeechMs: 150,
+  speechToSilenceMs: 150,
+  speechToNoiseRatio: 1,
+  speechNoiseThreshold: 0.6,
+  extend: true,
+  lookbackMs: 200,
+  lookaheadMs: 100,
+  maxSegmentMs: 60_000,
+  snrThreshold: -100,
+  noiseFrames: 100,
+  decibelThreshold: -100,
+  priorThreshold: 1e-4,
+  silenceClasses: [0],
+};
 
 /** `config.json` of a voice activity model's folder. */
 export interface VadConfig {
