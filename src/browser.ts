@@ -1,23 +1,20 @@
 /** What a user of the package imports in a browser: the same names, without files and folders. */
 import { MAX_SECONDS } from "./audio/pcm.ts";
-import { joinAudio, streamAudio } from "./audio/stream.ts";
-import type { Engine } from "./engine.ts";
+import { streamSound } from "./audio/source.ts";
+import { joinAudio } from "./audio/stream.ts";
+import type { Engine, SoundInput } from "./engine.ts";
+import { reasonOf, SenseVoiceError } from "./error.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { httpSource } from "./weights/httpSource.ts";
 
-export type { Engine, RunOptions, Timings, Transcript } from "./engine.ts";
-export { SenseVoiceError } from "./error.ts";
-export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
-export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
-export type { Word } from "./model/sensevoice/words.ts";
-export type { Device, WeightType } from "./options.ts";
-export type { Hotword } from "./speech/hotwords.ts";
-export type { Progress } from "./weights/source.ts";
+export * from "./index.ts";
 
-export interface EngineOptions extends LoadOptions {
+export interface EngineOptions extends Omit<LoadOptions, "vad"> {
   /** Address of a model folder, relative to the page. */
   readonly model: string;
+  /** Address of an FSMN-VAD model's folder; that in the model's folder unless given. */
+  readonly vadModel?: string;
 }
 
 /**
@@ -27,9 +24,11 @@ export interface EngineOptions extends LoadOptions {
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   expectObject("options", options);
-  const { model, ...rest } = options;
+  const { model, vadModel, ...rest } = options;
   expectText("model", model);
-  return loadEngine(httpSource(new URL(model, globalThis.location?.href).href), rest);
+  if (vadModel !== undefined) expectText("vadModel", vadModel);
+  const vad = vadModel === undefined ? undefined : httpSource(addressOf(vadModel));
+  return loadEngine(httpSource(addressOf(model)), readSound, { ...rest, vad });
 }
 
 /**
@@ -45,6 +44,21 @@ export async function readAudio(
   name = "audio",
   maxSeconds = MAX_SECONDS,
 ): Promise<Float32Array> {
-  const bytes = source instanceof Blob ? new Uint8Array(await source.arrayBuffer()) : source;
-  return joinAudio(streamAudio(bytes, name, undefined, maxSeconds));
+  return joinAudio(streamSound(source, name, undefined, maxSeconds));
+}
+
+/** Any sound, as `streamSound` takes it, or what lies at an address. */
+async function* readSound(source: SoundInput): AsyncGenerator<Float32Array> {
+  if (typeof source !== "string" && !(source instanceof URL)) return yield* streamSound(source);
+  const name = addressOf(source);
+  const { ok, status, body } = await fetch(name).catch((error: unknown) => {
+    throw new SenseVoiceError(`${name}: ${reasonOf(error)}`);
+  });
+  if (!ok || !body) throw new SenseVoiceError(`${name}: expected a sound file, got HTTP status ${status}`);
+  yield* streamSound(body, name);
+}
+
+/** An address may be relative to the page. */
+function addressOf(address: string | URL): string {
+  return new URL(address, globalThis.location?.href).href;
 }

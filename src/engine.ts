@@ -1,20 +1,65 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
 import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
+import type { SoundSource } from "./audio/source.ts";
 import { SenseVoiceError } from "./error.ts";
+import type { VadModel } from "./model/fsmnVad/network.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
+import { PROMPT_ROWS, type Prompt } from "./model/sensevoice/prompt.ts";
 import type { Recognizer } from "./model/sensevoice/recognizer.ts";
 import type { Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import type { Word } from "./model/sensevoice/words.ts";
-import { checkSignal, type Device, expectObject, show } from "./options.ts";
+import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show } from "./options.ts";
 import { untilAborted } from "./pause.ts";
+import { createActivity, VADS, type Vad } from "./speech/activity.ts";
+import { createCutter } from "./speech/cut.ts";
+import { detectSpeech } from "./speech/detect.ts";
+import { listen, SpeechStream } from "./speech/live.ts";
+import { createMerger, createSplitter, type Span } from "./speech/merge.ts";
+import type { BestTokens } from "./speech/modelActivity.ts";
 import { checkRecognition, type RecogniseOptions, recognise } from "./speech/recognise.ts";
+import type { Segment } from "./speech/segment.ts";
+import { type Hear, transcribe } from "./speech/transcribe.ts";
+import type { VoiceActivity } from "./speech/voiceActivity.ts";
 
 export interface RunOptions extends RecogniseOptions {
   /** Ends the run early; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
+export type SoundInput = SoundSource | string | URL;
+
+export interface DetectOptions {
+  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
+  readonly vad?: Vad;
+  /** Longer speech is cut; 60 s unless given. */
+  readonly maxSegmentSeconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface LiveOptions extends RunOptions {
+  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"energy"`, unless given. */
+  readonly vad?: Vad;
+  /** Longer speech is cut; 30 s unless given. */
+  readonly maxSegmentSeconds?: number;
+  /** How much sound comes between two partial results; 0.4 s unless given. */
+  readonly partialSeconds?: number;
+}
+
+export interface TranscribeOptions extends RunOptions {
+  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
+  readonly vad?: Vad;
+  /** Neighbouring stretches of speech are joined to segments shorter than this; 15 s unless given, 0: not joined. */
+  readonly mergeSeconds?: number;
+  /** Longer speech is cut; 30 s unless given. */
+  readonly maxSegmentSeconds?: number;
+  /** Seconds of sound that are recognised at a time; 60 unless given. */
+  readonly batchSeconds?: number;
+  /** Called with the seconds of the recording that are done. */
+  readonly onProgress?: (seconds: number) => void;
 }
 
 /** Milliseconds of wall time. */
@@ -53,6 +98,10 @@ export interface EngineParts {
   readonly cmvn: ModelWeights<unknown, unknown>["cmvn"];
   /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
+  /** Makes mono samples at 16 kHz of whatever stands for sound where the engine runs. */
+  readonly readSound: (source: SoundInput) => AsyncGenerator<Float32Array>;
+  /** FSMN-VAD, if the model brings it or was given one. */
+  readonly vad?: VadModel;
 }
 
 /** A model on a device. Runs may overlap; they are computed in the order of the calls. Close it when done. */
@@ -60,35 +109,31 @@ export class Engine {
   readonly config: ModelConfig;
   /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
-  readonly #model: Recognizer;
-  readonly #tokenizer: Tokenizer;
-  readonly #cmvn: EngineParts["cmvn"];
+  readonly #parts: EngineParts;
   /** Resolves once the device is free for the next run. */
   #free: Promise<void> = Promise.resolve();
   #closed = false;
 
   /** @internal Use createEngine. */
-  constructor({ model, config, tokenizer, cmvn, weights }: EngineParts) {
-    this.config = config;
-    this.weights = weights;
-    this.#model = model;
-    this.#tokenizer = tokenizer;
-    this.#cmvn = cmvn;
+  constructor(parts: EngineParts) {
+    this.config = parts.config;
+    this.weights = parts.weights;
+    this.#parts = parts;
   }
 
   /** What computes. */
   get device(): Exclude<Device, "auto"> {
-    return this.#model.backend.name;
+    return this.#parts.model.backend.name;
   }
 
   /** What the device calls itself: an adapter's name, say. */
   get deviceDescription(): string {
-    return this.#model.backend.description;
+    return this.#parts.model.backend.description;
   }
 
   /** Bytes of device memory held. */
   get memory(): number {
-    return this.#model.backend.memory();
+    return this.#parts.model.backend.memory();
   }
 
   /**
@@ -104,35 +149,19 @@ export class Engine {
 
   /** Transcribes several clips in one pass: the same answers as one at a time. */
   async runBatch(clips: readonly Float32Array[], options: RunOptions = {}): Promise<Transcript[]> {
-    expectObject("options", options);
-    checkRecognition(options, this.#tokenizer);
-    checkSignal(options.signal);
+    this.#checkRun(options);
     if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));
-    this.#checkOpen(options.signal);
     if (sounds.length === 0) return [];
     return untilAborted(this.#transcribe(sounds, options), options.signal);
   }
 
   async #transcribe(clips: readonly Float32Array[], options: RunOptions): Promise<Transcript[]> {
     const { signal } = options;
-    const before = this.#free;
-    let release = () => {};
-    this.#free = new Promise((resolve) => {
-      release = resolve;
-    });
-    try {
-      const start = performance.now();
-      const features = [];
-      for (const pcm of clips) {
-        this.#checkOpen(signal);
-        features.push(await extractFeatures(pcm, this.config.frontend, this.#cmvn));
-      }
-      await before;
-      this.#checkOpen(signal);
+    const start = performance.now();
+    return this.#onDevice(clips, signal, async (features) => {
       const featuresDone = performance.now();
-      const parts = { model: this.#model, tokenizer: this.#tokenizer };
-      const { utterances, encodeMs } = await recognise(features, parts, options, signal);
+      const { utterances, encodeMs } = await recognise(features, this.#parts, options, signal);
       this.#checkOpen(signal);
       const end = performance.now();
       const timings = {
@@ -143,9 +172,100 @@ export class Engine {
       };
       const duration = (i: number) => clips[i].length / this.config.frontend.sampleRate;
       return utterances.map((utterance, i) => ({ ...utterance, duration: duration(i), timings }));
+    });
+  }
+
+  /** Computes the features of clips at once, and does the work on them when the device is free. */
+  async #onDevice<R>(
+    clips: readonly Float32Array[],
+    signal: AbortSignal | undefined,
+    work: (features: Prompt["features"][]) => Promise<R>,
+  ): Promise<R> {
+    const before = this.#free;
+    let release = () => {};
+    this.#free = new Promise((resolve) => {
+      release = resolve;
+    });
+    try {
+      const features = [];
+      for (const pcm of clips) {
+        this.#checkOpen(signal);
+        features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
+      }
+      await before;
+      this.#checkOpen(signal);
+      return await work(features);
     } finally {
       before.then(release);
     }
+  }
+
+  /**
+   * Transcribes a recording of any length: finds speech, cuts, recognises, all at once as the sound comes in. Memory
+   * does not grow with the recording.
+   *
+   * @param source a path (an address in a browser), the bytes of a sound file, a Blob, samples (mono, 16 kHz), or a
+   *   stream of bytes or of samples
+   * @returns the segments in order; to stop early, leave the loop
+   * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails; what was heard before
+   *   comes first
+   */
+  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
+    expectObject("options", options);
+    const { vad, mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
+    checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
+    checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
+    this.#checkRun(run);
+    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "model"), maxSegmentSeconds);
+    const cutter = createCutter(activity, mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter());
+    const hear: Hear = (clips) => this.runBatch(clips, run);
+    const pipeline = { batchMs: batchSeconds * 1000, signal: run.signal, onProgress };
+    return transcribe(this.#parts.readSound(source), cutter, hear, pipeline);
+  }
+
+  /**
+   * Transcribes live sound: `write` samples as they come, read results by `for await`. Partial results of what is
+   * being said come again and again, then the final one; the final ones are those of `transcribe` with
+   * `mergeSeconds: 0`.
+   *
+   * @throws SenseVoiceError on options that are not as asked
+   */
+  stream(options: LiveOptions = {}): SpeechStream {
+    expectObject("options", options);
+    const { vad, maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
+    checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
+    this.#checkRun(run);
+    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "energy"), maxSegmentSeconds, true);
+    const cutter = createCutter(activity, createSplitter());
+    const hear: Hear = (clips) => this.runBatch(clips, run);
+    return new SpeechStream((sound) => {
+      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal });
+    });
+  }
+
+  /**
+   * Finds out where somebody speaks in a recording of any length.
+   *
+   * @returns from when to when, in milliseconds from its start
+   * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails
+   */
+  detectSpeech(source: SoundInput, options: DetectOptions = {}): AsyncGenerator<Span> {
+    expectObject("options", options);
+    const { vad = this.#parts.vad ? "fsmn" : "model", maxSegmentSeconds = 60, signal } = options;
+    this.#checkRun({ signal });
+    return detectSpeech(this.#parts.readSound(source), this.#createActivity(vad, maxSegmentSeconds));
+  }
+
+  #createActivity(vad: Vad, seconds: number, live = false): VoiceActivity {
+    checkChoice("vad", vad, VADS);
+    checkNumber("maxSegmentSeconds", seconds, 1, MAX_SECONDS);
+    const bestTokens: BestTokens = (pcm) =>
+      this.#onDevice([pcm], undefined, async ([features]) => {
+        const { clips, release } = await this.#parts.model.recognize([{ language: "auto", itn: false, features }]);
+        release();
+        return clips[0].ids.subarray(PROMPT_ROWS);
+      });
+    return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: seconds * 1000, live });
   }
 
   #copyClip(pcm: Float32Array): Float32Array {
@@ -159,6 +279,13 @@ export class Engine {
     return new Float32Array(pcm); // of this realm
   }
 
+  #checkRun(options: RunOptions): void {
+    expectObject("options", options);
+    checkRecognition(options, this.#parts.tokenizer);
+    checkSignal(options.signal);
+    this.#checkOpen(options.signal);
+  }
+
   #checkOpen(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
     if (this.#closed) throw new SenseVoiceError("[engine] the engine is closed: create a new one");
@@ -168,7 +295,7 @@ export class Engine {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#model.backend.close();
+    this.#parts.model.backend.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

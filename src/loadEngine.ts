@@ -1,10 +1,11 @@
 import { debug } from "./debug.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type EngineParts } from "./engine.ts";
 import { SenseVoiceError } from "./error.ts";
 import { referenceBackend } from "./kernels/reference/backend.ts";
 import { createWasmBackend } from "./kernels/wasm/backend.ts";
 import { openGpu } from "./kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "./kernels/webgpu/backend.ts";
+import { loadVad } from "./model/fsmnVad/open.ts";
 import { openModel } from "./model/sensevoice/modelFiles.ts";
 import { SenseVoice } from "./model/sensevoice/network.ts";
 import { createTokenizer } from "./model/sensevoice/tokenizer.ts";
@@ -32,6 +33,8 @@ export interface LoadOptions {
   readonly threads?: number;
   /** How the linear weights are kept on the device; as the model has them unless given. */
   readonly weights?: WeightType;
+  /** FSMN-VAD; that in the model's folder `vad` unless given. */
+  readonly vad?: ModelSource;
   /** Called as the weights come. */
   readonly onProgress?: (progress: Progress) => void;
   /** Ends loading early; the promise rejects with the signal's reason. */
@@ -41,18 +44,23 @@ export interface LoadOptions {
 /**
  * Loads a model onto a device.
  *
+ * @param readSound see EngineParts
  * @throws SenseVoiceError if an option is not as described, the model is damaged, or there is no such device
  */
-export function loadEngine(source: ModelSource, options: LoadOptions = {}): Promise<Engine> {
-  return untilAborted(load(source, options), options?.signal);
+export function loadEngine(
+  source: ModelSource,
+  readSound: EngineParts["readSound"],
+  options: LoadOptions = {},
+): Promise<Engine> {
+  return untilAborted(load(source, readSound, options), options?.signal);
 }
 
 /** Calls `use` with the backend of a device: each has types of its own. */
 type UseBackend<R> = <T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>) => Promise<R>;
 
-async function load(source: ModelSource, options: LoadOptions): Promise<Engine> {
+async function load(source: ModelSource, readSound: EngineParts["readSound"], options: LoadOptions): Promise<Engine> {
   expectObject("options", options);
-  const { device = "auto", threads, weights: type, onProgress, signal } = options;
+  const { device = "auto", threads, weights: type, vad: given, onProgress, signal } = options;
   checkChoice("weights", type, [undefined, ...WEIGHT_TYPES]);
   checkChoice("device", device, DEVICES);
   checkSignal(signal);
@@ -73,8 +81,11 @@ async function load(source: ModelSource, options: LoadOptions): Promise<Engine> 
       const loaded = await loadWeights(backend, config, tensors(onBytes), convert);
       const model = new SenseVoice(backend, config.encoder, loaded);
       await model.prepare();
+      const vadSource = given ?? ((await source.has("vad/config.json")) ? source.folder("vad") : undefined);
+      const vad = vadSource && (await loadVad(backend, vadSource));
       signal?.throwIfAborted();
-      return new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights: type ?? config.weights });
+      const { cmvn } = loaded;
+      return new Engine({ model, config, tokenizer, cmvn, weights: type ?? config.weights, readSound, vad });
     } catch (error) {
       backend.close();
       throw error;

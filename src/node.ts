@@ -1,26 +1,22 @@
 /** What a user of the package imports in Node. */
+import { streamInput } from "./audio/read.ts";
 import type { Engine } from "./engine.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { folderSource } from "./weights/folderSource.ts";
-import { defaultModel, findModel } from "./weights/home.ts";
+import { defaultModel, findModel, findVad } from "./weights/home.ts";
 
 export { readAudio } from "./audio/read.ts";
-export type { Engine, RunOptions, Timings, Transcript } from "./engine.ts";
-export { SenseVoiceError } from "./error.ts";
-export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
-export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
-export type { Word } from "./model/sensevoice/words.ts";
-export type { Device, WeightType } from "./options.ts";
-export type { Hotword } from "./speech/hotwords.ts";
-export type { Progress } from "./weights/source.ts";
+export * from "./index.ts";
 
-export interface EngineOptions extends LoadOptions {
+export interface EngineOptions extends Omit<LoadOptions, "vad"> {
   /**
    * `"tiny"` (the demonstration model that comes with the package), `"small"` once downloaded, or a model folder;
    * small if it was downloaded, else tiny, unless given.
    */
   readonly model?: string;
+  /** Folder of an FSMN-VAD model; that in the model's folder, else one that was downloaded, unless given. */
+  readonly vadModel?: string;
 }
 
 /**
@@ -30,7 +26,13 @@ export interface EngineOptions extends LoadOptions {
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   expectObject("options", options);
-  const { model = defaultModel(), ...rest } = options;
+  const { model = defaultModel(), vadModel, ...rest } = options;
   expectText("model", model);
-  return loadEngine(folderSource(findModel(model)), rest);
+  if (vadModel !== undefined) expectText("vadModel", vadModel);
+  const dir = findModel(model);
+  const vadDir = vadModel ?? findVad(dir);
+  return loadEngine(folderSource(dir), streamInput, {
+    ...rest,
+    vad: vadDir === undefined ? undefined : folderSource(vadDir),
+  });
 }

@@ -15,6 +15,11 @@ export function checkChoice(name: string, value: unknown, allowed: readonly unkn
   throw new SenseVoiceError(`[engine] ${name}: expected one of ${list}, got ${show(value)}`);
 }
 
+export function checkNumber(name: string, value: unknown, least: number, most: number): void {
+  if (typeof value === "number" && value >= least && value <= most) return;
+  throw new SenseVoiceError(`[engine] ${name}: expected a number from ${least} to ${most}, got ${show(value)}`);
+}
+
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw new SenseVoiceError(`[engine] signal: expected an AbortSignal, got ${show(signal)}`);

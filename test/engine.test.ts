@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { randomModelTensors } from "../scripts/random-weights.ts";
+import { streamInput } from "../src/audio/read.ts";
 import { Engine } from "../src/engine.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
 import type { Gpu, GpuTensor } from "../src/kernels/webgpu/gpu.ts";
@@ -222,6 +223,7 @@ async function smallEngine(gpu: Gpu): Promise<Engine> {
     tokenizer: createTokenizer(tokenizer),
     cmvn: weights.cmvn,
     weights: "f32",
+    readSound: streamInput,
   });
 }
 

@@ -20,21 +20,24 @@ const READERS: Readonly<Record<string, SampleReader>> = {
 
 /**
  * Finds the sound in an AIFF or AIFF-C: PCM of 8 to 32 bits, float, A-law, µ-law; any rate, also with a fraction.
+ * Sound that comes before its format is held until then.
  *
- * @returns in a few words why not, for sound that is compressed otherwise
- * @throws SenseVoiceError if the file is damaged or ends before its sound does
- * @see http://www-mmsp.ece.mcgill.ca/Documents/AudioFormats/AIFF/AIFF.html
+ * @see FindPcm, http://www-mmsp.ece.mcgill.ca/Documents/AudioFormats/AIFF/AIFF.html
  */
-export function aiffLayout(bytes: Uint8Array, name: string): PcmLayout | string {
+export function aiffLayout(bytes: Uint8Array, name: string, length = bytes.length): PcmLayout | string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let [common, data, end] = [0, 0, 0];
-  for (let at = 12; at + 8 <= bytes.length; ) {
-    const [id, size, body] = [latin1(bytes, at, at + 4), view.getUint32(at + 4), at + 8];
-    if (id === "COMM" && size >= 18 && body + size <= bytes.length) common = body;
-    if (id === "SSND" && body + 8 <= bytes.length) [data, end] = [body, Math.min(body + size, bytes.length)];
+  for (let at = 12; !common || !data; ) {
+    const [id, body] = [latin1(bytes, at, at + 4), at + 8];
+    const size = body <= bytes.length ? view.getUint32(at + 4) : 0;
+    if (body + (id === "COMM" ? size : id === "SSND" ? 8 : 0) > bytes.length) {
+      if (bytes.length < length) return "";
+      throw new SenseVoiceError(`${name}: damaged aiff: it ends before its sound begins`);
+    }
+    if (id === "COMM" && size >= 18) common = body;
+    if (id === "SSND") [data, end] = [body, body + size];
     at = body + size + (size % 2);
   }
-  if (!common || !data) throw new SenseVoiceError(`${name}: damaged aiff: it ends before its sound begins`);
   const compression = latin1(bytes, 8, 12) === "AIFC" ? latin1(bytes, common + 18, common + 22) : "none";
   const coding = compression.toLowerCase().replace("twos", "none");
   const channels = view.getUint16(common);
@@ -47,7 +50,7 @@ export function aiffLayout(bytes: Uint8Array, name: string): PcmLayout | string 
   }
   const frameBytes = channels * sampleBytes;
   const start = data + 8 + view.getUint32(data);
-  const present = Math.max(0, Math.floor((end - start) / frameBytes));
+  const present = Math.max(0, Math.floor((Math.min(end, length) - start) / frameBytes));
   if (frames > present) {
     throw new SenseVoiceError(`${name}: truncated aiff: expected ${frames} samples, got ${present}`);
   }

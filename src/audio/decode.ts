@@ -1,24 +1,28 @@
 import { SenseVoiceError } from "../error.ts";
+import { createPause } from "../pause.ts";
 import { aiffLayout } from "./aiff.ts";
 import { latin1 } from "./bytes.ts";
-import { type Container, checkComplete, containerOf, id3Length, soundEnd } from "./container.ts";
+import { type Container, checkComplete, containerOf, id3Length, soundAhead } from "./container.ts";
 import { createFlacDecoder, flacFrames, flacSamples } from "./flac.ts";
+import { type ByteStream, Input, MAX_HELD, MORE } from "./input.ts";
 import { oggPages, oggSamples } from "./ogg.ts";
-import { type DecodedAudio, isTypedArray, readPcm } from "./pcm.ts";
+import { type DecodedAudio, type FindPcm, readPcm } from "./pcm.ts";
 import { sphereLayout } from "./sphere.ts";
 import { wavLayout } from "./wav.ts";
 
 const FORMATS = "wav, mp3, flac, ogg (vorbis, opus), aiff and sph";
+/** First bytes of a file, or of what follows its ID3 tag, by which it is known. */
+const START = 512;
 /** Bytes of an mp3 that are decoded at a time: 4 s of sound at 8 kbit/s. */
 const SLICE = 4096;
 
 /** Sound piece by piece; at the end nothing, or in a few words why there was none. */
 export type Sound = AsyncGenerator<DecodedAudio, string | undefined>;
 
-/** Another way to read what is not read here. */
-export type Fallback = (bytes: Uint8Array) => Sound;
+/** Another way to read what is not read here: the whole file from its first byte on. */
+export type Fallback = (file: AsyncIterable<Uint8Array>, container?: Container) => Sound;
 
-const LAYOUTS = { wav: wavLayout, sphere: sphereLayout, aiff: aiffLayout };
+const LAYOUTS: Readonly<Record<string, FindPcm>> = { wav: wavLayout, sphere: sphereLayout, aiff: aiffLayout };
 
 interface Decoded {
   readonly channelData: readonly Float32Array[];
@@ -33,7 +37,7 @@ interface Decoder {
   free(): void;
 }
 
-type Codec = { decoder(): Promise<Decoder>; pieces(bytes: Uint8Array, name: string): Iterable<Uint8Array> };
+type Codec = { decoder(): Promise<Decoder>; pieces(input: Input, name: string): Iterable<Uint8Array> };
 
 /** Packages are loaded when one is needed. Those for AAC are under the GPL, so m4a and webm are left out. */
 const CODECS: Readonly<Record<string, Codec>> = {
@@ -46,59 +50,69 @@ const CODECS: Readonly<Record<string, Codec>> = {
 /**
  * Decodes a sound file by its content: wav, aiff and sph here, mp3, flac, ogg vorbis and ogg opus by packages of
  * npm, anything else by `fallback`. Runs in Node and in browsers. No piece takes long, so that a caller who pauses
- * between them never holds the event loop.
+ * between them never holds the event loop. Of a stream no more is held than a header, a page or a frame.
  *
  * mp3 with a Xing header comes without the encoder's delay in front, but may keep some padding at the end;
  * mp3 without one keeps the decoder's delay, 1105 samples. Opus is always decoded to 48 kHz.
  *
+ * @param file its bytes, or a stream of them, which is closed at the end
  * @param name stands at the start of an error's message
- * @throws SenseVoiceError for what is no sound, and for a truncated or damaged file as far as it can be told
+ * @throws SenseVoiceError for what is no sound, and for a truncated or damaged file as far as it can be told: where
+ *   only the end tells, at once if all bytes are there, else at the end; and what the stream throws
  */
 export async function* decodeAudio(
-  file: Uint8Array,
+  file: Uint8Array | ByteStream,
   name = "audio",
   fallback?: Fallback,
 ): AsyncGenerator<DecodedAudio> {
-  if (!isTypedArray(file, "Uint8Array")) {
-    throw new SenseVoiceError(`${name}: expected the bytes of a sound file in a Uint8Array`);
+  const input = new Input(file, name);
+  try {
+    let start = START;
+    while (!input.ended && input.length < start) {
+      await input.fill();
+      start = START + id3Length(input.held);
+      if (start > MAX_HELD)
+        throw new SenseVoiceError(`${name}: expected a tag of at most ${MAX_HELD} bytes, got ${start}`);
+    }
+    const { held } = input;
+    if (held.length === 0) throw new SenseVoiceError(`${name}: expected a sound file, got an empty one`);
+    const container = containerOf(held);
+    // The header of a NIST SPHERE file is text.
+    if (container !== "sphere" && isText(held)) {
+      throw new SenseVoiceError(`${name}: not a sound file, it holds text`);
+    }
+    const problem = container
+      ? yield* decodeContainer(input, container, name)
+      : `not a sound file that is known: ${FORMATS}`;
+    if (problem === undefined) return;
+    const whole = fallback && input.replay();
+    const other = whole ? yield* fallback(whole, container) : "";
+    if (other !== undefined) throw new SenseVoiceError(`${name}: ${problem}${other && `; ${other}`}`);
+  } finally {
+    await input.close();
   }
-  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.length); // of this realm, as decoders want it
-  if (bytes.length === 0) throw new SenseVoiceError(`${name}: expected a sound file, got an empty one`);
-  const container = containerOf(bytes);
-  // The header of a NIST SPHERE file is text.
-  if (container !== "sphere" && isText(bytes)) {
-    throw new SenseVoiceError(`${name}: not a sound file, it holds text`);
-  }
-  const problem = container
-    ? yield* decodeContainer(bytes, container, name)
-    : `not a sound file that is known: ${FORMATS}`;
-  if (problem === undefined) return;
-  const other = fallback ? yield* fallback(bytes) : "";
-  if (other !== undefined) throw new SenseVoiceError(`${name}: ${problem}${other && `; ${other}`}`);
 }
 
 /** The returned string says why it cannot be read here; what is surely damaged throws. */
-async function* decodeContainer(bytes: Uint8Array, container: Container, name: string): Sound {
-  if (container === "wav" || container === "sphere" || container === "aiff") {
-    const layout = LAYOUTS[container](bytes, name);
-    if (typeof layout === "string") return layout;
-    yield* readPcm(bytes, layout);
-    return undefined;
-  }
-  checkComplete(bytes, container, name);
-  const codec = container === "ogg" ? oggCodec(bytes) : container;
+async function* decodeContainer(input: Input, container: Container, name: string): Sound {
+  if (container in LAYOUTS) return yield* decodePcm(input, container, name);
+  checkComplete(input, container, name);
+  const { held } = input;
+  const codec = container === "ogg" ? oggCodec(held) : container;
   if (!(codec in CODECS)) return `${codec} is not read here, but ${FORMATS}`;
-  const total = container === "ogg" ? oggSamples(bytes) : codec === "flac" ? flacSamples(bytes, id3Length(bytes)) : 0;
+  const known =
+    container === "ogg" ? input.ended && oggSamples(held) : codec === "flac" && flacSamples(held, id3Length(held));
   let found = false;
   try {
     const { decoder, pieces } = CODECS[codec];
-    for await (const sound of feed(decoder, pieces(bytes, name))) {
+    for await (const sound of feed(decoder, pieces(input, name), input)) {
       if (!sound.channels[0]?.length) continue;
       found = true;
-      yield { ...sound, total };
+      input.settle();
+      yield { ...sound, total: Number(known) };
     }
   } catch (error) {
-    if (error instanceof SenseVoiceError) throw error;
+    if (error instanceof SenseVoiceError || input.pending) throw error;
     const line = String(error instanceof Error ? error.message : error).split("\n", 1)[0];
     if (found) throw new SenseVoiceError(`${name}: damaged ${container}: ${line}`);
     return `${container} that cannot be decoded (${line})`;
@@ -106,15 +120,53 @@ async function* decodeContainer(bytes: Uint8Array, container: Container, name: s
   return found ? undefined : `${container} in which no sound was found`;
 }
 
+/** Uncompressed sound, as it comes. */
+async function* decodePcm(input: Input, container: Container, name: string): Sound {
+  const find = () => LAYOUTS[container](header, name, input.size);
+  let header = input.held;
+  let layout = find();
+  while (layout === "") {
+    if (header.length > MAX_HELD)
+      throw new SenseVoiceError(`${name}: expected sound within the first ${MAX_HELD} bytes of a ${container}`);
+    await input.fill();
+    header = input.held;
+    layout = find();
+  }
+  if (typeof layout === "string") return layout;
+  input.settle();
+  input.at = layout.start;
+  const total = Number.isFinite(layout.frames) ? layout.frames : 0;
+  for (let left = layout.frames; left > 0; ) {
+    const frames = Math.min(left, Math.floor(input.held.length / layout.frameBytes));
+    for (const sound of readPcm(input.held, { ...layout, start: 0, frames })) yield { ...sound, total };
+    input.at += frames * layout.frameBytes;
+    left -= frames;
+    if (left === 0) break;
+    if (input.ended) return void find(); // which throws unless the sound goes to the end
+    await input.fill();
+  }
+  return undefined;
+}
+
 /**
  * Decodes piece by piece.
  *
  * @throws Error at the first damage: decoders pass over it, but list it or print a line on the console
  */
-async function* feed(create: () => Promise<Decoder>, pieces: Iterable<Uint8Array>): AsyncGenerator<DecodedAudio> {
+async function* feed(
+  create: () => Promise<Decoder>,
+  pieces: Iterable<Uint8Array>,
+  input: Input,
+): AsyncGenerator<DecodedAudio> {
+  const pause = createPause();
   let decoder: Decoder | undefined;
   try {
     for (const piece of pieces) {
+      await pause();
+      if (piece === MORE) {
+        await input.fill();
+        continue;
+      }
       // Each Vorbis of a chain has tables of its own.
       if (decoder && latin1(piece, 28, 35) === "\x01vorbis") {
         yield await soundOf(() => decoder?.flush?.());
@@ -148,9 +200,14 @@ async function soundOf(decode: () => Decoded | Promise<Decoded> | undefined): Pr
 }
 
 /** The sound in an mp3 without its tags, which may be large enough to pass for damage. */
-function* mp3Slices(bytes: Uint8Array): Generator<Uint8Array> {
-  const end = soundEnd(bytes);
-  for (let at = id3Length(bytes); at < end; at += SLICE) yield bytes.subarray(at, Math.min(at + SLICE, end));
+function* mp3Slices(input: Input): Generator<Uint8Array> {
+  input.at = id3Length(yield* input.peek(10));
+  for (;;) {
+    const slice = (yield* soundAhead(input, SLICE)).subarray(0, SLICE);
+    if (slice.length === 0) return;
+    input.at += slice.length;
+    yield slice;
+  }
 }
 
 /** What an Ogg file holds, by the beginning of its first packet. */

@@ -1,27 +1,58 @@
 import { spawn } from "node:child_process";
+import { pipeline } from "node:stream/promises";
+import type { Container } from "./container.ts";
 import type { Sound } from "./decode.ts";
 import { type PcmLayout, readPcm } from "./pcm.ts";
 
 /** AU's header: magic, where the sound begins, its length, encoding, rate and channels, as 32-bit integers. */
 const HEADER = 24;
 
+/** Demuxers that may have to go back in a file: its table of contents stands at the end. They open no other file. */
+const SEEKING: Partial<Record<Container, string>> = { mp4: "mov" };
+
 /**
- * Lets an `ffmpeg` on the PATH decode the bytes, if there is one: sound of any rate and number of channels as
- * float AU, whose header is the shortest, from pipe to pipe. It may open nothing but its pipes, whatever the bytes
- * tell it to. It ends as soon as its sound is no longer wanted.
+ * Lets an `ffmpeg` on the PATH decode a file, if there is one: sound of any rate and number of channels as float AU,
+ * whose header is the shortest. It reads a pipe and may open nothing, whatever the bytes tell it to; but a file of
+ * SEEKING it reads by itself. It ends as soon as its sound is no longer wanted.
  *
+ * @param file its bytes
+ * @param container what they are
+ * @param path where the file is, if it is one
  * @returns the sound as it comes, or in a few words why there is none
+ * @throws what the stream of bytes does
  */
-export async function* decodeWithFfmpeg(bytes: Uint8Array): Sound {
-  const flags = "-nostdin -v error -xerror -protocol_whitelist pipe -i pipe:0 -map 0:a:0 -map_metadata -1";
-  const args = `${flags} -c:a pcm_f32be -f au pipe:1`.split(" ");
-  const ffmpeg = spawn("ffmpeg", args, { windowsHide: true });
+export async function* decodeWithFfmpeg(file: AsyncIterable<Uint8Array>, container?: Container, path?: string): Sound {
+  const demuxer = container && path !== undefined ? SEEKING[container] : undefined;
+  if (demuxer) for await (const _ of file); // to the end: its length is checked there
+  const from = demuxer ? ["file", "-f", demuxer, "-i", `file:${path}`] : ["pipe", "-i", "pipe:0"];
+  const args = [
+    "-nostdin",
+    "-v",
+    "error",
+    "-xerror",
+    "-protocol_whitelist",
+    ...from,
+    "-map",
+    "0:a:0",
+    "-map_metadata",
+    "-1",
+  ];
+  const ffmpeg = spawn("ffmpeg", [...args, "-c:a", "pcm_f32be", "-f", "au", "pipe:1"], { windowsHide: true });
   let firstError = ""; // its first line without the part of ffmpeg that says it
   ffmpeg.stderr.on("data", (chunk: Buffer) => {
     firstError ||= /^(?:\[[^\]]*\] *)?(.*)/.exec(chunk.toString())![1];
   });
-  ffmpeg.stdin.on("error", () => {}); // It may stop reading early; its exit status says whether that matters.
-  ffmpeg.stdin.end(bytes);
+  const failures: unknown[] = [];
+  const bytes = async function* () {
+    try {
+      if (!demuxer) yield* file;
+    } catch (error) {
+      failures.push(error);
+      throw error;
+    }
+  };
+  // It may stop reading early; its exit status says whether that matters.
+  const fed = pipeline(bytes, ffmpeg.stdin).catch(() => {});
   // Null: it could not be started.
   const ended = new Promise<number | null>((resolve) => {
     ffmpeg.on("error", () => resolve(null));
@@ -44,6 +75,8 @@ export async function* decodeWithFfmpeg(bytes: Uint8Array): Sound {
     if (!ffmpeg.stdout.readableEnded) ffmpeg.kill("SIGKILL");
   }
   const status = await ended;
+  await fed;
+  if (failures.length > 0) throw failures[0];
   if (status === null) return "an ffmpeg on the PATH would read more, and there is none";
   if (status === 0 && layout) return undefined;
   return `ffmpeg cannot read it either (${firstError || `exit status ${status}`})`;

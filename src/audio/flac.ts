@@ -1,10 +1,13 @@
 import { SenseVoiceError } from "../error.ts";
 import { crcTable, latin1 } from "./bytes.ts";
-import { id3Length, soundEnd } from "./container.ts";
+import { id3Length, soundAhead } from "./container.ts";
+import { Input, MORE } from "./input.ts";
 import { oggPackets, oggPages } from "./ogg.ts";
 
 const CRC_8 = crcTable(8, 0x07);
 const CRC_16 = crcTable(16, 0x8005);
+/** Bytes of a frame's header at most. */
+const HEADER = 16;
 
 /** Decodes single frames. Where the library divides integers by 2^(bits−1) − 1, wav readers do by 2^(bits−1). */
 export async function createFlacDecoder() {
@@ -27,34 +30,52 @@ export async function createFlacDecoder() {
  * @throws SenseVoiceError unless there are whole frames and nothing else, with as many samples as STREAMINFO says
  * @see https://www.rfc-editor.org/rfc/rfc9639
  */
-export function* flacFrames(bytes: Uint8Array, name: string): Generator<Uint8Array> {
-  const start = id3Length(bytes);
-  const ogg = latin1(bytes, start, start + 4) === "OggS";
-  let [total, samples, frames] = [ogg ? 0 : flacSamples(bytes, start), 0, 0];
+export function* flacFrames(file: Uint8Array | Input, name: string): Generator<Uint8Array> {
+  const input = file instanceof Input ? file : new Input(file);
+  const start = id3Length(yield* input.peek(10));
+  const head = (yield* input.peek(start + 26)).subarray(start);
+  const ogg = latin1(head, 0, 4) === "OggS";
+  let [total, samples, frames] = [ogg ? 0 : flacSamples(head, 0), 0, 0];
   let first = ogg ? undefined : 0;
   const check = (right: boolean) => {
     if (right) return;
     const problem = `expected ${total || "more"} samples, got ${samples}`;
     throw new SenseVoiceError(`${name}: truncated or damaged flac: ${problem}`);
   };
-  const native = bytes.subarray(framesStart(bytes, start), soundEnd(bytes));
-  for (const packet of ogg ? oggPackets(oggPages(bytes, name)) : [native]) {
-    if (latin1(packet, 0, 5) === "\x7fFLAC") {
+  /** The frame that the bytes begin with. */
+  const frame = (bytes: Uint8Array) => {
+    const header = frameHeader(bytes, 0);
+    const before = header && header.number - (header.varies ? samples : frames);
+    first ??= before;
+    const end = header && before === first ? frameEnd(bytes, header.end, header.longest) : 0;
+    check(end > 0);
+    samples += header!.samples;
+    frames++;
+    return bytes.subarray(0, end);
+  };
+  if (!ogg) {
+    yield* skipMetadata(input, start + 4);
+    for (let piece = MORE; ; input.at += piece.length) {
+      const header = frameHeader(yield* soundAhead(input, HEADER), 0);
+      const ahead = yield* soundAhead(input, (header?.longest ?? 0) + HEADER);
+      if (ahead.length === 0) break;
+      piece = frame(ahead);
+      yield piece;
+    }
+  }
+  for (const packet of ogg ? oggPackets(oggPages(input, name)) : []) {
+    if (packet === MORE) {
+      yield MORE;
+    } else if (latin1(packet, 0, 5) === "\x7fFLAC") {
       check(total === 0 || samples === total); // of the stream before in a chain
       [total, samples, frames, first] = [flacSamples(packet, 9), 0, 0, undefined];
-      continue;
-    }
-    if (ogg && frames === 0 && (packet[0] & 0x7f) <= 6 && packet.length === blockLength(packet)) continue; // metadata
-    for (let at = 0; at < packet.length; frames++) {
-      const header = frameHeader(packet, at);
-      const before = header && header.number - (header.varies ? samples : frames);
-      first ??= before;
-      const end = header && before === first ? frameEnd(packet, at, header.end, header.longest) : 0;
-      check(end > 0);
-      yield packet.subarray(at, end);
-      samples += header!.samples;
-      at = end;
-    }
+    } else if (frames > 0 || (packet[0] & 0x7f) > 6 || packet.length !== blockLength(packet)) {
+      for (let rest = packet; rest.length > 0; ) {
+        const piece = frame(rest);
+        yield piece;
+        rest = rest.subarray(piece.length);
+      }
+    } // else metadata
   }
   check(total === 0 || samples === total);
 }
@@ -70,14 +91,15 @@ function blockLength(block: Uint8Array): number {
   return 4 + block.subarray(1, 4).reduce((length, byte) => length * 256 + byte, 0);
 }
 
-/** Where the blocks of metadata end. A block has its type in a byte, with 0x80 for the last, its length in three. */
-function framesStart(bytes: Uint8Array, marker: number): number {
-  let at = marker + 4;
-  for (let last = 0; !last && at < bytes.length; ) {
-    last = bytes[at] & 0x80;
-    at += blockLength(bytes.subarray(at));
+/** Skips the blocks of metadata. A block has its type in a byte, with 0x80 for the last, its length in three. */
+function* skipMetadata(input: Input, start: number): Generator<Uint8Array> {
+  input.at = start;
+  for (let last = 0; !last; ) {
+    const block = yield* input.peek(4);
+    if (block.length === 0) return;
+    last = block[0] & 0x80;
+    input.at += blockLength(block);
   }
-  return at;
 }
 
 /** The frame header at this place, if there is one and its CRC-8 is right. */
@@ -104,10 +126,10 @@ function frameHeader(bytes: Uint8Array, at: number) {
   return { end: end + 1, samples, number, varies, longest };
 }
 
-/** Where a frame ends: its CRC-16 has come out as 0, and another frame or nothing follows. 0 if it does not. */
-function frameEnd(bytes: Uint8Array, at: number, headerEnd: number, longest: number): number {
+/** Where the first frame ends: its CRC-16 has come out as 0, and another frame or nothing follows. 0 if it does not. */
+function frameEnd(bytes: Uint8Array, headerEnd: number, longest: number): number {
   let crc = 0;
-  for (let end = at; end <= Math.min(at + longest, bytes.length); end++) {
+  for (let end = 0; end <= Math.min(longest, bytes.length); end++) {
     const closed = crc === 0 && end > headerEnd;
     if (closed && (end === bytes.length || frameHeader(bytes, end))) return end;
     crc = ((crc << 8) & 0xffff) ^ CRC_16[(crc >> 8) ^ bytes[end]];

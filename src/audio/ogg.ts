@@ -1,6 +1,7 @@
 import { SenseVoiceError } from "../error.ts";
 import { crcTable, join, latin1 } from "./bytes.ts";
 import { id3Length } from "./container.ts";
+import { Input, MORE } from "./input.ts";
 
 const CRC_32 = crcTable(32, 0x04c11db7);
 /** Bytes of a page's header before the lengths of its segments. */
@@ -13,14 +14,22 @@ const HEADER = 27;
  *   number after that of the page before
  * @see https://www.rfc-editor.org/rfc/rfc3533
  */
-export function* oggPages(bytes: Uint8Array, name: string): Generator<Uint8Array> {
+export function* oggPages(file: Uint8Array | Input, name: string): Generator<Uint8Array> {
+  const input = file instanceof Input ? file : new Input(file);
   let [stream, pages, number] = [0, 0, 0];
   let ended = false;
-  for (const { at, page, view } of walk(bytes)) {
-    if (latin1(page, 0, 4) !== "OggS" || (view && view.getInt32(22, true) !== checksum(page))) {
+  for (const page of walk(input)) {
+    if (page === MORE) {
+      yield MORE;
+      continue;
+    }
+    const at = input.at - page.length;
+    const whole = page.length === pageLength(page);
+    const view = new DataView(page.buffer, page.byteOffset, page.length);
+    if (latin1(page, 0, 4) !== "OggS" || (whole && view.getInt32(22, true) !== checksum(page))) {
       throw new SenseVoiceError(`${name}: damaged ogg: the page at byte ${at} fails its checksum`);
     }
-    if (!view) throw new SenseVoiceError(`${name}: truncated ogg: it ends inside the page at byte ${at}`);
+    if (!whole) throw new SenseVoiceError(`${name}: truncated ogg: it ends inside the page at byte ${at}`);
     // Streams side by side begin before the second page of any; one that begins later is the next of a chain.
     // The same stream cannot begin again before it has ended.
     const again = page[5] & 2 && pages > 1 && !ended && view.getUint32(14) === stream;
@@ -43,6 +52,10 @@ export function* oggPages(bytes: Uint8Array, name: string): Generator<Uint8Array
 export function* oggPackets(pages: Iterable<Uint8Array>): Generator<Uint8Array> {
   let parts: Uint8Array[] = [];
   for (const page of pages) {
+    if (page === MORE) {
+      yield MORE;
+      continue;
+    }
     let start = HEADER + page[26];
     let end = start;
     for (const length of page.subarray(HEADER, start)) {
@@ -62,7 +75,9 @@ export function oggSamples(bytes: Uint8Array): number {
   let last = bytes.length;
   do last = bytes.lastIndexOf(0x4f, last - 1);
   while (last > 0 && latin1(bytes, last, last + 4) !== "OggS");
-  for (const { at } of walk(bytes)) {
+  const input = new Input(bytes);
+  for (const { length } of walk(input)) {
+    const at = input.at - length;
     if (position(at) <= 0) continue;
     const same = position(last) > 0 && view.getUint32(at + 14) === view.getUint32(last + 14);
     return same ? position(last) - position(at) : 0;
@@ -70,15 +85,23 @@ export function oggSamples(bytes: Uint8Array): number {
   return 0;
 }
 
-/** Pages by the lengths in their headers; without a view the last one if it is cut. */
-function* walk(bytes: Uint8Array): Generator<{ at: number; page: Uint8Array; view?: DataView }> {
-  for (let at = id3Length(bytes), end = at; at < bytes.length; at = end) {
-    const body = at + HEADER + (bytes[at + 26] ?? 0);
-    end = bytes.subarray(at + HEADER, body).reduce((sum, length) => sum + length, body);
-    const page = bytes.subarray(at, end);
-    const whole = page.length === end - at;
-    yield { at, page, view: whole ? new DataView(page.buffer, page.byteOffset, page.length) : undefined };
+/** Pages by the lengths in their headers; the last one may be cut. */
+function* walk(input: Input): Generator<Uint8Array> {
+  input.at = id3Length(yield* input.peek(10));
+  for (;;) {
+    const segments = (yield* input.peek(HEADER))[26] ?? 0;
+    const length = pageLength(yield* input.peek(HEADER + segments));
+    const page = (yield* input.peek(length)).subarray(0, length);
+    if (page.length === 0) return;
+    input.at += page.length;
+    yield page;
   }
+}
+
+/** The length of the page that the bytes begin with: its header, a table of segments, and what the table adds up to. */
+function pageLength(bytes: Uint8Array): number {
+  const body = HEADER + (bytes[26] ?? 0);
+  return bytes.subarray(HEADER, body).reduce((sum, length) => sum + length, body);
 }
 
 /** The CRC-32 of a page, taken without the field that holds it. */

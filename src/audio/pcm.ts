@@ -29,8 +29,18 @@ export interface PcmLayout {
   /** The place of the first frame. */
   readonly start: number;
   readonly frameBytes: number;
+  /** Infinity in a stream whose length is not known yet. */
   readonly frames: number;
 }
+
+/**
+ * Finds the sound in a file whose first bytes are given.
+ *
+ * @param length bytes of the whole file, Infinity where that is not known yet
+ * @returns "" if more bytes are needed; for what is not read here, in a few words why not
+ * @throws SenseVoiceError if the file is damaged or ends before its sound does
+ */
+export type FindPcm = (bytes: Uint8Array, name: string, length?: number) => PcmLayout | string;
 
 /** The sound that a layout describes, slice by slice. */
 export function* readPcm(bytes: Uint8Array, layout: PcmLayout): Generator<DecodedAudio> {
@@ -49,14 +59,18 @@ export function* readPcm(bytes: Uint8Array, layout: PcmLayout): Generator<Decode
 
 /** Whether `value` is a typed array of this name, of any realm: Jest and node:vm have classes of their own. */
 export function isTypedArray(value: unknown, name: "Float32Array" | "Uint8Array"): boolean {
-  return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === `[object ${name}]`;
+  return ArrayBuffer.isView(value) && typeName(value) === name;
+}
+
+/** What a value is, of whatever realm: `Float32Array`, `String`, `Null`. */
+export function typeName(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
 }
 
 /** Throws `name: …` unless `pcm` is a Float32Array of at least one sample. */
 export function checkPcm(pcm: unknown, name = "audio"): asserts pcm is Float32Array {
   if (!isTypedArray(pcm, "Float32Array")) {
-    const type = Object.prototype.toString.call(pcm).slice(8, -1);
-    throw new SenseVoiceError(`${name}: expected samples in a Float32Array, got ${type}`);
+    throw new SenseVoiceError(`${name}: expected samples in a Float32Array, got ${typeName(pcm)}`);
   }
   if ((pcm as Float32Array).length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
 }

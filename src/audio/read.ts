@@ -1,11 +1,14 @@
-import { readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { SenseVoiceError } from "../error.ts";
+import type { Fallback } from "./decode.ts";
 import { decodeWithFfmpeg } from "./ffmpeg.ts";
-import { MAX_SECONDS } from "./pcm.ts";
+import { MAX_SECONDS, typeName } from "./pcm.ts";
+import { type SoundSource, streamSound } from "./source.ts";
 import { joinAudio, streamAudio } from "./stream.ts";
 
-/** Node reads files up to here into memory: some 3 hours of 16-bit stereo at 48 kHz. */
-export const MAX_FILE_BYTES = 2 ** 31 - 1;
+/** Bytes that are read of a file at a time. */
+const CHUNK = 2 ** 16;
 
 /**
  * Reads a sound file, or its bytes, as the model wants it: decoded, mixed down, resampled.
@@ -21,23 +24,74 @@ export async function readAudio(
   name = typeof source === "string" ? source : "audio",
   maxSeconds = MAX_SECONDS,
 ): Promise<Float32Array> {
-  const bytes = typeof source === "string" ? await readBytes(source) : source;
-  return joinAudio(streamAudio(bytes, name, decodeWithFfmpeg, maxSeconds));
+  return joinAudio(streamInput(source, name, maxSeconds));
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+/**
+ * Any sound, as `streamSound` takes it, or a file: the text is its path.
+ *
+ * @throws SenseVoiceError as `streamSound` and `streamFile` do
+ */
+export function streamInput(
+  source: SoundSource | string | URL,
+  name = "audio",
+  maxSeconds?: number,
+): AsyncGenerator<Float32Array> {
+  if (typeof source === "string" || typeName(source) === "URL")
+    return streamFile(source as string | URL, name, maxSeconds);
+  return streamSound(source as SoundSource, name, decodeWithFfmpeg, maxSeconds);
+}
+
+/**
+ * A sound file of any size as the model wants it, piece by piece: decoded, mixed down, resampled. It is closed at the
+ * end, and when no more is wanted.
+ *
+ * @param file a path or a `file:` URL
+ * @param name what to call it in messages
+ * @returns mono samples in [-1, 1] at 16 kHz
+ * @throws SenseVoiceError that begins with the name, if the file cannot be read, and as `streamAudio` does
+ */
+export async function* streamFile(
+  file: string | URL,
+  name = String(file),
+  maxSeconds?: number,
+): AsyncGenerator<Float32Array> {
+  const path = pathOf(file, name);
+  const info = await orRefuse(name, stat(path));
+  if (info.isDirectory()) throw new SenseVoiceError(`${name}: expected a sound file, got a directory`);
+  if (info.isCharacterDevice()) throw new SenseVoiceError(`${name}: expected a sound file, got a device`);
+  const size = (info.isFile() && info.size) || undefined; // 0 for what the system makes up as it is read
+  const decode: Fallback = (bytes, container) => decodeWithFfmpeg(bytes, container, size ? path : undefined);
+  yield* streamAudio(Object.assign(chunksOf(path, name), { size }), name, decode, maxSeconds);
+}
+
+async function* chunksOf(path: string, name: string): AsyncGenerator<Uint8Array> {
+  const file = await orRefuse(name, open(path));
+  const chunk = new Uint8Array(CHUNK);
   try {
-    const info = await stat(path);
-    if (info.isDirectory()) throw new SenseVoiceError(`${path}: expected a sound file, got a directory`);
-    if (info.isCharacterDevice()) throw new SenseVoiceError(`${path}: expected a sound file, got a device`);
-    if (info.size > MAX_FILE_BYTES) {
-      throw new SenseVoiceError(`${path}: expected a file below 2 GiB, got ${info.size} bytes`);
+    for (;;) {
+      const { bytesRead } = await orRefuse(name, file.read(chunk, 0, CHUNK, null));
+      if (bytesRead === 0) return;
+      yield chunk.subarray(0, bytesRead);
     }
-    return await readFile(path);
+  } finally {
+    await file.close();
+  }
+}
+
+function pathOf(file: string | URL, name: string): string {
+  if (typeof file === "string") return file;
+  if (file.protocol === "file:") return fileURLToPath(file);
+  throw new SenseVoiceError(`${name}: expected a file: URL, got ${file.protocol}`);
+}
+
+/** What the system gives, or why not. */
+async function orRefuse<T>(name: string, given: Promise<T>): Promise<T> {
+  try {
+    return await given;
   } catch (error) {
-    if (error instanceof SenseVoiceError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     const reason = code === "ENOENT" ? "no such file" : `cannot be read (${code ?? String(error)})`;
-    throw new SenseVoiceError(`${path}: ${reason}`);
+    throw new SenseVoiceError(`${name}: ${reason}`);
   }
 }

@@ -26,16 +26,16 @@ export function isSphere(bytes: Uint8Array): boolean {
 /**
  * Finds the sound in NIST SPHERE: PCM of 16 bits in either byte order, µ-law and A-law; any rate, any number of
  * channels. The header is text, `NAME -TYPE VALUE` to a line up to `end_head`; its second line gives its length.
+ * Sound compressed with shorten or wavpack is not read here.
  *
- * @returns in a few words why not, for what is not read here: sound compressed with shorten or wavpack, say
- * @throws SenseVoiceError if the file is damaged or ends before its sound does
- * @see https://www.nist.gov/itl/iad/mig/tools (SPHERE, doc/sphere.doc)
+ * @see FindPcm, https://www.nist.gov/itl/iad/mig/tools (SPHERE, doc/sphere.doc)
  */
-export function sphereLayout(bytes: Uint8Array, name: string): PcmLayout | string {
+export function sphereLayout(bytes: Uint8Array, name: string, length = bytes.length): PcmLayout | string {
   const start = Number(latin1(bytes.subarray(MAGIC.length, MAGIC.length + 8)));
-  if (!Number.isInteger(start) || start < 16 || start > Math.min(bytes.length, MAX_HEADER)) {
+  if (!Number.isInteger(start) || start < 16 || start > Math.min(length, MAX_HEADER)) {
     throw new SenseVoiceError(`${name}: damaged sph: it has no length of its header, or ends before it does`);
   }
+  if (start > bytes.length) return "";
   const fields = readFields(latin1(bytes.subarray(16, start)));
   const coding = fields.get("sample_coding") ?? "pcm";
   if (coding.includes(",")) return `sph compressed as ${coding} is not read here: decompress it with sph2pipe -p`;
@@ -51,8 +51,9 @@ export function sphereLayout(bytes: Uint8Array, name: string): PcmLayout | strin
   if (!read) return `sph of ${8 * sampleBytes}-bit ${coding} in the byte order "${order.trim()}" is not read here`;
 
   const channels = number("channel_count", MAX_CHANNELS, 1);
-  const present = Math.floor((bytes.length - start) / (channels * sampleBytes));
-  const frames = number("sample_count", Number.MAX_SAFE_INTEGER, present);
+  const present = Math.floor((length - start) / (channels * sampleBytes));
+  const untold = !fields.has("sample_count") && length === Number.POSITIVE_INFINITY;
+  const frames = untold ? present : number("sample_count", Number.MAX_SAFE_INTEGER, present);
   if (frames > present) {
     throw new SenseVoiceError(`${name}: truncated sph: expected ${frames} samples, got ${present}`);
   }

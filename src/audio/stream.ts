@@ -1,7 +1,8 @@
 import { SenseVoiceError } from "../error.ts";
 import { createPause } from "../pause.ts";
 import { decodeAudio, type Fallback } from "./decode.ts";
-import { checkFinite, concat, SAMPLE_RATE } from "./pcm.ts";
+import type { ByteStream } from "./input.ts";
+import { checkFinite, concat, type DecodedAudio, SAMPLE_RATE } from "./pcm.ts";
 import { createResampler, type Resampler } from "./resample.ts";
 
 /** Rates that sound is recorded at, with room to spare; a damaged header may claim any. */
@@ -14,17 +15,26 @@ const SLICE = 8192;
  * A sound file as the model wants it, piece by piece: decoded, mixed down to the mean of its channels, resampled.
  * Memory does not grow with the sound, and the event loop gets its turns. Runs in Node and in browsers.
  *
- * @param bytes what a sound file contains
+ * @param file what a sound file contains, or a stream of it, which is closed at the end
  * @param name what to call it in messages
  * @param fallback reads what `decodeAudio` does not
  * @returns mono samples in [-1, 1] at 16 kHz
  * @throws SenseVoiceError that begins with the name, if it is no sound, is damaged or has no samples, if a sample is
  *   not finite or the rate beyond belief; and as soon as it is known to last longer than `maxSeconds`
  */
-export async function* streamAudio(
-  bytes: Uint8Array,
+export function streamAudio(
+  file: Uint8Array | ByteStream,
   name = "audio",
   fallback?: Fallback,
+  maxSeconds?: number,
+): AsyncGenerator<Float32Array> {
+  return streamDecoded(decodeAudio(file, name, fallback), name, maxSeconds);
+}
+
+/** The same for sound that is decoded. */
+export async function* streamDecoded(
+  sounds: AsyncIterable<DecodedAudio>,
+  name: string,
   maxSeconds = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Float32Array> {
   const pause = createPause();
@@ -36,7 +46,7 @@ export async function* streamAudio(
     const expected = `expected at most ${maxSeconds} seconds of sound, got ${Math.ceil(seconds)} or more`;
     throw new SenseVoiceError(`${name}: ${expected}: cut it into shorter files first`);
   };
-  for await (const { channels, sampleRate, total = 0 } of decodeAudio(bytes, name, fallback)) {
+  for await (const { channels, sampleRate, total = 0 } of sounds) {
     if (sampleRate !== rate) {
       if (resampler) yield resampler(); // a chained file, whose next sound has another rate
       resampler = resamplerOf(sampleRate, name);

@@ -1,5 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
 import { latin1 } from "./bytes.ts";
+import { MAX_HELD } from "./input.ts";
 import type { PcmLayout, SampleReader } from "./pcm.ts";
 
 const EXTENSIBLE = 0xfffe;
@@ -28,22 +29,22 @@ export function isWav(bytes: Uint8Array): boolean {
 
 /**
  * Finds the sound in a wav: PCM of 8 to 32 bits, float of 32 or 64, A-law, µ-law; any rate, any number of channels.
+ * Data of unknown length, as programs write it to a pipe, goes to the end of the file.
  *
- * @returns in a few words why not, for an encoding that is not among these
- * @throws SenseVoiceError if the file is damaged or ends before its data does. Data of unknown length, as
- *   programs write it to a pipe, goes to the end of the file.
- * @see http://soundfile.sapp.org/doc/WaveFormat/, EBU Tech 3306 (RF64), ITU-T G.711
+ * @see FindPcm, http://soundfile.sapp.org/doc/WaveFormat/, EBU Tech 3306 (RF64), ITU-T G.711
  */
-export function wavLayout(bytes: Uint8Array, name: string): PcmLayout | string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { tag, dataBytes, ...layout } = readChunks(bytes, view, name);
+export function wavLayout(bytes: Uint8Array, name: string, length = bytes.length): PcmLayout | string {
+  const chunks = readChunks(bytes, name, length);
+  if (!chunks) return "";
+  const { tag, dataBytes, ...layout } = chunks;
   const read = READERS[`${tag}/${8 * (layout.frameBytes / layout.channels)}`];
   if (!read) return "a wav of an encoding that is not read here";
   return { ...layout, read, frames: Math.floor(dataBytes / layout.frameBytes) };
 }
 
 /** Walks the chunks up to `data`. Chunks are padded to even lengths; unknown ones are stepped over. */
-function readChunks(bytes: Uint8Array, view: DataView, name: string) {
+function readChunks(bytes: Uint8Array, name: string, length: number) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let format: ReturnType<typeof readFormat> | undefined;
   let dataBytes64: number | undefined;
   for (let at = 12; at + 8 <= bytes.length; ) {
@@ -52,13 +53,15 @@ function readChunks(bytes: Uint8Array, view: DataView, name: string) {
     const body = at + 8;
     if (id === "data") {
       if (!format) throw new SenseVoiceError(`${name}: damaged wav: its data comes before its format`);
-      return { ...format, start: body, dataBytes: dataLength(view, body, dataBytes64 ?? size, name) };
+      const dataBytes = dataLength(view, body, dataBytes64 ?? size, name, length);
+      return dataBytes === undefined ? undefined : { ...format, start: body, dataBytes };
     }
     if (body + size > bytes.length) break;
     if (id === "ds64" && size >= 16) dataBytes64 = Number(view.getBigUint64(body + 8, true));
     if (id === "fmt ") format = readFormat(view, body, size, name);
     at = body + size + (size % 2);
   }
+  if (bytes.length < length) return undefined;
   throw new SenseVoiceError(`${name}: damaged wav: it ends before its data begins`);
 }
 
@@ -76,12 +79,14 @@ function readFormat(view: DataView, at: number, size: number, name: string) {
 }
 
 /** Bytes of the data chunk: as declared, or to the end of the file where the writer did not know. */
-function dataLength(view: DataView, start: number, declared: number, name: string): number {
-  const present = view.byteLength - start;
+function dataLength(view: DataView, start: number, declared: number, name: string, length: number) {
   // A length of 0 is believed if the RIFF length, which counts all but the first 8 bytes, is that of the file.
-  const empty = declared === 0 && view.getUint32(4, true) === view.byteLength - 8;
-  if ((declared === 0 && !empty) || UNKNOWN_LENGTHS.includes(declared)) return present;
-  if (declared <= present) return declared;
+  const whole = view.getUint32(4, true) + 8;
+  const ended = length < Number.POSITIVE_INFINITY;
+  if (declared === 0 && !ended && whole >= view.byteLength && whole < MAX_HELD) return undefined;
+  const unknown = declared === 0 ? whole !== length : UNKNOWN_LENGTHS.includes(declared);
+  const present = length - start;
+  if (unknown || declared <= present) return unknown ? present : declared;
   throw new SenseVoiceError(`${name}: truncated wav: expected ${declared} bytes of sound, got ${present}`);
 }
 

@@ -3,11 +3,21 @@ import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
 import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
 import { DEVICES, WEIGHT_TYPES } from "../options.ts";
+import { FORMAT_NAMES } from "../output/formats.ts";
+import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
+import { MARKS } from "../output/marks.ts";
+import { EMOTIONS, EVENTS } from "../output/tagNames.ts";
 import { PRESETS } from "../quant/scheme.ts";
+import { VADS } from "../speech/activity.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
+import type { HighlightsOptions } from "./highlights.ts";
+import { readHotwords } from "./hotwords.ts";
+import type { InspectOptions } from "./inspect.ts";
+import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
-import type { TranscribeOptions } from "./transcribe.ts";
+import type { TranscribeArguments } from "./transcribe.ts";
+import type { VadArguments } from "./vad.ts";
 
 type Converting = ConvertOptions & { readonly out?: string };
 
@@ -17,33 +27,61 @@ type Converting = ConvertOptions & { readonly out?: string };
 export function transcribeCommand(): Command {
   const command = createCommand("transcribe")
     .description("write down what is said in sound files (the default command)")
-    .argument("[files...]", "sound files: wav, mp3, flac, ogg, m4a, …; - reads standard input");
-  return addEngineOptions(command)
-    .addOption(
-      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
-        .argParser(languageList)
-        .conflicts("language"),
-    )
-    .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text: string) =>
-      text.split(","),
-    )
-    .option("--hotwords-file <file>", "the same, one a line; a boost in nats a token (1.5) may follow a tab", path)
+    .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
+  return addSpeechOptions(addEngineOptions(command))
     .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
     .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
-    .addOption(choice("--format <format>", "what to print", ["text", "json"], "text"))
-    .option("--output <dir>", "write a file per input there, NAME.txt or NAME.json, and print nothing", path)
-    .action(async (files: string[], options: TranscribeOptions, command: Command) => {
+    .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
+    .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
+    .addOption(
+      choice("--vad <vad>", "how to find speech (default for over 30 s: fsmn if there is one, else model)", VADS),
+    )
+    .option("--merge-seconds <s>", "join stretches of speech up to this length, 0: don't (default: 15)", seconds)
+    .option("--max-segment-seconds <s>", "cut longer speech (default: 30)", seconds)
+    .option("--batch-seconds <s>", "sound to recognise at a time (default: 60)", seconds)
+    .option("--output <dir>", "write a file per sound there, NAME.txt, NAME.srt, …, and print nothing", path)
+    .option("--resume", "leave out what the journal in --output says is done")
+    .action(async (files: string[], options: TranscribeArguments, command: Command) => {
       if (files.length === 0) (command.parent ?? command).help({ error: true });
       await (await import("./transcribe.ts")).transcribe(files, options);
+    });
+}
+
+/** `live`: the microphone, or raw samples on standard input. */
+export function liveCommand(): Command {
+  const command = createCommand("live").description(
+    "write down what is being said: from a microphone, or raw samples on stdin",
+  );
+  return addEngineOptions(command)
+    .option("--itn", "write punctuation, capitals and figures")
+    .option("--timestamps", "add when each word was said")
+    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
+    .addOption(choice("--format <format>", "jsonl has partial results too", ["text", "jsonl"], "text"))
+    .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
+    .addOption(choice("--vad <vad>", "how to find speech (default: fsmn if there is one, else energy)", VADS))
+    .option("--max-segment-seconds <s>", "cut longer speech (default: 30)", seconds)
+    .option("--partial-seconds <s>", "sound between two partial results (default: 0.4)", seconds)
+    .addOption(choice("--encoding <encoding>", "of the samples on stdin", ["s16le", "f32le"], "s16le"))
+    .option("--rate <hz>", "samples a second on stdin", count, 16_000)
+    .option("--channels <count>", "channels on stdin", count, 1)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ sensevoice live
+  $ ffmpeg -i https://example.org/radio -f s16le -ac 1 -ar 16000 - | sensevoice live --format jsonl`,
+    )
+    .action(async (options: LiveArguments) => {
+      await (await import("./live.ts")).live(options);
     });
 }
 
 /** `convert MODEL --out DIR`, or `convert MODEL DIR`: a FunASR folder in, a model folder out. Prints its path. */
 export function convertCommand(name: string): Command {
   return createCommand(name)
-    .description("convert a ModelScope/FunASR folder of SenseVoiceSmall into a model folder")
-    .argument("<model>", "folder with model.pt, config.yaml, am.mvn and the SentencePiece model")
+    .description("convert a ModelScope/FunASR folder of SenseVoiceSmall or FSMN-VAD into a model folder")
+    .argument("<model>", "folder with model.pt, config.yaml, am.mvn and, of SenseVoice, the SentencePiece model")
     .argument("[target]", "the same as --out", path)
     .option("--out <dir>", "model folder to write; an older one is replaced", path)
     .addOption(dtypeOption())
@@ -66,10 +104,29 @@ export function downloadCommand(): Command {
     .argument("<id>", "the model's name on the hub, iic/SenseVoiceSmall for one (about 0.9 GB)")
     .addOption(choice("--from <hub>", "hub to fetch from", ["modelscope", "huggingface"], "modelscope"))
     .addOption(dtypeOption())
-    .action(async (id: string, options: DownloadOptions) => {
-      const { downloadModel } = await import("../convert/download.ts");
+    .option("--no-vad", "do not fetch FunASR's voice activity model into the subfolder vad (2 MB)")
+    .action(async (id: string, { vad, ...options }: DownloadOptions & { readonly vad: boolean }) => {
+      const { downloadModel, downloadVad } = await import("../convert/download.ts");
       const { withBar } = await import("./progress.ts");
-      console.log(await withBar((onProgress) => downloadModel(id, { ...options, onProgress })));
+      const dir = await withBar((onProgress) => downloadModel(id, { ...options, onProgress }));
+      console.log(dir);
+      if (vad) await withBar((onProgress) => downloadVad(dir, { ...options, onProgress }));
+    });
+}
+
+/** `vad FILE...`: where somebody speaks. */
+export function vadCommand(): Command {
+  return createCommand("vad")
+    .description("tell from when to when somebody speaks in sound files")
+    .argument("<files...>", "sound files: wav, mp3, flac, ogg, m4a, …; - reads standard input")
+    .addOption(choice("--vad <how>", "FSMN-VAD, the recogniser or loudness (default: fsmn if there is one)", VADS))
+    .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
+    .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
+    .option("--threads <count>", "threads of the CPU (default: its cores)", count)
+    .option("--max-segment-seconds <s>", "cut longer speech (default: 60)", seconds)
+    .addOption(choice("--format <format>", "what to print", ["text", "json"], "text"))
+    .action(async (files: string[], options: VadArguments) => {
+      await (await import("./vad.ts")).detectVoice(files, options);
     });
 }
 
@@ -115,14 +172,70 @@ Examples:
     });
 }
 
+/** `inspect FILES`: what happens when. */
+export function inspectCommand(): Command {
+  const command = createCommand("inspect").description("report moods, events, keywords and silences of recordings");
+  return addHearOptions(command)
+    .option(
+      "--rules <file>",
+      "what to look for, in YAML (default: apology, promise, complaint, anger, silence, …)",
+      path,
+    )
+    .addOption(choice("--format <format>", "html is one file with pictures", ["md", "html", "json"], "md"))
+    .action(async (files: string[], options: InspectOptions) => {
+      await (await import("./inspect.ts")).inspect(files, options);
+    });
+}
+
+/** `highlights FILES`: a cut list. */
+export function highlightsCommand(): Command {
+  const command = createCommand("highlights").description(
+    "list the pieces of recordings with certain moods and events",
+  );
+  return addHearOptions(command)
+    .option("--only <names>", `of ${tagNames.join(", ")}`, tagList, ["laughter", "applause", "happy"])
+    .option("--pad <seconds>", "add this much on both sides", seconds, 2)
+    .option("--merge <seconds>", "join pieces that are no further apart", seconds, 0)
+    .addOption(choice("--format <format>", "concat is for ffmpeg -f concat -safe 0", CUT_FORMATS, "json"))
+    .addOption(choice("--fps <rate>", "frames per second of an edl, non-drop", FRAME_RATES, "25"))
+    .action(async (files: string[], options: HighlightsOptions) => {
+      await (await import("./highlights.ts")).highlights(files, options);
+    });
+}
+
+/** What the commands that report on recordings can be told. */
+function addHearOptions(command: Command): Command {
+  return addEngineOptions(command.argument("<files...>", "sound files; - reads standard input"))
+    .option("--itn", "write punctuation, capitals and figures")
+    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
+    .option("--output <file>", "write it there and print nothing", path);
+}
+
 /** What every command that runs a model can be told: EngineOptions. */
 function addEngineOptions(command: Command): Command {
   return command
     .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
     .addOption(choice("--device <device>", "where to compute", DEVICES, "auto"))
     .addOption(choice("--weights <type>", "how to keep the weights on the device", WEIGHT_TYPES))
+    .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
     .option("--threads <count>", "threads of the CPU (default: its cores)", count)
     .addOption(choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW), "auto"));
+}
+
+/** What commands that transcribe can be told about what is said. */
+function addSpeechOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
+        .argParser(languageList)
+        .conflicts("language"),
+    )
+    .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text) => text.split(","))
+    .option(
+      "--hotwords-file <file>",
+      "the same, one a line; a boost in nats a token (1.5) may follow a tab",
+      readHotwords,
+    );
 }
 
 /** How a conversion keeps the matrices. */
@@ -137,6 +250,19 @@ function choice(flags: string, description: string, choices: readonly string[], 
 function count(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new InvalidArgumentError("expected a number from 1 on.");
+}
+
+function seconds(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected seconds, 0 or more.");
+}
+
+const tagNames = [...new Set([...EVENTS, ...EMOTIONS])];
+
+function tagList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => tagNames.includes(name))) return names;
+  throw new InvalidArgumentError(`expected some of ${tagNames.join(", ")}.`);
 }
 
 function languageList(text: string): string[] {

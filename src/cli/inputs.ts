@@ -17,17 +17,30 @@ const EXTENSIONS =
   "3gp,aac,aif,aifc,aiff,amr,au,avi,caf,flac,m4a,m4b,mka,mkv,mov,mp2,mp3,mp4,mpga,oga,ogg,opus,rf64,sph,w64,wav,webm,wma,wv";
 
 /**
- * The sounds that arguments name, each once: a file is itself, a folder all sounds in it and below, a pattern
- * (`*`, `**`, `?`, `[…]`, `{…}`) what matches it. What comes from a folder or a pattern keeps its place below.
+ * The sounds that arguments name: a file is itself, a folder all sounds in it and below, a pattern
+ * (`*`, `**`, `?`, `[…]`, `{…}`) what matches it. What comes from a folder or a pattern
+ * keeps its place below, and comes once.
  *
- * @throws SenseVoiceError for a folder without sounds and a pattern that nothing matches
+ * @param fail is told of a folder without sounds and of a pattern that nothing matches
  */
-export async function findInputs(args: readonly string[]): Promise<Input[]> {
-  const found = new Map<string, Input>();
+export async function findInputs(
+  args: readonly string[],
+  fail: (error: unknown, arg: string) => void,
+): Promise<Input[]> {
+  const found: Input[] = [];
+  const files = new Set<string>();
   for (const arg of args) {
-    for (const input of await expand(arg)) if (!found.has(input.file)) found.set(input.file, input);
+    const inputs = await expand(arg).catch((error: unknown) => {
+      fail(error, arg);
+      return [];
+    });
+    for (const input of inputs) {
+      if (input.file !== arg && files.has(input.file)) continue;
+      files.add(input.file);
+      found.push(input);
+    }
   }
-  return [...found.values()];
+  return found;
 }
 
 async function expand(arg: string): Promise<Input[]> {

@@ -1,7 +1,17 @@
 #!/usr/bin/env node
 import { Help } from "commander";
 import { createCommand, run } from "./command.ts";
-import { convertCommand, downloadCommand, evalCommand, quantizeCommand, transcribeCommand } from "./commands.ts";
+import {
+  convertCommand,
+  downloadCommand,
+  evalCommand,
+  highlightsCommand,
+  inspectCommand,
+  liveCommand,
+  quantizeCommand,
+  transcribeCommand,
+  vadCommand,
+} from "./commands.ts";
 import { infoCommand } from "./info.ts";
 import { version } from "./version.ts";
 
@@ -11,6 +21,10 @@ const program = createCommand("sensevoice")
   .description("Speech to text with language, emotion and sound events, by SenseVoiceSmall.")
   .version(version())
   .addCommand(transcribe, { isDefault: true })
+  .addCommand(liveCommand())
+  .addCommand(inspectCommand())
+  .addCommand(highlightsCommand())
+  .addCommand(vadCommand())
   .addCommand(convertCommand("convert"))
   .addCommand(downloadCommand())
   .addCommand(evalCommand())

@@ -1,21 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { accessSync, constants, renameSync, rmSync, statSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { basename, dirname, extname, join } from "node:path";
+import { open } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
 import { follow, identify, makeFolders } from "../weights/place.ts";
 import { MODEL_FILES } from "../weights/replaceFolder.ts";
-import { STDIN } from "./readInput.ts";
 
 /** A model folder and the files of its model. */
 export function modelPaths(dir: string): string[] {
   return [dir, ...MODEL_FILES.map((name) => join(dir, name))];
-}
-
-/** The file for an input's result: NAME.txt or NAME.json in `dir`. */
-export function resultPath(file: string, dir: string, format: "text" | "json"): string {
-  const name = file === STDIN ? "stdin" : basename(file, extname(file));
-  return join(dir, `${name}.${format === "json" ? "json" : "txt"}`);
 }
 
 /**
@@ -42,27 +35,60 @@ export function makeResultFolder(dir: string): void {
   }
 }
 
+/** A file that is written bit by bit and takes its place when it is complete. */
+export interface OutputFile {
+  write(text: string): Promise<void>;
+  /** Without `complete` nothing is left of it. */
+  close(complete: boolean): Promise<void>;
+}
+
+/** @throws SenseVoiceError, as its functions do, if it cannot be written */
+export async function openOutput(path: string): Promise<OutputFile> {
+  return attempt(path, async () => {
+    const older = statSync(path, { throwIfNoEntry: false });
+    if (older) accessSync(path, constants.W_OK);
+    // A device or a pipe takes the text itself; a folder is an error.
+    const direct = older !== undefined && !older.isFile();
+    const place = follow(path);
+    const part = direct ? path : join(dirname(place), `.sensevoice-${process.pid}-${randomUUID()}.part`);
+    const file = await open(part, direct ? "w" : "wx", older?.mode);
+    return {
+      write: (text) => attempt(path, () => file.writeFile(text)),
+      close: (complete) =>
+        attempt(path, async () => {
+          await file.close();
+          if (direct) return;
+          try {
+            if (complete) renameSync(part, place);
+          } finally {
+            rmSync(part, { force: true });
+          }
+        }),
+    };
+  });
+}
+
 /**
  * Writes a file whole or not at all. Without a text nothing is left, but it throws a SenseVoiceError if it cannot be
  * written: to learn that after long work would be too late.
  */
 export async function writeOutput(path: string, text?: string): Promise<void> {
+  const older = statSync(path, { throwIfNoEntry: false });
+  // Opening a pipe waits for its reader.
+  if (text === undefined && older && !older.isFile() && !older.isDirectory()) return;
+  const file = await openOutput(path);
+  let written = false;
   try {
-    const older = statSync(path, { throwIfNoEntry: false });
-    if (older) accessSync(path, constants.W_OK);
-    if (older && !older.isFile()) {
-      // A device or a pipe takes the text itself; a folder is an error.
-      if (text !== undefined || older.isDirectory()) await writeFile(path, text ?? "");
-      return;
-    }
-    const place = follow(path);
-    const part = join(dirname(place), `.sensevoice-${process.pid}-${randomUUID()}.part`);
-    try {
-      await writeFile(part, text ?? "", { flag: "wx", mode: older?.mode });
-      if (text !== undefined) renameSync(part, place);
-    } finally {
-      rmSync(part, { force: true });
-    }
+    await file.write(text ?? "");
+    written = text !== undefined;
+  } finally {
+    await file.close(written);
+  }
+}
+
+async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     throw new SenseVoiceError(`${path} cannot be written (${reason(error)})`);
   }

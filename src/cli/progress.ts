@@ -1,4 +1,5 @@
 import { SingleBar } from "cli-progress";
+import { clock } from "../output/clock.ts";
 import type { Progress } from "../weights/source.ts";
 
 /** A bar on stderr that vanishes when it stops. Shows only on a terminal. */
@@ -27,4 +28,38 @@ export async function withBar<T>(job: (onProgress: (progress: Progress) => void)
     } else bar.update(done, { megabytes });
   };
   return job(onProgress).finally(() => bar.stop());
+}
+
+/** Shows how far sounds are, and how fast. */
+export function soundBar(total: number, visible: boolean) {
+  const speed = "{heard} heard, {speed} × real time";
+  const format = total === 1 ? speed : `{bar} {value}/{total} sounds  ${speed}  {eta_formatted} left`;
+  const bar = visible ? createBar(format) : undefined;
+  const begin = performance.now();
+  let [count, before, now] = [0, 0, 0];
+  const payload = () => {
+    const seconds = before + now;
+    return { heard: clock(seconds).slice(0, -4), speed: ((1000 * seconds) / (performance.now() - begin)).toFixed(1) };
+  };
+  bar?.start(total, 0, payload());
+  return {
+    /** So many seconds of the sound at hand are done. */
+    heard(seconds: number): void {
+      now = seconds;
+      bar?.update(count, payload());
+    },
+    /** So many sounds are done. */
+    done(sounds: number): void {
+      before += now;
+      [count, now] = [sounds, 0];
+      bar?.update(count, payload());
+    },
+    /** Clears the way for a line. */
+    pause(print: () => void): void {
+      bar?.stop();
+      print();
+      bar?.start(total, count, payload());
+    },
+    stop: () => bar?.stop(),
+  };
 }

@@ -1,23 +1,19 @@
-import { MAX_FILE_BYTES } from "../audio/read.ts";
+import { MAX_SECONDS } from "../audio/pcm.ts";
+import { streamInput } from "../audio/read.ts";
+import { joinAudio } from "../audio/stream.ts";
 import { SenseVoiceError } from "../error.ts";
-import { readAudio } from "../node.ts";
 
 /** What stands for standard input on the command line. */
 export const STDIN = "-";
 
 /** Samples of a file, or of what comes in on standard input. */
 export async function readInput(file: string): Promise<Float32Array> {
-  return readAudio(file === STDIN ? await readStdin() : file, file);
+  return joinAudio(openInput(file, MAX_SECONDS));
 }
 
-async function readStdin(): Promise<Uint8Array> {
+/** The same piece by piece, as it comes. */
+export function openInput(file: string, maxSeconds?: number): AsyncGenerator<Float32Array> {
+  if (file !== STDIN) return streamInput(file, file, maxSeconds);
   if (process.stdin.isTTY) throw new SenseVoiceError("expected a sound file on stdin, got the keyboard");
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of process.stdin) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > MAX_FILE_BYTES) throw new SenseVoiceError("expected less than 2 GiB on stdin");
-  }
-  return Buffer.concat(chunks);
+  return streamInput(process.stdin, file, maxSeconds);
 }

@@ -1,65 +1,84 @@
-import { createEngine, type Engine, type EngineOptions, type RunOptions } from "../node.ts";
+import { dirname, join } from "node:path";
+import { SenseVoiceError } from "../error.ts";
+import { createEngine, type Engine, type EngineOptions } from "../node.ts";
+import type { FormatOptions } from "../output/format.ts";
+import { FORMATS, type FormatName } from "../output/formats.ts";
 import { defaultModel, findModel, SMALL_ID } from "../weights/home.ts";
-import { jsonLine, textLines } from "./format.ts";
-import { readHotwords } from "./hotwords.ts";
+import { type HearOptions, hearInput } from "./hear.ts";
+import { findInputs } from "./inputs.ts";
+import { openJournal } from "./journal.ts";
 import { printError, printNote } from "./messages.ts";
-import { expectApart, makeResultFolder, modelPaths, resultPath, writeOutput } from "./output.ts";
-import { createBar } from "./progress.ts";
-import { readInput, STDIN } from "./readInput.ts";
+import { expectApart, makeResultFolder, modelPaths, openOutput } from "./output.ts";
+import { soundBar } from "./progress.ts";
+import { STDIN } from "./readInput.ts";
 
 /** As the command line gives them. */
-export interface TranscribeOptions extends EngineOptions, RunOptions {
-  readonly hotwords?: string[];
-  readonly hotwordsFile?: string;
-  readonly banEmoUnk?: boolean;
-  readonly format: "text" | "json";
+export interface TranscribeArguments extends EngineOptions, HearOptions, Pick<FormatOptions, "marks"> {
+  readonly format: FormatName;
   readonly output?: string;
+  readonly resume?: boolean;
 }
 
+type Write = (text: string) => Promise<unknown>;
+
 /**
- * Transcribes files one after another with one engine. A file that fails is reported and makes the exit status 1;
- * the others are still done. Throws a SenseVoiceError if there is no engine or no place for the output.
+ * Transcribes sounds one after another with one engine. One that fails is reported and makes the exit status 1; the
+ * others are still done. Throws a SenseVoiceError if there is no engine or no place for the output.
  */
-export async function transcribe(files: readonly string[], options: TranscribeOptions): Promise<void> {
-  const { model = defaultModel(), format, output } = options;
-  const sounds = files.filter((file) => file !== STDIN);
-  const targets = output === undefined ? undefined : files.map((file) => resultPath(file, output, format));
-  const results = (targets ?? []).map((target, i) => [files[i], target] as const);
-  if (targets) expectApart([...sounds, ...modelPaths(findModel(model))], results);
-  const hotwords = await readHotwords(options.hotwords, options.hotwordsFile);
+export async function transcribe(args: readonly string[], options: TranscribeArguments): Promise<void> {
+  const { model = defaultModel(), format, output, resume = false } = options;
+  if (resume && output === undefined) {
+    throw new SenseVoiceError("--resume: expected --output DIR, whose journal says what is done; got none");
+  }
+  const fail = (error: unknown, subject: string) => {
+    printError(error, subject);
+    process.exitCode = 1;
+  };
+  const inputs = await findInputs(args, fail);
+  if (inputs.length === 0) return;
+  const targets = output === undefined ? undefined : inputs.map(({ name }) => resultPath(output, name, format));
+  if (targets) {
+    const files = inputs.map(({ file }) => file);
+    const read = [...files.filter((file) => file !== STDIN), ...modelPaths(findModel(model))];
+    expectApart(
+      read,
+      targets.map((target, i) => [files[i], target]),
+    );
+  }
   const engine = await openEngine(options);
   // Where the results themselves show on the terminal there is no need of a bar.
-  const quiet = files.length === 1 || (!targets && process.stdout.isTTY);
-  const bar = quiet ? undefined : createBar("{bar} {value}/{total} files  {eta_formatted} left");
-  bar?.start(files.length, 0);
+  const bar = soundBar(inputs.length, targets !== undefined || !process.stdout.isTTY);
   try {
     if (output !== undefined) makeResultFolder(output);
-    for (const [i, file] of files.entries()) {
+    const journal = output === undefined ? undefined : openJournal(output, settingsOf(engine, options), resume);
+    for (const [i, { file }] of inputs.entries()) {
+      const target = targets?.[i];
       try {
-        const result = await transcribeFile(engine, file, { ...options, hotwords }, files.length > 1 && !targets);
-        if (targets) await writeOutput(targets[i], result);
-        else process.stdout.write(result);
+        if (target === undefined) {
+          await transcribeFile(engine, file, options, writeOut, inputs.length > 1, bar.heard);
+        } else if (!journal?.isDone(file, target)) {
+          makeResultFolder(dirname(target));
+          await intoFile(target, (write) => transcribeFile(engine, file, options, write, false, bar.heard));
+          journal?.done(file, target);
+        }
       } catch (error) {
-        bar?.stop();
-        printError(error, file);
-        bar?.start(files.length, i);
-        process.exitCode = 1;
+        bar.pause(() => fail(error, file));
       }
-      bar?.update(i + 1);
+      bar.done(i + 1);
     }
   } finally {
-    bar?.stop();
+    bar.stop();
     await engine.close();
   }
 }
 
 /** The engine for a command's options, with notes on stderr about what was not asked for by name. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { device, weights, threads, model = defaultModel() } = options;
+  const { device, weights, threads, vadModel, model = defaultModel() } = options;
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);
   }
-  const engine = await createEngine({ model, device, weights, threads });
+  const engine = await createEngine({ model, vadModel, device, weights, threads });
   if (device === "auto" && engine.device !== "webgpu") {
     printNote(`no GPU found, running on the CPU (${engine.deviceDescription})`);
   }
@@ -69,12 +88,53 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 async function transcribeFile(
   engine: Engine,
   file: string,
-  options: RunOptions & Pick<TranscribeOptions, "banEmoUnk" | "format">,
+  options: TranscribeArguments,
+  write: Write,
   named: boolean,
-): Promise<string> {
-  const { language, languages, hotwords, itn, timestamps, banEmoUnk: banUnknownEmotion } = options;
-  const pcm = await readInput(file);
-  const transcript = await engine.run(pcm, { language, languages, hotwords, itn, timestamps, banUnknownEmotion });
-  if (options.format === "json") return jsonLine(file, transcript, engine);
-  return textLines(transcript, named ? file : undefined);
+  onProgress: (seconds: number) => void,
+): Promise<void> {
+  const { format, marks } = options;
+  const writer = FORMATS[format].writer({ marks, file: named || format !== "text" ? file : undefined });
+  const segments = hearInput(engine, file, options, onProgress);
+  let head: string | undefined = writer.head();
+  for (;;) {
+    const { value, done } = await segments.next();
+    if (done) {
+      const by = { model: engine.config.name, device: engine.device, weights: engine.weights };
+      await write((head ?? "") + writer.end({ ...value, ...by }));
+      return;
+    }
+    await write((head ?? "") + writer.add(value)); // no head for what cannot be read
+    head = undefined;
+  }
+}
+
+/** Text that is taken as fast as whoever reads it can. */
+function writeOut(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.stdout.write(text)) resolve();
+    else process.stdout.once("drain", resolve);
+  });
+}
+
+async function intoFile(path: string, work: (write: Write) => Promise<void>): Promise<void> {
+  const file = await openOutput(path);
+  let complete = false;
+  try {
+    await work(file.write);
+    complete = true;
+  } finally {
+    await file.close(complete);
+  }
+}
+
+/** NAME.txt, NAME.srt, … in the folder for results. */
+function resultPath(dir: string, name: string, format: FormatName): string {
+  return join(dir, `${name}.${FORMATS[format].extension}`);
+}
+
+/** What results depend on, but for the sound. */
+function settingsOf(engine: Engine, options: TranscribeArguments): object {
+  const { output, resume, model, threads, device, ...others } = options;
+  return { ...others, weights: engine.weights, files: engine.config.files };
 }

@@ -1,8 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
-import { fileError } from "../weights/file.ts";
-import { home, modelPath } from "../weights/home.ts";
+import { VAD_FORMAT } from "../model/fsmnVad/config.ts";
+import { fieldsOf } from "../weights/fields.ts";
+import { fileError, readJsonFile } from "../weights/file.ts";
+import { home, modelPath, SMALL_ID, VAD_ID, vadPath } from "../weights/home.ts";
 import type { Progress } from "../weights/source.ts";
 import { convertModel } from "./convert.ts";
 import { fetchFile, type RemoteFile } from "./fetchFile.ts";
@@ -22,7 +24,10 @@ const REQUIRED = ["model.pt", "config.yaml", "am.mvn"];
 const OPTIONAL = ["configuration.json", "tokens.json"];
 
 /** The same model under the other hub's name. */
-const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([["iic/SenseVoiceSmall", "FunAudioLLM/SenseVoiceSmall"]]);
+const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([
+  [SMALL_ID, "FunAudioLLM/SenseVoiceSmall"],
+  [VAD_ID, "funasr/fsmn-vad"],
+]);
 
 /**
  * Fetches a FunASR model, `iic/SenseVoiceSmall` for one, into `<home>/downloads/<id>` and converts it into
@@ -31,6 +36,25 @@ const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([["iic/SenseVoiceSma
  * Throws a SenseVoiceError with the address and what went wrong.
  */
 export async function downloadModel(id: string, options: DownloadOptions = {}): Promise<string> {
+  const target = modelPath(id);
+  await fetchModel(id, target, options);
+  return target;
+}
+
+/**
+ * Fetches FunASR's voice activity model in the same way and converts it into the subfolder `vad` of a model folder. A
+ * folder that is itself a voice activity model's stays as it is.
+ */
+export async function downloadVad(modelDir: string, options: Omit<DownloadOptions, "dtype"> = {}): Promise<void> {
+  const config = await readJsonFile(join(modelDir, "config.json"));
+  if (fieldsOf(config).format === VAD_FORMAT) return;
+  await fetchModel(VAD_ID, vadPath(modelDir), options).catch((error: unknown) => {
+    const what = `voice activity is missing, the model ${modelDir} is complete without it`;
+    throw error instanceof SenseVoiceError ? new SenseVoiceError(`${error.message}; ${what}`) : error;
+  });
+}
+
+async function fetchModel(id: string, target: string, options: DownloadOptions): Promise<void> {
   const { from = "modelscope", endpoint = process.env.SENSEVOICE_ENDPOINT, dtype = "f16", onProgress } = options;
   const remoteId = from === "huggingface" ? (ON_HUGGINGFACE.get(id) ?? id) : id;
   const files = modelFiles(remoteId, await listRepository(from, remoteId, endpoint));
@@ -42,16 +66,14 @@ export async function downloadModel(id: string, options: DownloadOptions = {}): 
     const { name, bytes: total } = file;
     await fetchFile(file, join(dir, name), (done) => onProgress?.({ task: name, done, total }));
   }
-  const target = modelPath(id);
   await convertModel(dir, target, { dtype, onProgress });
-  return target;
 }
 
 /** The files of a FunASR folder among those of a repository, the smallest first. */
 function modelFiles(id: string, files: readonly RemoteFile[]): RemoteFile[] {
   for (const name of REQUIRED) {
     if (files.some((file) => file.name === name)) continue;
-    throw new SenseVoiceError(`[download] ${id}: expected a FunASR SenseVoiceSmall, got no ${name}`);
+    throw new SenseVoiceError(`[download] ${id}: expected a FunASR model, got no ${name}`);
   }
   const wanted = (name: string) => [...REQUIRED, ...OPTIONAL].includes(name) || name.endsWith(".model");
   return files.filter(({ name }) => wanted(name)).toSorted((a, b) => a.bytes - b.bytes);

@@ -92,6 +92,15 @@ export function checkFsmn(
   return [rows, d, j];
 }
 
+export function checkCausalFsmn(x: Tensor, taps: Tensor, history: Tensor): [rows: number, d: number, j: number] {
+  const [rows] = rowsOf("causalFsmn", "x", x);
+  const [d, j] = rowsOf("causalFsmn", "taps", taps);
+  if (j < 2) throw new SenseVoiceError(`[causalFsmn] taps: expected two or more, got ${j}`);
+  expectShape("causalFsmn", "x", x.shape, [rows, d]);
+  expectTensor("causalFsmn", "history", history, [j - 1, d]);
+  return [rows, d, j];
+}
+
 const MAX_K = 64;
 
 /** x and the head as for `linear`, and k tokens to choose from. */

@@ -19,8 +19,12 @@ export interface Cutter {
   finish(): Promise<Clip[]>;
   /** The clip that would be if speech ended now; undefined while nobody speaks. */
   open(): Clip | undefined;
+  /** Gives up a recording that is not finished. */
+  close(): void;
   /** Milliseconds heard. */
   readonly heard: number;
+  /** Milliseconds of sound that are kept for clips to come. */
+  readonly held: number;
 }
 
 export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
@@ -52,14 +56,19 @@ export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
     },
     async finish() {
       const clips = clipsOf(await activity.finish());
+      if (speechFrom !== undefined) clips.push(...merger.end(Math.floor(sound.end / SAMPLES)).map(clipOf));
       return [...clips, ...merger.close().map(clipOf)];
     },
     open() {
       if (speechFrom === undefined) return undefined;
       return clipOf([speechFrom, Math.floor(sound.end / SAMPLES)]);
     },
+    close: () => activity.close(),
     get heard() {
       return sound.end / SAMPLES;
+    },
+    get held() {
+      return (sound.end - sound.start) / SAMPLES;
     },
   };
 }
@@ -69,6 +78,9 @@ function createSampleBuffer() {
   let parts: Float32Array[] = [];
   let [start, end] = [0, 0];
   return {
+    get start() {
+      return start;
+    },
     get end() {
       return end;
     },

@@ -51,6 +51,7 @@ export async function* listen(
     if (failure) throw failure.error;
   } finally {
     ahead.stop();
+    cutter.close();
   }
 }
 

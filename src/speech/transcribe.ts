@@ -66,8 +66,12 @@ export async function* transcribe(
 }
 
 async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter): AsyncGenerator<Clip> {
-  for await (const pcm of sound) yield* await cutter.push(pcm);
-  yield* await cutter.finish();
+  try {
+    for await (const pcm of sound) yield* await cutter.push(pcm);
+    yield* await cutter.finish();
+  } finally {
+    cutter.close();
+  }
 }
 
 /** A clip's answer at its place in the recording. */

@@ -84,6 +84,13 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   readonly fsmn: (qkv: T, taps: T, batch: Batch<T>, residual?: T) => T;
 
   /**
+   * The FSMN memory of a stream that comes in pieces: y[t, d] = x[t, d] + Σⱼ taps[d, j] · x[t + j − (J−1), d]. The rows
+   * before x's first are those of `history` [J−1, D], which holds the last J−1 rows up to the end of x afterwards.
+   * taps [D, J], J ≥ 2; x [R, D] → [R, D].
+   */
+  readonly causalFsmn: (x: T, taps: T, history: T) => T;
+
+  /**
    * The k best tokens of each row of x [R, D]: f32 [R, 2k], their ids by falling logit (of equal ones the lower id
    * first), then their log softmax(logits). `banned` is not among them, but is in the softmax. 1 ≤ k ≤ 64; there must
    * be k tokens.

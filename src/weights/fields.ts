@@ -32,6 +32,13 @@ export function integerField(field: Field, min: number, max: number): number {
   return refuse(field, `an integer from ${min} to ${max}`);
 }
 
+/** Any finite number in a range. */
+export function numberField(field: Field, min: number, max: number): number {
+  const { value } = field;
+  if (typeof value === "number" && value >= min && value <= max) return value;
+  return refuse(field, `a number from ${min} to ${max}`);
+}
+
 /** The value of a JSON text; undefined if it is none. */
 export function parseJson(text: string): unknown {
   try {

@@ -22,6 +22,8 @@ export function folderSource(dir: string): ModelSource {
         close: () => file.close(),
       };
     },
+    has: async (name) => existsSync(join(dir, name)),
+    folder: (name) => folderSource(join(dir, name)),
     createHash: sha256,
   };
 }

@@ -8,6 +8,8 @@ import { recoverFolder } from "./replaceFolder.ts";
 export const TINY = fileURLToPath(new URL("../../weights/tiny", import.meta.url));
 /** The real model's name on ModelScope. */
 export const SMALL_ID = "iic/SenseVoiceSmall";
+/** The name there of FunASR's voice activity model. */
+export const VAD_ID = "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch";
 
 /** Where downloads and converted models are kept: $SENSEVOICE_HOME, else ~/.cache/sensevoice. */
 export function home(): string {
@@ -39,4 +41,14 @@ export function findModel(nameOrDir: string): string {
 /** The model for whoever names none: the real one once it has been downloaded, else the demonstration. */
 export function defaultModel(): "small" | "tiny" {
   return recoverFolder(modelPath(SMALL_ID)) ? "small" : "tiny";
+}
+
+/** Where a model folder has a voice activity model of its own. */
+export function vadPath(modelDir: string): string {
+  return join(modelDir, "vad");
+}
+
+/** The voice activity model in a model's folder, else one that was downloaded; undefined if there is none. */
+export function findVad(modelDir: string): string | undefined {
+  return [vadPath(modelDir), modelPath(VAD_ID), vadPath(modelPath(SMALL_ID))].find(recoverFolder);
 }

@@ -26,11 +26,18 @@ export function httpSource(url: string): ModelSource {
       return bytes;
     },
     openFile: async (name) => stream(await request(name), base + name),
+    // A server that is asked for what it has not got may answer with a page.
+    has: (name) => fetch(new URL(name, base), { method: "HEAD" }).then(isFile, () => false),
+    folder: (name) => httpSource(base + name),
     createHash: () => {
       const hash = sha256.create();
       return { update: (bytes) => hash.update(bytes), digest: () => bytesToHex(hash.digest()) };
     },
   };
+}
+
+function isFile({ ok, headers }: Response): boolean {
+  return ok && !headers.get("content-type")?.startsWith("text/html");
 }
 
 /** A response's body, read as it comes. */

@@ -4,12 +4,16 @@ import { open, readdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { SenseVoiceError } from "../error.ts";
+import { fieldsOf } from "./fields.ts";
 import { fileError, isMissing, readJsonFile } from "./file.ts";
 import { follow, identify, makeFolders } from "./place.ts";
 import { TOKENIZER_FILE, WEIGHTS_FILE } from "./source.ts";
 
 /** The files of a model folder. All others in it are the user's. */
 export const MODEL_FILES: readonly string[] = ["config.json", WEIGHTS_FILE, TOKENIZER_FILE];
+
+/** `format` in the `config.json` of the kinds of model folders there are. */
+export type ModelFormat = "sensevoice" | "sensevoice-vad";
 
 const SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -22,8 +26,12 @@ const filling = new Set<string>();
  * other. Last, other files of the older folder are moved into the new one. After a crash between the two renames
  * `recoverFolder` puts the older one back, so that whoever asks for NAME gets the old or the new model.
  */
-export async function replaceFolder(target: string, write: (dir: string) => Promise<void>): Promise<void> {
-  const place = await expectReplaceable(target);
+export async function replaceFolder(
+  target: string,
+  write: (dir: string) => Promise<void>,
+  format: ModelFormat = "sensevoice",
+): Promise<void> {
+  const place = await expectReplaceable(target, format);
   const part = hiddenName(place, "part");
   const giveUp = (signal: NodeJS.Signals) => {
     sweep(place, process.pid);
@@ -38,7 +46,7 @@ export async function replaceFolder(target: string, write: (dir: string) => Prom
     await write(part);
     for (const name of await readdir(part)) await flush(join(part, name), "r+");
     await flush(part, "r").catch(() => {}); // not every system can
-    await expectReplaceable(target); // it may be another by now
+    await expectReplaceable(target, format); // it may be another by now
     swap(part, place);
     await flush(dirname(place), "r").catch(() => {});
   } catch (error) {
@@ -51,11 +59,11 @@ export async function replaceFolder(target: string, write: (dir: string) => Prom
 }
 
 /**
- * Throws unless there is nothing at `target`, or a model folder: nothing else may be replaced.
+ * Throws unless there is nothing at `target`, or a model folder of this format: nothing else may be replaced.
  *
  * @returns the absolute path of the place, the links at its end followed
  */
-export async function expectReplaceable(target: string): Promise<string> {
+export async function expectReplaceable(target: string, format: ModelFormat = "sensevoice"): Promise<string> {
   if (target === "") throw new SenseVoiceError("[weights] expected a folder to write, got an empty path");
   const fail = (got: string) => {
     throw new SenseVoiceError(`[weights] ${resolve(target)}: ${got}; nothing was changed`);
@@ -66,8 +74,9 @@ export async function expectReplaceable(target: string): Promise<string> {
     return place;
   }
   const config = await readJsonFile(join(place, "config.json"));
-  const format = typeof config === "object" && config && "format" in config ? config.format : undefined;
-  if (format !== "sensevoice") fail("exists and is not a model folder");
+  if (fieldsOf(config).format !== format) {
+    fail(`exists and is not a ${format === "sensevoice" ? "" : "voice activity "}model folder`);
+  }
   if (identify(place) === identify(".")) fail("is the working directory, which cannot be replaced");
   return place;
 }

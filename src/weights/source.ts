@@ -12,6 +12,10 @@ export interface ModelSource {
   readFile(name: string, limit: number): Promise<Uint8Array>;
   /** A large file, to be read from start to end. @throws SenseVoiceError if there is none */
   openFile(name: string): Promise<SourceFile>;
+  /** Whether there is such a file. */
+  has(name: string): Promise<boolean>;
+  /** A folder in this one. */
+  folder(name: string): ModelSource;
   /** SHA-256. */
   createHash(): { update(bytes: Uint8Array): unknown; digest(): string };
 }

@@ -10,7 +10,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 const WORD_LINE = /^\[\d\d:\d\d\.\d{3} --> \d\d:\d\d\.\d{3}\] \S+$/;
 const JSON_KEYS = [
   ...["file", "duration", "text", "raw", "tokens", "language", "emotion", "events", "words"],
-  ...["model", "device", "weights", "timings"],
+  ...["confidence", "timings", "model", "device", "weights", "segments"],
 ];
 
 describe("sensevoice FILE...", () => {
@@ -82,7 +82,7 @@ describe("--output", () => {
     const args = [ZH_HAPPY, "-", "--output", dir, ...PLAIN];
     const { status, stdout, stderr } = await sensevoice(args, { input: readFileSync(ZH_HAPPY) });
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
-    expect(readdirSync(dir).sort()).toEqual(["stdin.txt", "zh-happy.txt"]);
+    expect(readdirSync(dir).sort()).toEqual([".sensevoice-journal.jsonl", "stdin.txt", "zh-happy.txt"]);
     expect(readFileSync(join(dir, "zh-happy.txt"), "utf8")).toBe(`${ZH_HAPPY_TEXT}\n`);
   });
 });

@@ -59,7 +59,7 @@ test.each<[what: string, args: string[], message: RegExp]>([
   ["a truncated wav", transcribing(at("truncated.wav")), /truncated\.wav: truncated wav: expected \d+ bytes/],
   ["a wav of 0 samples", transcribing(at("silent.wav")), /silent\.wav: expected sound, got 0 samples$/],
   ["a sample that is NaN", transcribing(at("nan.wav")), /nan\.wav: expected finite samples, got NaN at sample 2/],
-  ["a folder for a file", transcribing(at("folder")), /folder: expected a sound file, got a directory$/],
+  ["a folder for a file", transcribing(at("folder")), /folder: expected sound files in this folder, found none$/],
   ["nothing on stdin", transcribing("-"), /-: .*expected a sound file, got an empty one$/],
   ["no such model", withModel(at("none")), /none: expected "tiny", "small" or a model folder/],
   ["a model not downloaded", withModel("small"), /run: sensevoice download iic\/SenseVoiceSmall$/],

@@ -93,6 +93,24 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       }
     });
 
+    test(`causal FSMN: ${rows} rows, and what is kept of them`, async () => {
+      const random = randomizer(rows);
+      for (const [d, j] of [
+        [128, 20],
+        [31, 3],
+        [5, 2],
+      ]) {
+        const [x, more] = [random([rows, d]), random([4, d])];
+        const [taps, history] = [random([d, j]), random([j - 1, d])];
+        await expectSame((b) => b.causalFsmn(b.upload(x), b.upload(taps), b.upload(history)));
+        await expectSame((b) => {
+          const [weights, past] = [b.upload(taps), b.upload(history)];
+          b.causalFsmn(b.upload(x), weights, past);
+          return b.causalFsmn(b.upload(more), weights, past);
+        });
+      }
+    });
+
     test(`CTC: ${rows} rows`, async () => {
       const random = randomizer(rows);
       for (const vocab of [5, 64, 995]) {
@@ -257,6 +275,12 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       );
       expect(() => b.fsmn(b.upload(random([3, 24])), b.upload(random([8, 3])), batch)).toThrow(
         "[fsmn] batch: expected 3 rows in all, got 2",
+      );
+      expect(() => b.causalFsmn(x, b.upload(random([8, 3])), x)).toThrow(
+        "[causalFsmn] history: expected shape [2, 8], got [3, 8]",
+      );
+      expect(() => b.causalFsmn(x, b.upload(random([8, 1])), x)).toThrow(
+        "[causalFsmn] taps: expected two or more, got 1",
       );
       const head = { weight: b.uploadLinear(random([5, 8])), bias: b.upload(random([5])) };
       const tokens = b.upload({ dtype: "u32", shape: [1], data: Uint32Array.of(4) });

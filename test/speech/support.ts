@@ -32,6 +32,7 @@ export function speechAt(spans: readonly (readonly [number, number])[], delay = 
       heard = Number.POSITIVE_INFINITY;
       return due();
     },
+    close: () => {},
   };
 }
 

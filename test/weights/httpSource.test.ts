@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { streamInput } from "../../src/audio/read.ts";
 import { loadEngine } from "../../src/loadEngine.ts";
 import { readAudio } from "../../src/node.ts";
 import { TINY } from "../../src/weights/home.ts";
@@ -16,7 +17,7 @@ async function serve(listener: RequestListener): Promise<string> {
 }
 
 const pathOf = (url = "") => join(TINY, url.replace("/models/tiny/", ""));
-const load = (url: string) => loadEngine(httpSource(url), { device: "cpu", threads: 1 });
+const load = (url: string) => loadEngine(httpSource(url), streamInput, { device: "cpu", threads: 1 });
 
 test("a model on a server transcribes as the one in the folder", async () => {
   const url = await serve(({ url }, response) => {

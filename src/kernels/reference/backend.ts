@@ -6,6 +6,7 @@ import type { HostTensor } from "../../tensor/host.ts";
 import { dequantize } from "../../tensor/quantized.ts";
 import {
   checkAttention,
+  checkCausalFsmn,
   checkFsmn,
   checkLayerNorm,
   checkLinear,
@@ -15,7 +16,7 @@ import {
 } from "../checks.ts";
 import { attention } from "./attention.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
-import { fsmn } from "./fsmn.ts";
+import { causalFsmn, fsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
 import { type Int8Weight, linearInt8, uploadInt8 } from "./linearInt8.ts";
@@ -65,6 +66,11 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       const [rows, d, j] = checkFsmn(qkv, taps, batch, residual);
       const y = fsmn(f32(qkv), f32(taps), [d, j], batch.offsets.data, residual && f32(residual));
       return f32Tensor([rows, d], y);
+    },
+
+    causalFsmn(x, taps, history) {
+      const sizes = checkCausalFsmn(x, taps, history);
+      return f32Tensor(x.shape, causalFsmn(f32(x), f32(taps), f32(history), sizes));
     },
 
     ctcTopK(x, head, k, banned) {

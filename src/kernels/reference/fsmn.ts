@@ -25,3 +25,28 @@ export function fsmn(
   }
   return y;
 }
+
+/**
+ * y[t, c] = x[t, c] + Σⱼ taps[c, j] · x[t + j − (J−1), c]; rows before the first are `history` [J−1, D], which then
+ * becomes the last J−1 rows. taps [D, J], x [R, D] → [R, D].
+ */
+export function causalFsmn(
+  x: Float32Array,
+  taps: Float32Array,
+  history: Float32Array,
+  [rows, d, j]: readonly [number, number, number],
+): Float32Array {
+  const y = new Float32Array(rows * d);
+  const all = new Float32Array(history.length + x.length);
+  all.set(history);
+  all.set(x, history.length);
+  for (let t = 0; t < rows; t++) {
+    for (let c = 0; c < d; c++) {
+      let sum = x[t * d + c];
+      for (let i = 0; i < j; i++) sum += taps[c * j + i] * all[(t + i) * d + c];
+      y[t * d + c] = sum;
+    }
+  }
+  history.set(all.subarray(x.length));
+  return y;
+}

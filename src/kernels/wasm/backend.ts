@@ -3,7 +3,7 @@ import type { Backend } from "../../tensor/backend.ts";
 import { attention } from "./attention.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { WasmDevice, type WasmTensor } from "./device.ts";
-import { fsmn } from "./fsmn.ts";
+import { causalFsmn, fsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear, uploadLinear } from "./linear.ts";
 import { loadKernels } from "./module.ts";
@@ -39,6 +39,7 @@ export async function createWasmBackend(
     linear: linear(device),
     attention: attention(device),
     fsmn: fsmn(device),
+    causalFsmn: causalFsmn(device),
     ctcTopK: ctcTopK(device),
     ctcLogProbs: ctcLogProbs(device),
     scope: (record) => device.scope(record),

@@ -1,5 +1,5 @@
 import type { Batch } from "../../tensor/backend.ts";
-import { checkFsmn } from "../checks.ts";
+import { checkCausalFsmn, checkFsmn } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 
 export const fsmn =
@@ -10,6 +10,17 @@ export const fsmn =
     return device.scope(() => {
       const y = device.createTensor([rows, d]);
       device.record("fsmn", qkv, taps, offsets, residual, y, lengths.length, d, j, device.scratch(64 * j));
+      return y;
+    });
+  };
+
+export const causalFsmn =
+  (device: WasmDevice) =>
+  (x: WasmTensor, taps: WasmTensor, history: WasmTensor): WasmTensor => {
+    const [rows, d, j] = checkCausalFsmn(x, taps, history);
+    return device.scope(() => {
+      const y = device.createTensor([rows, d]);
+      device.record("causalFsmn", x, taps, history, y, rows, d, j, device.scratch(64 * j));
       return y;
     });
   };

@@ -12,6 +12,7 @@ export const KERNELS = [
   "linear",
   "attention",
   "fsmn",
+  "causalFsmn",
   "ctc",
   "ctcLogProbs",
   "ctcTopK",

@@ -2,7 +2,7 @@ import type { Backend } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import { attention } from "./attention.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
-import { fsmn } from "./fsmn.ts";
+import { causalFsmn, fsmn } from "./fsmn.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear, uploadLinear } from "./linear.ts";
@@ -24,6 +24,7 @@ export function webgpuBackend(gpu: Gpu): Backend<GpuTensor, GpuWeight> {
     linear: linear(gpu),
     attention: attention(gpu),
     fsmn: fsmn(gpu),
+    causalFsmn: causalFsmn(gpu),
     ctcTopK: ctcTopK(gpu),
     ctcLogProbs: ctcLogProbs(gpu),
     scope: (record) => gpu.scope(record),

@@ -56,21 +56,9 @@ export interface ModelConfig {
  * ModelConfig describes it, sizes that do not fit together included. Fields not known are ignored.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
-  const at = (...keys: string[]): Field => keys.reduce(fieldOf, { where: "config.json", value: json });
-  if (at("format").value !== "sensevoice") refuse(at("format"), '"sensevoice"');
-  const { value: version } = at("formatVersion");
-  if (version !== 2) {
-    const newer = typeof version === "number" && version > 2;
-    const advice = newer ? "a newer folder needs a newer sensevoice" : "convert or download the model again";
-    refuse(at("formatVersion"), `2 (${advice})`);
-  }
-  const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const name of new Set([WEIGHTS_FILE, TOKENIZER_FILE, ...Object.keys(objectField(at("files")))])) {
-    const bytes = integerField(at("files", name, "bytes"), 0, Number.MAX_SAFE_INTEGER);
-    const { value: sha256 } = at("files", name, "sha256");
-    if (typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256)) files[name] = { bytes, sha256 };
-    else refuse(at("files", name, "sha256"), "64 hexadecimal digits");
-  }
+  const at = configFields(json);
+  expectFormat(at, "sensevoice", 2);
+  const files = expectFiles(at, [WEIGHTS_FILE, TOKENIZER_FILE]);
   const { quantization, policy } = objectField(at());
   return {
     format: "sensevoice",
@@ -85,6 +73,53 @@ export function parseModelConfig(json: unknown): ModelConfig {
   };
 }
 
+/** A field of a `config.json`, by its path. */
+export type ConfigFields = (...keys: string[]) => Field;
+
+export function configFields(json: unknown): ConfigFields {
+  return (...keys) => keys.reduce(fieldOf, { where: "config.json", value: json });
+}
+
+/** Throws unless a `config.json` says that it is of this format and version. */
+export function expectFormat(at: ConfigFields, format: string, version: number): void {
+  if (at("format").value !== format) refuse(at("format"), JSON.stringify(format));
+  const { value } = at("formatVersion");
+  if (value === version) return;
+  const newer = typeof value === "number" && value > version;
+  const advice = newer ? "a newer folder needs a newer sensevoice" : "convert or download the model again";
+  refuse(at("formatVersion"), `${version} (${advice})`);
+}
+
+/** The files that a `config.json` lists, those of these names among them. */
+export function expectFiles(at: ConfigFields, names: readonly string[]): ModelConfig["files"] {
+  const files: Record<string, { bytes: number; sha256: string }> = {};
+  for (const name of new Set([...names, ...Object.keys(objectField(at("files")))])) {
+    const bytes = integerField(at("files", name, "bytes"), 0, Number.MAX_SAFE_INTEGER);
+    const { value: sha256 } = at("files", name, "sha256");
+    if (typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256)) files[name] = { bytes, sha256 };
+    else refuse(at("files", name, "sha256"), "64 hexadecimal digits");
+  }
+  return files;
+}
+
+/** Reads the sizes of a front end. The limits are far above any real one's. No sample may be passed over. */
+export function expectFrontend(from: (key: keyof FrontendConfig) => Field): FrontendConfig {
+  const size = (key: keyof FrontendConfig, max: number) => integerField(from(key), 1, max);
+  if (from("sampleRate").value !== 16000) refuse(from("sampleRate"), "16000");
+  const frontend = {
+    sampleRate: 16000,
+    mels: size("mels", 2 ** 10),
+    frameLengthMs: size("frameLengthMs", 1000),
+    frameShiftMs: size("frameShiftMs", 1000),
+    lfrM: size("lfrM", 64),
+    lfrN: size("lfrN", 64),
+  };
+  const { frameLengthMs, frameShiftMs, lfrM, lfrN } = frontend;
+  if (frameShiftMs >= frameLengthMs) refuse(from("frameShiftMs"), `less than the frames' ${frameLengthMs} ms`);
+  if (lfrN > lfrM) refuse(from("lfrN"), `${lfrM} or less, the frames of a row`);
+  return frontend;
+}
+
 /**
  * Reads the sizes of a network and its front end, wherever a file has each of them. Throws a SenseVoiceError naming the
  * first that is wrong: sizes must fit together, and no sample of the sound at 16 kHz may be passed over.
@@ -94,22 +129,8 @@ export function expectSizes(from: {
   frontend: (key: keyof FrontendConfig) => Field;
 }): { encoder: EncoderConfig; frontend: FrontendConfig } {
   // The limits are far above any SenseVoice; they keep a damaged number from asking for all memory.
-  const sound = (key: keyof FrontendConfig, max: number) => integerField(from.frontend(key), 1, max);
   const size = (key: keyof EncoderConfig, min: number, max: number) => integerField(from.encoder(key), min, max);
-  if (from.frontend("sampleRate").value !== 16000) refuse(from.frontend("sampleRate"), "16000");
-  const frontend = {
-    sampleRate: 16000,
-    mels: sound("mels", 2 ** 10),
-    frameLengthMs: sound("frameLengthMs", 1000),
-    frameShiftMs: sound("frameShiftMs", 1000),
-    lfrM: sound("lfrM", 64),
-    lfrN: sound("lfrN", 64),
-  };
-  const { frameLengthMs, frameShiftMs, lfrM, lfrN } = frontend;
-  if (frameShiftMs >= frameLengthMs) {
-    refuse(from.frontend("frameShiftMs"), `less than the frames' ${frameLengthMs} ms`);
-  }
-  if (lfrN > lfrM) refuse(from.frontend("lfrN"), `${lfrM} or less, the frames of a row`);
+  const frontend = expectFrontend(from.frontend);
   const encoder = {
     inputSize: size("inputSize", 4, 2 ** 16),
     outputSize: size("outputSize", 1, 2 ** 16),
@@ -120,7 +141,7 @@ export function expectSizes(from: {
     kernelSize: size("kernelSize", 1, 2 ** 10 - 1),
   };
   const { inputSize, outputSize, attentionHeads, kernelSize } = encoder;
-  const width = frontend.mels * lfrM;
+  const width = frontend.mels * frontend.lfrM;
   if (inputSize !== width) refuse(from.encoder("inputSize"), `mels × lfrM = ${width}`);
   if (inputSize % 2) refuse(from.encoder("inputSize"), "an even number");
   if (outputSize % attentionHeads) refuse(from.encoder("outputSize"), `a multiple of ${attentionHeads}`);

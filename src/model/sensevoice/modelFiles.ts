@@ -1,13 +1,9 @@
-import { SenseVoiceError } from "../../error.ts";
 import type { Weight } from "../../tensor/quantized.ts";
-import { parseJson } from "../../weights/fields.ts";
 import { readTensors } from "../../weights/readTensors.ts";
 import { expectDigest, type ModelSource, TOKENIZER_FILE, WEIGHTS_FILE } from "../../weights/source.ts";
-import type { ModelConfig } from "./config.ts";
+import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { readConfig } from "./configFile.ts";
 import { modelParameters } from "./parameters.ts";
-
-const MAX_CONFIG_BYTES = 2 ** 24;
 
 /** A converted model, wherever it is kept. */
 export interface ModelFiles {
@@ -24,10 +20,7 @@ export interface ModelFiles {
  * @throws SenseVoiceError that says what is missing or damaged, and what to do
  */
 export async function openModel(source: ModelSource): Promise<ModelFiles> {
-  const text = new TextDecoder().decode(await source.readFile("config.json", MAX_CONFIG_BYTES));
-  const json = parseJson(text);
-  if (json === undefined) throw new SenseVoiceError(`[weights] ${source.name}/config.json: expected JSON`);
-  const config = readConfig(json, source.createHash);
+  const config = await readConfig(source, parseModelConfig);
   const { [TOKENIZER_FILE]: tokenizerDigest, [WEIGHTS_FILE]: digest } = config.files;
   const tokenizer = await source.readFile(TOKENIZER_FILE, tokenizerDigest.bytes);
   const hash = source.createHash();

@@ -2,7 +2,7 @@
 export { attention } from "./attention";
 export { packCodes } from "./codes";
 export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
-export { fsmn } from "./fsmn";
+export { causalFsmn, fsmn } from "./fsmn";
 export { quantizeRows } from "./int8";
 export { layerNorm } from "./layerNorm";
 export { linear } from "./linear";

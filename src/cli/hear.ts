@@ -1,0 +1,74 @@
+import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
+import type { Engine, Hotword, RunOptions, Segment, TranscribeOptions } from "../node.ts";
+import { createPause } from "../pause.ts";
+import { openInput } from "./readInput.ts";
+
+/** As the command line gives them. */
+export interface HearOptions extends RunOptions, Omit<TranscribeOptions, "onProgress"> {
+  readonly banEmoUnk?: boolean;
+  /** What was in the file; these come beside `hotwords`. */
+  readonly hotwordsFile?: readonly Hotword[];
+}
+
+/** What is known once all of a sound was heard. */
+export interface HeardSound {
+  /** Seconds. */
+  readonly duration: number;
+  /** Milliseconds of wall time: see Timings; for a sound heard in parts only the total. */
+  readonly timings: { readonly total: number };
+}
+
+/** Longer sound is cut where nobody speaks: the model learned from less than this. */
+const WHOLE_SECONDS = 30;
+
+/**
+ * The segments of a file, or of standard input. A short sound is one segment, unless it was asked for how to cut.
+ *
+ * @param onProgress called with the seconds that are done
+ */
+export async function* hearInput(
+  engine: Engine,
+  file: string,
+  options: HearOptions,
+  onProgress?: (seconds: number) => void,
+): AsyncGenerator<Segment, HeardSound> {
+  const { banEmoUnk: banUnknownEmotion, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, ...others } = options;
+  const { language, languages, itn, timestamps } = others;
+  const hotwords = [...(others.hotwords ?? []), ...(others.hotwordsFile ?? [])];
+  const run: RunOptions = { language, languages, hotwords, itn, timestamps, banUnknownEmotion };
+  const start = performance.now();
+  const sound = openInput(file);
+  const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
+  const { head, more } = await takeSeconds(sound, asked ? 0 : WHOLE_SECONDS);
+  if (!more) {
+    const { duration, timings, ...said } = await engine.run(await concat(head, createPause()), run);
+    yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
+    return { duration, timings };
+  }
+  let samples = 0;
+  const counted = async function* () {
+    for await (const pcm of chain(head, sound)) {
+      samples += pcm.length;
+      yield pcm;
+    }
+  };
+  yield* engine.transcribe(counted(), { ...run, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, onProgress });
+  return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
+}
+
+/** The first pieces of a sound, until they are longer than so much, and whether there may be more. */
+async function takeSeconds(sound: AsyncGenerator<Float32Array>, seconds: number) {
+  const head: Float32Array[] = [];
+  for (let samples = 0; samples <= seconds * SAMPLE_RATE; ) {
+    const { value, done } = await sound.next();
+    if (done) return { head, more: false };
+    head.push(value);
+    samples += value.length;
+  }
+  return { head, more: true };
+}
+
+async function* chain<T>(head: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield* head;
+  yield* rest;
+}

@@ -1,0 +1,22 @@
+/** What the package's two entries, node.ts and browser.ts, have in common. */
+export type {
+  DetectOptions,
+  Engine,
+  LiveOptions,
+  RunOptions,
+  SoundInput,
+  Timings,
+  TranscribeOptions,
+  Transcript,
+} from "./engine.ts";
+export { SenseVoiceError } from "./error.ts";
+export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
+export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
+export type { Word } from "./model/sensevoice/words.ts";
+export type { Device, WeightType } from "./options.ts";
+export type { Vad } from "./speech/activity.ts";
+export type { Hotword } from "./speech/hotwords.ts";
+export type { LiveResult, SpeechStream } from "./speech/live.ts";
+export type { Span } from "./speech/merge.ts";
+export type { Segment } from "./speech/segment.ts";
+export type { Progress } from "./weights/source.ts";

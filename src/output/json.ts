@@ -1,0 +1,38 @@
+import { richText } from "../model/sensevoice/richText.ts";
+import type { Segment } from "../speech/segment.ts";
+import { type Format, textOf } from "./format.ts";
+import { summarise } from "./summary.ts";
+
+/** A line for each segment, under the names of {@link Segment}, with the file's name in front if there is one. */
+export const jsonl: Format = {
+  extension: "jsonl",
+  mimeType: "application/x-ndjson",
+  writer({ file, marks }) {
+    const show = textOf(marks);
+    const add = (segment: Segment) => `${JSON.stringify({ file, ...segment, text: show(segment) })}\n`;
+    return { head: () => "", add, end: () => "" };
+  },
+};
+
+/** One object for a file, on one line: its text and raw text, what is said of the whole of it, and its segments. */
+export const json: Format = {
+  extension: "json",
+  mimeType: "application/json",
+  writer({ file, marks = "emoji" }) {
+    const show = textOf(marks);
+    const segments: Segment[] = [];
+    return {
+      head: () => "",
+      add(segment) {
+        segments.push({ ...segment, text: show(segment) });
+        return "";
+      },
+      end({ duration, ...rest }) {
+        const raw = segments.map((segment) => segment.raw).join(" ");
+        const shown = segments.map(({ text }) => text).filter((text) => text !== "");
+        const text = marks === "emoji" ? richText(raw) : shown.join(" ");
+        return `${JSON.stringify({ file, duration, text, raw, ...summarise(segments), ...rest, segments })}\n`;
+      },
+    };
+  },
+};

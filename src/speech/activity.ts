@@ -1,0 +1,52 @@
+import { SAMPLE_RATE } from "../audio/pcm.ts";
+import { SenseVoiceError } from "../error.ts";
+import type { VadModel } from "../model/fsmnVad/network.ts";
+import { EnergyActivity } from "./energyActivity.ts";
+import { FsmnActivity } from "./fsmnActivity.ts";
+import { type BestTokens, ModelActivity } from "./modelActivity.ts";
+import type { SpeechEvent, VoiceActivity } from "./voiceActivity.ts";
+
+/**
+ * How speech is found: by FSMN-VAD, which is a small model of its own; by SenseVoice itself, where it hears nothing
+ * for long; by loudness; or not at all, then the sound is cut into pieces of equal length.
+ */
+export const VADS = ["fsmn", "model", "energy", "none"] as const;
+export type Vad = (typeof VADS)[number];
+
+export interface ActivityOptions {
+  /** For "fsmn". */
+  readonly model?: VadModel;
+  /** For "model". */
+  readonly bestTokens?: BestTokens;
+  /** Longer speech is cut. */
+  readonly maxSegmentMs: number;
+  /** Whether what happens is told at once, not only once it is over. */
+  readonly live?: boolean;
+}
+
+/** @throws SenseVoiceError if there is no model for it */
+export function createActivity(vad: Vad, options: ActivityOptions): VoiceActivity {
+  const { model, bestTokens, maxSegmentMs, live } = options;
+  if (vad === "none") return createPieces(maxSegmentMs);
+  if (vad === "energy") return new EnergyActivity({ maxSegmentMs });
+  if (vad === "fsmn" && model) return new FsmnActivity(model, { detector: { maxSegmentMs }, live });
+  if (vad === "model" && bestTokens) return new ModelActivity(bestTokens, { maxSegmentMs });
+  throw new SenseVoiceError(`[vad] ${vad}: expected a model for it, got none; see docs/long.md`);
+}
+
+/** Speech all along, in pieces of `longest` ms. */
+function createPieces(longest: number): VoiceActivity {
+  let [heard, start] = [0, 0];
+  return {
+    async push(pcm) {
+      heard += (pcm.length * 1000) / SAMPLE_RATE;
+      const events: SpeechEvent[] = [];
+      for (; heard - start > longest; start += longest) events.push([start, start + longest]);
+      return events;
+    },
+    async finish() {
+      return heard > start ? [[start, Math.ceil(heard)]] : [];
+    },
+    close: () => {},
+  };
+}
