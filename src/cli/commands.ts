@@ -230,6 +230,9 @@ function addSpeechOptions(command: Command): Command {
         .argParser(languageList)
         .conflicts("language"),
     )
+    .addOption(
+      new Option("--punctuation", "write punctuation and capitals, numbers as they are spoken").conflicts("itn"),
+    )
     .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text) => text.split(","))
     .option(
       "--hotwords-file <file>",

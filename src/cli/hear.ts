@@ -33,9 +33,9 @@ export async function* hearInput(
   onProgress?: (seconds: number) => void,
 ): AsyncGenerator<Segment, HeardSound> {
   const { banEmoUnk: banUnknownEmotion, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, ...others } = options;
-  const { language, languages, itn, timestamps } = others;
+  const { language, languages, itn, punctuation, timestamps } = others;
   const hotwords = [...(others.hotwords ?? []), ...(others.hotwordsFile ?? [])];
-  const run: RunOptions = { language, languages, hotwords, itn, timestamps, banUnknownEmotion };
+  const run: RunOptions = { language, languages, hotwords, itn, punctuation, timestamps, banUnknownEmotion };
   const start = performance.now();
   const sound = openInput(file);
   const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
