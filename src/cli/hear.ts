@@ -23,12 +23,14 @@ const WHOLE_SECONDS = 30;
  * The segments of a file, or of standard input. A short sound is one segment, unless it was asked for how to cut.
  *
  * @param onProgress called with the seconds that are done
+ * @param merged how long the segments of a long one are, unless asked for
  */
 export async function* hearInput(
   engine: Engine,
   file: string,
   options: HearOptions,
   onProgress?: (seconds: number) => void,
+  merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
   const { banEmoUnk: banUnknownEmotion, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, ...others } = options;
   const { language, languages, itn, timestamps } = others;
@@ -49,7 +51,8 @@ export async function* hearInput(
       yield pcm;
     }
   };
-  yield* engine.transcribe(counted(), { ...run, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, onProgress });
+  const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
+  yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
   return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
 }
 

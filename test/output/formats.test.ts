@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SenseVoiceError } from "../../src/error.ts";
 import { FORMAT_NAMES, FORMATS, type FormatName, formatNamed, writeDocument } from "../../src/output/formats.ts";
+import { summarise } from "../../src/output/summary.ts";
 import { segment, words } from "./segment.ts";
 
 const HEAD = "<|NEUTRAL|><|Speech|><|withitn|>";
@@ -21,8 +22,17 @@ const document = {
 };
 const write = (name: FormatName, options = {}) => writeDocument(name, document, options);
 
-test("text: a line for each segment that says something", () => {
-  expect(write("text")).toBe("😀Fish & chips, <b>5 > 4</b>.😊\n开饭{时间}上午\\N九点。\n");
+test("text: a line for each segment that says something, with the file, then its words", () => {
+  expect(write("text").split("\n")).toEqual([
+    "talks/a.wav: 😀Fish & chips, <b>5 > 4</b>.😊",
+    "talks/a.wav: 开饭{时间}上午\\N九点。",
+    "[01:02:03.100 --> 01:02:03.500] 开饭",
+    "[01:02:03.500 --> 01:02:03.900] 时间",
+    "[01:02:03.900 --> 01:02:04.260] 上午",
+    "",
+  ]);
+  const [first] = document.segments;
+  expect(writeDocument("text", { duration: 4, segments: [first] })).toBe("😀Fish & chips, <b>5 > 4</b>.😊\n");
 });
 
 test("tsv: milliseconds and text under a header, as Whisper writes it", () => {
@@ -46,12 +56,13 @@ test("jsonl: a line for each segment, with all that is known of it", () => {
   expect(lines).toEqual(document.segments.map((part, i) => ({ file: "talks/a.wav", ...part, text: text(i) })));
 });
 
-test("json: one object with the texts joined, what else is known, and the segments", () => {
+test("json: one object with the texts joined as FunASR joins them, what is said in sum, and the segments", () => {
   expect(JSON.parse(write("json"))).toEqual({
     file: "talks/a.wav",
     duration: 3725.5,
-    text: "😀Fish & chips, <b>5 > 4</b>.😊 开饭{时间}上午\\N九点。",
+    text: "😀Fish & chips, <b>5 > 4</b>.😊开饭{时间}上午\\N九点。",
     raw: document.segments.map(({ raw }) => raw).join(" "),
+    ...summarise(document.segments),
     device: "cpu",
     segments: document.segments,
   });
@@ -130,7 +141,7 @@ describe.each(FORMAT_NAMES)("%s", (name) => {
   test("no segments: nothing but head and end", () => {
     const empty = { text: "", jsonl: "", srt: "", vtt: "WEBVTT\n\n", tsv: "start\tend\ttext\n" };
     const written = writeDocument(name, { duration: 1, segments: [] });
-    if (name === "json") expect(JSON.parse(written)).toEqual({ duration: 1, text: "", raw: "", segments: [] });
+    if (name === "json") expect(JSON.parse(written)).toMatchObject({ duration: 1, text: "", raw: "", segments: [] });
     else if (name === "ass") expect(written).toMatch(/Effect, Text\n$/);
     else expect(written).toBe(empty[name]);
   });
