@@ -281,7 +281,7 @@ export class Engine {
 
   #checkRun(options: RunOptions): void {
     expectObject("options", options);
-    checkRecognition(options);
+    checkRecognition(options, this.#parts.tokenizer);
     checkSignal(options.signal);
     this.#checkOpen(options.signal);
   }

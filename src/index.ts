@@ -15,6 +15,7 @@ export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
 export type { Word } from "./model/sensevoice/words.ts";
 export type { Device, WeightType } from "./options.ts";
 export type { Vad } from "./speech/activity.ts";
+export type { Hotword } from "./speech/hotwords.ts";
 export type { LiveResult, SpeechStream } from "./speech/live.ts";
 export type { Span } from "./speech/merge.ts";
 export type { Segment } from "./speech/segment.ts";

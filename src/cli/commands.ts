@@ -33,6 +33,10 @@ export function transcribeCommand(): Command {
         .argParser(languageList)
         .conflicts("language"),
     )
+    .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text: string) =>
+      text.split(","),
+    )
+    .option("--hotwords-file <file>", "the same, one a line; a boost in nats a token (1.5) may follow a tab", path)
     .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
     .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")

@@ -33,8 +33,8 @@ export async function* hearInput(
   merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
   const { banEmoUnk: banUnknownEmotion, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, ...others } = options;
-  const { language, languages, itn, timestamps } = others;
-  const run: RunOptions = { language, languages, itn, timestamps, banUnknownEmotion };
+  const { language, languages, hotwords, itn, timestamps } = others;
+  const run: RunOptions = { language, languages, hotwords, itn, timestamps, banUnknownEmotion };
   const start = performance.now();
   const sound = openInput(file);
   const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);

@@ -6,6 +6,8 @@ import { readTags } from "../model/sensevoice/tags.ts";
 import type { Tokenizer } from "../model/sensevoice/tokenizer.ts";
 import { alignWords } from "../model/sensevoice/words.ts";
 import { checkChoice } from "../options.ts";
+import type { ContextGraph } from "./contextGraph.ts";
+import { HOTWORD_K, type Hotword, hotwordGraph, withHotwords } from "./hotwords.ts";
 import { askAgain, checkLanguages } from "./languages.ts";
 import type { Utterance } from "./transcribe.ts";
 
@@ -17,6 +19,8 @@ export interface RecogniseOptions {
   readonly languages?: readonly SpokenLanguage[];
   /** Inverse text normalisation: punctuation, capitals, figures. Default false. */
   readonly itn?: boolean;
+  /** Words and phrases that are likely to be said, such as names: heard rather than what sounds like them. */
+  readonly hotwords?: readonly Hotword[];
   /** Word times. Default false. */
   readonly timestamps?: boolean;
   /** Forbids the answer `<|EMO_UNKNOWN|>` (FunASR's ban_emo_unk). Default false. */
@@ -30,9 +34,10 @@ interface Parts {
 }
 
 /** Throws a SenseVoiceError for options that are not as they should be. */
-export function checkRecognition(options: RecogniseOptions): void {
+export function checkRecognition(options: RecogniseOptions, tokenizer: Tokenizer): void {
   checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
   checkLanguages(options);
+  hotwordGraph(options.hotwords, tokenizer);
 }
 
 /**
@@ -46,11 +51,13 @@ export async function recognise(
   options: RecogniseOptions,
   signal?: AbortSignal,
 ): Promise<{ utterances: Utterance[]; encodeMs: number }> {
-  const { language = "auto", languages, itn = false, banUnknownEmotion = false } = options;
+  const { language = "auto", languages, itn = false, timestamps = false, banUnknownEmotion = false } = options;
+  const graph = hotwordGraph(options.hotwords, tokenizer);
+  const k = graph && Math.min(HOTWORD_K, tokenizer.size - 1);
   const banned = banUnknownEmotion ? tokenizer.tags.get("EMO_UNKNOWN") : undefined;
   const recognitions: Recognition[] = [];
   const hear = async (prompts: readonly Prompt[]): Promise<readonly Heard[]> => {
-    const recognition = await model.recognize(prompts, { banned, signal });
+    const recognition = await model.recognize(prompts, { banned, k, signal });
     recognitions.push(recognition);
     return recognition.clips;
   };
@@ -62,7 +69,7 @@ export async function recognise(
     const encodeMs = performance.now() - start;
     const utterances: Utterance[] = [];
     for (const clip of heard) {
-      utterances.push(await utteranceOf(clip, tokenizer, options));
+      utterances.push(await utteranceOf(clip, tokenizer, { graph, timestamps }));
       signal?.throwIfAborted();
     }
     return { utterances, encodeMs };
@@ -72,8 +79,12 @@ export async function recognise(
 }
 
 /** One clip's answer from the rows that the model gave. */
-async function utteranceOf(heard: Heard, tokenizer: Tokenizer, options: RecogniseOptions): Promise<Utterance> {
-  const spoken = greedy(heard);
+async function utteranceOf(
+  heard: Heard,
+  tokenizer: Tokenizer,
+  { graph, timestamps }: { readonly graph: ContextGraph | undefined; readonly timestamps: boolean },
+): Promise<Utterance> {
+  const spoken = graph ? await withHotwords(heard, graph) : greedy(heard);
   const raw = tokenizer.decode(spoken.tokens);
   const tagIds = new Set(tokenizer.tags.values());
   return {
@@ -81,7 +92,7 @@ async function utteranceOf(heard: Heard, tokenizer: Tokenizer, options: Recognis
     raw,
     tokens: spoken.tokens,
     ...readTags(raw),
-    words: options.timestamps ? await alignWords(tokenizer, heard, raw) : null,
+    words: timestamps ? await alignWords(tokenizer, heard, raw) : null,
     confidence: confidenceOf(spoken, (token) => tagIds.has(token)),
   };
 }

@@ -7,6 +7,8 @@ export interface Tokenizer {
   readonly size: number;
   /** Ids of the tags by name: `tags.get("EMO_UNKNOWN")` is the id of the piece `<|EMO_UNKNOWN|>`. */
   readonly tags: ReadonlyMap<string, number>;
+  /** Id of what the vocabulary cannot spell. */
+  readonly unknown: number;
   /** Text of a piece. Throws if there is no such id. */
   piece(id: number): string;
   /** Text of a sequence of ids: SentencePiece's DecodeIds. Throws if an id is not in the model. */
@@ -118,6 +120,7 @@ export function createTokenizer(bytes: Uint8Array): Tokenizer {
 
   return {
     size: pieces.length,
+    unknown,
     tags,
     piece,
     decode,
