@@ -34,11 +34,12 @@ export async function readAudio(
  */
 export function streamInput(
   source: SoundSource | string | URL,
-  name = "audio",
+  name?: string,
   maxSeconds?: number,
 ): AsyncGenerator<Float32Array> {
-  if (typeof source === "string" || typeName(source) === "URL")
+  if (typeof source === "string" || typeName(source) === "URL") {
     return streamFile(source as string | URL, name, maxSeconds);
+  }
   return streamSound(source as SoundSource, name, decodeWithFfmpeg, maxSeconds);
 }
 
