@@ -120,7 +120,8 @@ async function* decodePcm(input: Input, container: Container, name: string): Sou
   let header = input.held;
   let layout = find();
   while (layout === "") {
-    await input.fill();
+    // Twice as much each time: a header of very many parts is not read very many times.
+    for (const wanted = 2 * header.length; !input.ended && input.length < wanted; ) await input.fill();
     header = input.held;
     layout = find();
   }
