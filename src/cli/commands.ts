@@ -12,6 +12,7 @@ import { VADS } from "../speech/activity.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
 import type { HighlightsOptions } from "./highlights.ts";
+import { readHotwords } from "./hotwords.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
@@ -27,19 +28,8 @@ export function transcribeCommand(): Command {
   const command = createCommand("transcribe")
     .description("write down what is said in sound files (the default command)")
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
-  return addEngineOptions(command)
-    .addOption(
-      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
-        .argParser(languageList)
-        .conflicts("language"),
-    )
-    .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text: string) =>
-      text.split(","),
-    )
-    .option("--hotwords-file <file>", "the same, one a line; a boost in nats a token (1.5) may follow a tab", path)
-    .option("--itn", "write punctuation, capitals and figures")
+  return addSpeechOptions(addEngineOptions(command))
     .option("--timestamps", "add when each word was said")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
     .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
     .addOption(
@@ -61,10 +51,8 @@ export function liveCommand(): Command {
   const command = createCommand("live").description(
     "write down what is being said: from a microphone, or raw samples on stdin",
   );
-  return addEngineOptions(command)
-    .option("--itn", "write punctuation, capitals and figures")
+  return addSpeechOptions(addEngineOptions(command))
     .option("--timestamps", "add when each word was said")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
     .addOption(choice("--format <format>", "jsonl has partial results too", ["text", "jsonl"], "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
     .addOption(choice("--vad <vad>", "how to find speech (default: fsmn if there is one, else energy)", VADS))
@@ -213,10 +201,8 @@ export function highlightsCommand(): Command {
 
 /** What the commands that report on recordings can be told. */
 function addHearOptions(command: Command): Command {
-  return addEngineOptions(command.argument("<files...>", "sound files; - reads standard input"))
-    .option("--itn", "write punctuation, capitals and figures")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
-    .option("--output <file>", "write it there and print nothing", path);
+  const named = command.argument("<files...>", "sound files, folders of them, patterns; - is standard input");
+  return addSpeechOptions(addEngineOptions(named)).option("--output <file>", "write it there and print nothing", path);
 }
 
 /** What every command that runs a model can be told: EngineOptions. */
@@ -228,6 +214,27 @@ function addEngineOptions(command: Command): Command {
     .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
     .option("--threads <count>", "threads of the CPU (default: its cores)", count)
     .addOption(choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW), "auto"));
+}
+
+/** What commands that transcribe can be told about what is said. */
+function addSpeechOptions(command: Command): Command {
+  return command
+    .option("--itn", "write punctuation, capitals and figures")
+    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
+    .addOption(
+      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
+        .argParser(languageList)
+        .conflicts("language"),
+    )
+    .addOption(
+      new Option("--punctuation", "write punctuation and capitals, numbers as they are spoken").conflicts("itn"),
+    )
+    .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text) => text.split(","))
+    .option(
+      "--hotwords-file <file>",
+      "the same, one a line; a boost in nats a token (1.5) may follow a tab",
+      readHotwords,
+    );
 }
 
 /** How a conversion keeps the matrices. */

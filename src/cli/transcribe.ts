@@ -5,7 +5,6 @@ import type { FormatOptions } from "../output/format.ts";
 import { FORMATS, type FormatName } from "../output/formats.ts";
 import { defaultModel, findModel, SMALL_ID } from "../weights/home.ts";
 import { type HearOptions, hearInput } from "./hear.ts";
-import { readHotwords } from "./hotwords.ts";
 import { findInputs } from "./inputs.ts";
 import { openJournal } from "./journal.ts";
 import { printError, printNote } from "./messages.ts";
@@ -15,7 +14,6 @@ import { STDIN } from "./readInput.ts";
 
 /** As the command line gives them. */
 export interface TranscribeArguments extends EngineOptions, HearOptions, Pick<FormatOptions, "marks"> {
-  readonly hotwordsFile?: string;
   readonly format: FormatName;
   readonly output?: string;
   readonly resume?: boolean;
@@ -47,22 +45,20 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
       targets.map((target, i) => [files[i], target]),
     );
   }
-  const hotwords = await readHotwords(options.hotwords, options.hotwordsFile);
-  const asked = { ...options, hotwords };
   const engine = await openEngine(options);
   // Where the results themselves show on the terminal there is no need of a bar.
   const bar = soundBar(inputs.length, targets !== undefined || !process.stdout.isTTY);
   try {
     if (output !== undefined) makeResultFolder(output);
-    const journal = output === undefined ? undefined : openJournal(output, settingsOf(engine, asked), resume);
+    const journal = output === undefined ? undefined : openJournal(output, settingsOf(engine, options), resume);
     for (const [i, { file }] of inputs.entries()) {
       const target = targets?.[i];
       try {
         if (target === undefined) {
-          await transcribeFile(engine, file, asked, writeOut, inputs.length > 1, bar.heard);
+          await transcribeFile(engine, file, options, writeOut, inputs.length > 1, bar.heard);
         } else if (!journal?.isDone(file, target)) {
           makeResultFolder(dirname(target));
-          await intoFile(target, (write) => transcribeFile(engine, file, asked, write, false, bar.heard));
+          await intoFile(target, (write) => transcribeFile(engine, file, options, write, false, bar.heard));
           journal?.done(file, target);
         }
       } catch (error) {

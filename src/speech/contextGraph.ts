@@ -13,9 +13,9 @@ export interface ContextState {
   boost: number;
   /** Whether a word ends here. */
   ends: boolean;
-  /** The bonus since the last word that was completed on the way: given back if the match fails. */
+  /** The bonus so far, less that of words that were completed on the way: given back if the match fails. */
   owed: number;
-  /** What of it stays if another word begins behind: the bonus of the longest word that ends here. */
+  /** What of it stays if another word begins behind: the bonus of the word that ends here, of several the largest. */
   kept: number;
   /** The state of the longest proper suffix that begins a word too. */
   fail: ContextState;
@@ -28,9 +28,9 @@ export type Parts = (before: number | undefined, after: number) => boolean;
  * Finds words in a growing text. Each of their tokens has a bonus at once, so that a beam search does not lose them;
  * where a match fails the bonus is given back, down to that of the words that were complete. A token leads from s to s′:
  *
- *     gain = owed(s′) − owed(s) + kept,   owed(s′) = owed(parent of s′) + boost, or boost behind a complete word.
+ *     gain = owed(s′) − owed(s) + kept(s),   owed(s′) = owed(p) + boost − kept(p), p the parent of s′ in the trie.
  *
- * kept is owed(s) if a word ends in s and another begins with the token; else 0. A trie with fail arcs (Aho and
+ * kept counts only if a word ends in the state and another begins with the token. A trie with fail arcs (Aho and
  * Corasick 1975), as in WeNet's and sherpa's context graphs; they do not ask where words end.
  */
 export class ContextGraph {
@@ -52,9 +52,9 @@ export class ContextGraph {
     }
     const queue = [this.root]; // breadth first: a fail arc leads to a shorter match
     for (const state of queue) {
-      state.kept = state.ends ? state.owed : state === this.root ? 0 : state.fail.kept;
+      state.kept = Math.max(state.ends ? state.owed : 0, state.fail.kept);
       for (const [token, next] of state.next) {
-        next.owed = next.boost + (state.ends && parts(state.token, token) ? 0 : state.owed);
+        next.owed = next.boost + state.owed - (parts(state.token, token) ? state.kept : 0);
         next.fail = state === this.root ? this.root : this.#follow(state.fail, state.token, token);
         queue.push(next);
       }
@@ -64,11 +64,7 @@ export class ContextGraph {
   /** The state after one more token, and what it gains. `before` is the token before it. */
   step(state: ContextState, before: number | undefined, token: number): { state: ContextState; gain: number } {
     const next = this.#follow(state, before, token);
-    let kept = 0;
-    if (this.#parts(before, token)) {
-      const goesOn = state.next.get(token) === next;
-      kept = goesOn ? (state.ends ? state.owed : 0) : state.kept;
-    }
+    const kept = this.#parts(before, token) ? state.kept : 0;
     return { state: next, gain: next.owed - state.owed + kept };
   }
 

@@ -1,3 +1,4 @@
+import { SenseVoiceError } from "../error.ts";
 import { confidenceOf, greedy } from "../model/sensevoice/ctc.ts";
 import { type AskedLanguage, LANGUAGE_ROW, type Prompt, type SpokenLanguage } from "../model/sensevoice/prompt.ts";
 import type { Heard, Recognition, Recognizer } from "../model/sensevoice/recognizer.ts";
@@ -6,9 +7,9 @@ import { readTags } from "../model/sensevoice/tags.ts";
 import type { Tokenizer } from "../model/sensevoice/tokenizer.ts";
 import { alignWords } from "../model/sensevoice/words.ts";
 import { checkChoice } from "../options.ts";
-import type { ContextGraph } from "./contextGraph.ts";
 import { HOTWORD_K, type Hotword, hotwordGraph, withHotwords } from "./hotwords.ts";
 import { askAgain, checkLanguages } from "./languages.ts";
+import { punctuate } from "./punctuation.ts";
 import type { Utterance } from "./transcribe.ts";
 
 /** What can be asked about a clip. */
@@ -19,6 +20,11 @@ export interface RecogniseOptions {
   readonly languages?: readonly SpokenLanguage[];
   /** Inverse text normalisation: punctuation, capitals, figures. Default false. */
   readonly itn?: boolean;
+  /**
+   * Punctuation and capitals without the rest of `itn`: numbers stay as they were spoken. Every clip is heard twice, as
+   * it is spoken and as it is written. Not beside `itn`. Default false.
+   */
+  readonly punctuation?: boolean;
   /** Words and phrases that are likely to be said, such as names: heard rather than what sounds like them. */
   readonly hotwords?: readonly Hotword[];
   /** Word times. Default false. */
@@ -37,6 +43,11 @@ interface Parts {
 export function checkRecognition(options: RecogniseOptions, tokenizer: Tokenizer): void {
   checkChoice("language", options.language, [undefined, ...Object.keys(LANGUAGE_ROW)]);
   checkLanguages(options);
+  if (options.itn && options.punctuation) {
+    throw new SenseVoiceError(
+      "[engine] punctuation: expected no itn beside it, which has its own and rewrites numbers",
+    );
+  }
   hotwordGraph(options.hotwords, tokenizer);
 }
 
@@ -51,10 +62,11 @@ export async function recognise(
   options: RecogniseOptions,
   signal?: AbortSignal,
 ): Promise<{ utterances: Utterance[]; encodeMs: number }> {
-  const { language = "auto", languages, itn = false, timestamps = false, banUnknownEmotion = false } = options;
+  const { language = "auto", languages, itn = false, punctuation, banUnknownEmotion = false } = options;
   const graph = hotwordGraph(options.hotwords, tokenizer);
   const k = graph && Math.min(HOTWORD_K, tokenizer.size - 1);
   const banned = banUnknownEmotion ? tokenizer.tags.get("EMO_UNKNOWN") : undefined;
+  const tagIds = new Set(tokenizer.tags.values());
   const recognitions: Recognition[] = [];
   const hear = async (prompts: readonly Prompt[]): Promise<readonly Heard[]> => {
     const recognition = await model.recognize(prompts, { banned, k, signal });
@@ -63,13 +75,24 @@ export async function recognise(
   };
   try {
     const start = performance.now();
-    const prompts = clips.map((features): Prompt => ({ language, itn, features }));
+    const asked = punctuation ? [false, true] : [itn];
+    const prompts = asked.flatMap((itn) => clips.map((features): Prompt => ({ language, itn, features })));
     let heard = await hear(prompts);
     if (languages) heard = await askAgain(languages, { prompts, heard, hear, tags: tokenizer.tags });
     const encodeMs = performance.now() - start;
     const utterances: Utterance[] = [];
-    for (const clip of heard) {
-      utterances.push(await utteranceOf(clip, tokenizer, { graph, timestamps }));
+    for (const i of clips.keys()) {
+      const decode = async (heard: Heard) => {
+        const spoken = graph ? await withHotwords(heard, graph) : greedy(heard);
+        return { ...spoken, raw: tokenizer.decode(spoken.tokens) };
+      };
+      const said = await decode(heard[i]);
+      utterances.push({
+        ...textOf(punctuation ? await punctuated(said.raw, (await decode(heard[clips.length + i])).raw) : said.raw),
+        tokens: said.tokens,
+        words: options.timestamps ? await alignWords(tokenizer, heard[i], said.raw) : null,
+        confidence: confidenceOf(said, (token) => tagIds.has(token)),
+      });
       signal?.throwIfAborted();
     }
     return { utterances, encodeMs };
@@ -78,21 +101,15 @@ export async function recognise(
   }
 }
 
-/** One clip's answer from the rows that the model gave. */
-async function utteranceOf(
-  heard: Heard,
-  tokenizer: Tokenizer,
-  { graph, timestamps }: { readonly graph: ContextGraph | undefined; readonly timestamps: boolean },
-): Promise<Utterance> {
-  const spoken = graph ? await withHotwords(heard, graph) : greedy(heard);
-  const raw = tokenizer.decode(spoken.tokens);
-  const tagIds = new Set(tokenizer.tags.values());
-  return {
-    text: richText(raw),
-    raw,
-    tokens: spoken.tokens,
-    ...readTags(raw),
-    words: timestamps ? await alignWords(tokenizer, heard, raw) : null,
-    confidence: confidenceOf(spoken, (token) => tagIds.has(token)),
-  };
+function textOf(raw: string) {
+  return { text: richText(raw), raw, ...readTags(raw) };
+}
+
+const LEADING_TAGS = /^(?:<\|\w+\|>)*/;
+
+/** A raw text with the punctuation of another. */
+async function punctuated(spoken: string, written: string): Promise<string> {
+  const [tags] = LEADING_TAGS.exec(spoken) ?? [""];
+  const text = await punctuate(spoken.slice(tags.length), written.replace(LEADING_TAGS, ""));
+  return tags + text.replaceAll("The.", "the."); // "The." is what richText takes for a hallucination
 }

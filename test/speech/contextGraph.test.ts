@@ -50,6 +50,13 @@ describe("context graph", () => {
     expect(total(inside, "abc")).toBe(2);
   });
 
+  test("a word inside a longer one may be worth more than that", () => {
+    const graph = new ContextGraph(words(["bc", 9], ["abcd", 1]), anywhere);
+    expect(total(graph, "abcx")).toBe(18);
+    expect(total(graph, "abcd")).toBe(18);
+    expect(total(graph, "ab")).toBe(0);
+  });
+
   test("the larger boost counts where words begin alike, and where one is given twice", () => {
     const graph = new ContextGraph(words(["ab", 1], ["ac", 3], ["ab", 2]), anywhere);
     expect(gains(graph, "ab")).toEqual([3, 2, 0]);
@@ -85,7 +92,7 @@ describe("context graph", () => {
         expect(sum).toBeGreaterThanOrEqual(Math.max(0, ...found));
         expect(sum).toBeLessThanOrEqual(found.reduce((a, b) => a + b, 0));
       }),
-      { numRuns: 2000 },
+      { numRuns: 5000 },
     );
   });
 });

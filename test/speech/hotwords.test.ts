@@ -206,11 +206,13 @@ describe("command line", () => {
 
   test("a file that is none, or has no boost behind the tab", async () => {
     const missing = await transcribe("--hotwords-file", join(folder, "none.txt"));
-    expect(missing.stderr).toMatch(/^error: \[hotwords\] .*none.txt: ENOENT: no such file.*\n$/);
+    expect(missing.stderr).toMatch(
+      /^error: option '--hotwords-file <file>' .*none.txt' is invalid. ENOENT: no such .*\n$/,
+    );
     expect(missing.status).toBe(1);
     const list = join(folder, "wrong.txt");
     writeFileSync(list, "jones\nmiss\tmuch\n");
     const wrong = await transcribe("--hotwords-file", list);
-    expect(wrong.stderr).toContain(`wrong.txt: line 2: expected a boost above 0, got "much"`);
+    expect(wrong.stderr).toContain(`wrong.txt' is invalid. line 2: expected a boost above 0, got "much"`);
   });
 });
