@@ -56,11 +56,11 @@ test("jsonl: a line for each segment, with all that is known of it", () => {
   expect(lines).toEqual(document.segments.map((part, i) => ({ file: "talks/a.wav", ...part, text: text(i) })));
 });
 
-test("json: one object with the texts joined as FunASR joins them, what is said in sum, and the segments", () => {
+test("json: one object with the texts joined, what is said in sum, and the segments", () => {
   expect(JSON.parse(write("json"))).toEqual({
     file: "talks/a.wav",
     duration: 3725.5,
-    text: "😀Fish & chips, <b>5 > 4</b>.😊开饭{时间}上午\\N九点。",
+    text: "😀Fish & chips, <b>5 > 4</b>.😊 开饭{时间}上午\\N九点。",
     raw: document.segments.map(({ raw }) => raw).join(" "),
     ...summarise(document.segments),
     device: "cpu",
