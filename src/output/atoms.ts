@@ -69,7 +69,7 @@ function split(text: string): Piece[] {
   let previous = "";
   for (const grapheme of graphemes(text)) {
     const last = pieces.at(-1);
-    const edge = previous === " " || markEnds.has(at) || at === markEnd;
+    const edge = previous === " " || markEnds.has(at);
     const joined = at < markEnd || !(edge || breakable(previous, grapheme));
     if (grapheme !== " ") {
       if (last && joined) last.text = text.slice(last.at, at + grapheme.length);

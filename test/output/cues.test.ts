@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { lineText } from "../../src/output/cue.ts";
 import { CueStream, cuesOf } from "../../src/output/cues.ts";
 import { segment, shown, words } from "./segment.ts";
 
@@ -84,8 +85,15 @@ test("marks in words take no time and are not mixed up with what is said", () =>
   const raw = "<|en|><|NEUTRAL|><|Laughter|><|woitn|>laughter is good";
   const spoken = segment(0, 3, raw, words("1 laughter 1.6 is 2 good 2.5"));
   expect(cuesOf([spoken], { marks: "words" }).map(shown)).toEqual(["1–2.5 [laughter] laughter is good"]);
-  const [{ lines }] = cuesOf([segment(0, 1.4, raw)], { marks: "words" });
-  expect(lines[0].map(({ start }) => start)).toEqual([0, 0, 0.8, 1]);
+  const starts = (of: typeof spoken) => cuesOf([of], { marks: "words" })[0].lines[0].map(({ start }) => start);
+  expect(starts(spoken)).toEqual([1, 1, 1.6, 2]);
+  expect(starts(segment(0, 1.4, raw))).toEqual([0, 0, 0.8, 1]);
+});
+
+test("a mark behind a word that fills the line goes to the next line whole", () => {
+  const word = "x".repeat(40);
+  const [{ lines }] = cuesOf([segment(0, 3, `<|zh|><|HAPPY|>${word}`)], { marks: "words" });
+  expect(lines.map(lineText)).toEqual([word, "[开心]"]);
 });
 
 test("a long pause parts cues even within a sentence, and the first then ends", () => {
