@@ -42,9 +42,11 @@ test("tsv: milliseconds and text under a header, as Whisper writes it", () => {
 });
 
 test("text and tsv: tabs and line breaks within a text become a space", () => {
-  const segments = [{ ...segment(0, 1, "<|en|>"), text: " one\ttwo\r\nthree\u2028four\0 " }];
-  expect(writeDocument("tsv", { duration: 1, segments })).toBe("start\tend\ttext\n0\t1000\tone two three four\ufffd\n");
-  expect(writeDocument("text", { duration: 1, segments })).toBe("one two three four\ufffd\n");
+  const segments = [{ ...segment(0, 1, "<|en|>"), text: " one\ttwo\r\nthree\u2028four\x85five\0 " }];
+  expect(writeDocument("tsv", { duration: 1, segments })).toBe(
+    "start\tend\ttext\n0\t1000\tone two three four five\ufffd\n",
+  );
+  expect(writeDocument("text", { duration: 1, segments })).toBe("one two three four five\ufffd\n");
 });
 
 test("jsonl: a line for each segment, with all that is known of it", () => {
@@ -84,6 +86,11 @@ test("srt: counted from 1, hours, commas, CRLF; what a player would take for mar
       "",
     ].join("\r\n"),
   );
+});
+
+test("srt: styling in braces and an arrow are kept as text too", () => {
+  const segments = [segment(0, 2, "<|en|>{\\an8} 1 --> {2} < 3")];
+  expect(writeDocument("srt", { duration: 2, segments }).split("\r\n")[2]).toBe("{\u2060\\an8} 1 --\u2060> {2} < 3");
 });
 
 test("vtt: markup escaped", () => {
