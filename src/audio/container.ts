@@ -135,7 +135,7 @@ export function* soundAhead(input: Input, count: number): Generator<Uint8Array, 
   for (let at = held.indexOf(A); !input.ended && at >= 0 && at < count; at = held.indexOf(A, at + 1)) {
     if (held[at + 1] !== P || latin1(held, at, at + 8) !== APE) continue;
     const size = new DataView(held.buffer, held.byteOffset + at).getUint32(12, true);
-    if (size < MAX_HELD) held = yield* input.peek(at + 32 + size + 128 + 1);
+    if (size < MAX_HELD / 2) held = yield* input.peek(at + 32 + size + 128 + 1);
   }
   return input.ended ? held.subarray(0, soundEnd(held)) : held;
 }

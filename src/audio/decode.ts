@@ -4,7 +4,7 @@ import { aiffLayout } from "./aiff.ts";
 import { latin1 } from "./bytes.ts";
 import { type Container, checkComplete, containerOf, id3Length, soundAhead } from "./container.ts";
 import { createFlacDecoder, flacFrames, flacSamples } from "./flac.ts";
-import { type ByteStream, Input, MAX_HELD, MORE } from "./input.ts";
+import { type ByteStream, Input, MORE } from "./input.ts";
 import { oggPages, oggSamples } from "./ogg.ts";
 import { type DecodedAudio, type FindPcm, readPcm } from "./pcm.ts";
 import { sphereLayout } from "./sphere.ts";
@@ -67,13 +67,7 @@ export async function* decodeAudio(
 ): AsyncGenerator<DecodedAudio> {
   const input = new Input(file, name);
   try {
-    let start = START;
-    while (!input.ended && input.length < start) {
-      await input.fill();
-      start = START + id3Length(input.held);
-      if (start > MAX_HELD)
-        throw new SenseVoiceError(`${name}: expected a tag of at most ${MAX_HELD} bytes, got ${start}`);
-    }
+    while (!input.ended && input.length < START + id3Length(input.held)) await input.fill();
     const { held } = input;
     if (held.length === 0) throw new SenseVoiceError(`${name}: expected a sound file, got an empty one`);
     const container = containerOf(held);
@@ -126,9 +120,8 @@ async function* decodePcm(input: Input, container: Container, name: string): Sou
   let header = input.held;
   let layout = find();
   while (layout === "") {
-    if (header.length > MAX_HELD)
-      throw new SenseVoiceError(`${name}: expected sound within the first ${MAX_HELD} bytes of a ${container}`);
-    await input.fill();
+    // Twice as much each time: a header of very many parts is not read very many times.
+    for (const wanted = 2 * header.length; !input.ended && input.length < wanted; ) await input.fill();
     header = input.held;
     layout = find();
   }

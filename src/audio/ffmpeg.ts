@@ -52,7 +52,7 @@ export async function* decodeWithFfmpeg(file: AsyncIterable<Uint8Array>, contain
     }
   };
   // It may stop reading early; its exit status says whether that matters.
-  const fed = pipeline(bytes, ffmpeg.stdin).catch(() => {});
+  pipeline(bytes, ffmpeg.stdin).catch(() => {});
   // Null: it could not be started.
   const ended = new Promise<number | null>((resolve) => {
     ffmpeg.on("error", () => resolve(null));
@@ -75,7 +75,6 @@ export async function* decodeWithFfmpeg(file: AsyncIterable<Uint8Array>, contain
     if (!ffmpeg.stdout.readableEnded) ffmpeg.kill("SIGKILL");
   }
   const status = await ended;
-  await fed;
   if (failures.length > 0) throw failures[0];
   if (status === null) return "an ffmpeg on the PATH would read more, and there is none";
   if (status === 0 && layout) return undefined;

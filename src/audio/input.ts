@@ -5,7 +5,7 @@ import { isTypedArray, typeName } from "./pcm.ts";
 /** What a parser yields when it needs more bytes than are held; told apart by identity. */
 export const MORE: Uint8Array = new Uint8Array(0);
 
-/** Bytes that are held at most for what is longer than any header, page or frame should be. */
+/** Bytes that are held at most: far more than a header, a tag, a page or a frame should take. */
 export const MAX_HELD = 2 ** 26;
 
 /** A file as it comes; `size` is its length where that is known before. */
@@ -71,6 +71,11 @@ export class Input {
 
   /** Waits for bytes, or for the end. */
   async fill(): Promise<void> {
+    if (this.length - this.at > MAX_HELD) {
+      throw new SenseVoiceError(
+        `${this.#name}: expected a header, tag or frame of at most ${MAX_HELD} bytes, got more`,
+      );
+    }
     await this.#pause();
     if (this.#chunk.length === 0) {
       const { value, done } = await this.#next();

@@ -34,11 +34,12 @@ export async function readAudio(
  */
 export function streamInput(
   source: SoundSource | string | URL,
-  name = "audio",
+  name?: string,
   maxSeconds?: number,
 ): AsyncGenerator<Float32Array> {
-  if (typeof source === "string" || typeName(source) === "URL")
+  if (typeof source === "string" || typeName(source) === "URL") {
     return streamFile(source as string | URL, name, maxSeconds);
+  }
   return streamSound(source as SoundSource, name, decodeWithFfmpeg, maxSeconds);
 }
 
@@ -56,8 +57,8 @@ export async function* streamFile(
   name = String(file),
   maxSeconds?: number,
 ): AsyncGenerator<Float32Array> {
-  const path = pathOf(file, name);
-  const info = await orRefuse(name, stat(path));
+  const path = await orRefuse(name, async () => (typeof file === "string" ? file : fileURLToPath(file)));
+  const info = await orRefuse(name, () => stat(path));
   if (info.isDirectory()) throw new SenseVoiceError(`${name}: expected a sound file, got a directory`);
   if (info.isCharacterDevice()) throw new SenseVoiceError(`${name}: expected a sound file, got a device`);
   const size = (info.isFile() && info.size) || undefined; // 0 for what the system makes up as it is read
@@ -66,11 +67,11 @@ export async function* streamFile(
 }
 
 async function* chunksOf(path: string, name: string): AsyncGenerator<Uint8Array> {
-  const file = await orRefuse(name, open(path));
+  const file = await orRefuse(name, () => open(path));
   const chunk = new Uint8Array(CHUNK);
   try {
     for (;;) {
-      const { bytesRead } = await orRefuse(name, file.read(chunk, 0, CHUNK, null));
+      const { bytesRead } = await orRefuse(name, () => file.read(chunk, 0, CHUNK, null));
       if (bytesRead === 0) return;
       yield chunk.subarray(0, bytesRead);
     }
@@ -79,16 +80,10 @@ async function* chunksOf(path: string, name: string): AsyncGenerator<Uint8Array>
   }
 }
 
-function pathOf(file: string | URL, name: string): string {
-  if (typeof file === "string") return file;
-  if (file.protocol === "file:") return fileURLToPath(file);
-  throw new SenseVoiceError(`${name}: expected a file: URL, got ${file.protocol}`);
-}
-
 /** What the system gives, or why not. */
-async function orRefuse<T>(name: string, given: Promise<T>): Promise<T> {
+async function orRefuse<T>(name: string, ask: () => Promise<T>): Promise<T> {
   try {
-    return await given;
+    return await ask();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const reason = code === "ENOENT" ? "no such file" : `cannot be read (${code ?? String(error)})`;

@@ -29,9 +29,7 @@ export function transcribeCommand(): Command {
     .description("write down what is said in sound files (the default command)")
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
   return addSpeechOptions(addEngineOptions(command))
-    .option("--itn", "write punctuation, capitals and figures")
     .option("--timestamps", "add when each word was said")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
     .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
     .addOption(
@@ -53,10 +51,8 @@ export function liveCommand(): Command {
   const command = createCommand("live").description(
     "write down what is being said: from a microphone, or raw samples on stdin",
   );
-  return addEngineOptions(command)
-    .option("--itn", "write punctuation, capitals and figures")
+  return addSpeechOptions(addEngineOptions(command))
     .option("--timestamps", "add when each word was said")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
     .addOption(choice("--format <format>", "jsonl has partial results too", ["text", "jsonl"], "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
     .addOption(choice("--vad <vad>", "how to find speech (default: fsmn if there is one, else energy)", VADS))
@@ -205,10 +201,8 @@ export function highlightsCommand(): Command {
 
 /** What the commands that report on recordings can be told. */
 function addHearOptions(command: Command): Command {
-  return addEngineOptions(command.argument("<files...>", "sound files; - reads standard input"))
-    .option("--itn", "write punctuation, capitals and figures")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
-    .option("--output <file>", "write it there and print nothing", path);
+  const named = command.argument("<files...>", "sound files, folders of them, patterns; - is standard input");
+  return addSpeechOptions(addEngineOptions(named)).option("--output <file>", "write it there and print nothing", path);
 }
 
 /** What every command that runs a model can be told: EngineOptions. */
@@ -225,6 +219,8 @@ function addEngineOptions(command: Command): Command {
 /** What commands that transcribe can be told about what is said. */
 function addSpeechOptions(command: Command): Command {
   return command
+    .option("--itn", "write punctuation, capitals and figures")
+    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
     .addOption(
       new Option("--languages <list>", "let the model tell, but only among these: zh,en")
         .argParser(languageList)

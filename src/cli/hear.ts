@@ -3,12 +3,15 @@ import type { Engine, Hotword, RunOptions, Segment, TranscribeOptions } from "..
 import { createPause } from "../pause.ts";
 import { openInput } from "./readInput.ts";
 
-/** As the command line gives them. */
-export interface HearOptions extends RunOptions, Omit<TranscribeOptions, "onProgress"> {
+/** What a command line asks of a run. */
+export interface AskOptions extends RunOptions {
   readonly banEmoUnk?: boolean;
   /** What was in the file; these come beside `hotwords`. */
   readonly hotwordsFile?: readonly Hotword[];
 }
+
+/** And of a sound. */
+export interface HearOptions extends AskOptions, Omit<TranscribeOptions, "onProgress"> {}
 
 /** What is known once all of a sound was heard. */
 export interface HeardSound {
@@ -25,17 +28,17 @@ const WHOLE_SECONDS = 30;
  * The segments of a file, or of standard input. A short sound is one segment, unless it was asked for how to cut.
  *
  * @param onProgress called with the seconds that are done
+ * @param merged how long the segments of a long one are, unless asked for
  */
 export async function* hearInput(
   engine: Engine,
   file: string,
   options: HearOptions,
   onProgress?: (seconds: number) => void,
+  merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
-  const { banEmoUnk: banUnknownEmotion, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, ...others } = options;
-  const { language, languages, itn, punctuation, timestamps } = others;
-  const hotwords = [...(others.hotwords ?? []), ...(others.hotwordsFile ?? [])];
-  const run: RunOptions = { language, languages, hotwords, itn, punctuation, timestamps, banUnknownEmotion };
+  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds } = options;
+  const run = runOptions(options);
   const start = performance.now();
   const sound = openInput(file);
   const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
@@ -52,8 +55,16 @@ export async function* hearInput(
       yield pcm;
     }
   };
-  yield* engine.transcribe(counted(), { ...run, vad, mergeSeconds, maxSegmentSeconds, batchSeconds, onProgress });
+  const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
+  yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
   return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
+}
+
+/** What a command's options ask of a run. */
+export function runOptions(options: AskOptions): RunOptions {
+  const { language, languages, itn, punctuation, timestamps, banEmoUnk: banUnknownEmotion } = options;
+  const hotwords = [...(options.hotwords ?? []), ...(options.hotwordsFile ?? [])];
+  return { language, languages, hotwords, itn, punctuation, timestamps, banUnknownEmotion };
 }
 
 /** The first pieces of a sound, until they are longer than so much, and whether there may be more. */

@@ -5,11 +5,11 @@ import { SenseVoiceError } from "../error.ts";
 import type { EngineOptions, LiveOptions, LiveResult } from "../node.ts";
 import { FORMATS } from "../output/formats.ts";
 import type { Marks } from "../output/marks.ts";
+import { type AskOptions, runOptions } from "./hear.ts";
 import { openEngine } from "./transcribe.ts";
 
 /** As the command line gives them. */
-export interface LiveArguments extends EngineOptions, Omit<LiveOptions, "signal"> {
-  readonly banEmoUnk?: boolean;
+export interface LiveArguments extends Omit<EngineOptions, "signal">, AskOptions, LiveOptions {
   readonly format: "text" | "jsonl";
   readonly marks?: Marks;
   readonly encoding: "s16le" | "f32le";
@@ -37,12 +37,10 @@ function ffmpeg(...input: string[]): [string, ...string[]] {
  * jsonl both.
  */
 export async function live(options: LiveArguments): Promise<void> {
-  const { format, marks, banEmoUnk: banUnknownEmotion, vad, maxSegmentSeconds, partialSeconds } = options;
-  const { language, itn, timestamps } = options;
+  const { format, marks, vad, maxSegmentSeconds, partialSeconds } = options;
   const engine = await openEngine(options);
   try {
-    const said = { language, itn, timestamps, banUnknownEmotion };
-    const stream = engine.stream({ ...said, vad, maxSegmentSeconds, partialSeconds });
+    const stream = engine.stream({ ...runOptions(options), vad, maxSegmentSeconds, partialSeconds });
     const fed = feed(stream, options);
     fed.catch(() => {}); // awaited below
     const writer = FORMATS[format].writer({ marks });

@@ -23,7 +23,7 @@ async function hear(
   onProgress: (seconds: number) => void,
 ): Promise<Heard> {
   const segments: Segment[] = [];
-  const heard = hearInput(engine, file, { mergeSeconds: 0, ...options, timestamps: true }, onProgress);
+  const heard = hearInput(engine, file, { ...options, timestamps: true }, onProgress, 0);
   for (;;) {
     const { value, done } = await heard.next();
     if (done) return { file, duration: value.duration, segments };

@@ -37,8 +37,7 @@ function sungLines({ start, end, lines }: Cue): string[] {
   let next = 0;
   const sung = ({ text }: TimedText) => {
     const from = starts[next++];
-    const to = Math.min(starts[next] ?? Infinity, centiseconds(end));
-    return `{\\k${Math.max(0, to - from)}}${escaped(text)}`;
+    return `{\\k${Math.max(0, (starts[next] ?? centiseconds(end)) - from)}}${escaped(text)}`;
   };
   return lines.map((line) => line.map(sung).join(""));
 }

@@ -45,8 +45,7 @@ export function atomsOf(text: string, segment: Segment): Atom[] {
     const spaced = text[at - 1] === " ";
     const previous = pieces[i - 1]?.text ?? "";
     const kind = (): Break => {
-      if (isCut || CLOSING.test(piece) || (EMOJI.test(previous) && !spaced)) return "cut";
-      if (isMark(piece) || isMark(previous)) return "character";
+      if (isCut || CLOSING.test(piece) || isMark(piece)) return "cut";
       if (SENTENCE_END.test(previous)) return "sentence";
       if (CLAUSE_END.test(previous)) return "clause";
       return spaced || (wordStarts.has(at) && !ENCLITIC.test(piece)) ? "word" : "character";
@@ -70,7 +69,8 @@ function split(text: string): Piece[] {
   let previous = "";
   for (const grapheme of graphemes(text)) {
     const last = pieces.at(-1);
-    const joined = at < markEnd || (previous !== " " && !breakable(previous, grapheme));
+    const edge = previous === " " || markEnds.has(at);
+    const joined = at < markEnd || !(edge || breakable(previous, grapheme));
     if (grapheme !== " ") {
       if (last && joined) last.text = text.slice(last.at, at + grapheme.length);
       else pieces.push({ text: grapheme, at });

@@ -1,4 +1,3 @@
-import { richText } from "../model/sensevoice/richText.ts";
 import type { Segment } from "../speech/segment.ts";
 import { type Format, textOf } from "./format.ts";
 import { summarise } from "./summary.ts";
@@ -18,7 +17,7 @@ export const jsonl: Format = {
 export const json: Format = {
   extension: "json",
   mimeType: "application/json",
-  writer({ file, marks = "emoji" }) {
+  writer({ file, marks }) {
     const show = textOf(marks);
     const segments: Segment[] = [];
     return {
@@ -28,9 +27,9 @@ export const json: Format = {
         return "";
       },
       end({ duration, ...rest }) {
-        const raw = segments.map((segment) => segment.raw).join(" ");
-        const shown = segments.map(({ text }) => text).filter((text) => text !== "");
-        const text = marks === "emoji" ? richText(raw) : shown.join(" ");
+        const joined = (texts: string[]) => texts.filter((text) => text !== "").join(" ");
+        const text = joined(segments.map((segment) => segment.text));
+        const raw = joined(segments.map((segment) => segment.raw));
         return `${JSON.stringify({ file, duration, text, raw, ...summarise(segments), ...rest, segments })}\n`;
       },
     };

@@ -42,7 +42,7 @@ export const WORD_MARK = new RegExp(
  */
 export function shownText(segment: Segment, marks: Marks, language = "en"): string {
   if (marks === "emoji") return segment.text;
-  const text = segment.text.replace(EMOJI, "").trim();
+  const text = segment.text.replace(EMOJI, "");
   if (marks === "none") return text;
   const spoken = isSpoken(segment) ? segment.language : language;
   const word = (mark: Emotion | SoundEvent): string[] =>

@@ -1,4 +1,5 @@
-import { checkFinite, checkPcm } from "../audio/pcm.ts";
+import { checkPiece } from "../audio/input.ts";
+import { checkFinite } from "../audio/pcm.ts";
 import { SenseVoiceError } from "../error.ts";
 import { untilAborted } from "../pause.ts";
 import type { Cutter } from "./cut.ts";
@@ -88,7 +89,7 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
    */
   write(pcm: Float32Array): void {
     if (this.#ended) throw new SenseVoiceError("[stream] write: the stream has ended; create a new one");
-    checkPcm(pcm, "[stream] write");
+    checkPiece(pcm, "Float32Array", "[stream] write");
     checkFinite(pcm, "[stream] write");
     this.#sound.enqueue(new Float32Array(pcm));
   }

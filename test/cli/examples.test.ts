@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { readAudio } from "../../src/node.ts";
 import { hasGpu } from "../support/gpu.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -20,6 +21,8 @@ const EXPECTED: Record<string, { args: string[]; output: RegExp }> = {
     args: ["missing.wav", SOUND],
     output: RegExp(`^{"file":"missing.wav","error":"missing.wav: no such file"}\n{.*"text":"${TEXT}".*}\n$`),
   },
+  "live.ts": { args: [], output: RegExp(`^(… .*\n)*${TEXT}\n$`) },
+  "longSound.ts": { args: [SOUND], output: /^0\.\d–\d\.\d s \(zh\) .+\n/ },
   "own-kernel.ts": { args: [], output: /^1\.7616\n$/ },
   "own-model.ts": { args: [], output: /^(0 1 1 0\n){2}$/ },
   "timestamps.ts": { args: [SOUND], output: /^(\d\.\d\d–\d\.\d\d s {2}\d+ % {2}[祝你生日快乐]\n){6}$/ },
@@ -37,7 +40,10 @@ for (const [name, { args, output }] of Object.entries(EXPECTED)) {
   const run = NEEDS_GPU.includes(name) ? test.skipIf(!hasGpu) : test;
   run(`examples/${name}`, async () => {
     const command = ["--import", "tsx", `examples/${name}`, ...args];
-    const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
+    const running = promisify(execFile)(process.execPath, command, { cwd: root });
+    const pcm = await readAudio(`${root}${SOUND}`);
+    running.child.stdin?.end(name === "live.ts" ? Buffer.from(pcm.buffer) : "");
+    const { stdout } = await running;
     expect(stdout).toMatch(output);
   });
 }

@@ -16,6 +16,7 @@ const TOKEN = fc.oneof(
   { weight: 2, arbitrary: run(from("שלוםעולםمرحبابالعالم"), 9) },
   { weight: 2, arbitrary: run(from("0123456789"), 6) },
   { weight: 1, arbitrary: run(LATIN, 120) },
+  { weight: 1, arbitrary: fc.array(run(LATIN, 10), { minLength: 2, maxLength: 12 }).map((parts) => parts.join("/")) },
   {
     weight: 1,
     arbitrary: oneOf("$45.20", "don't", "e-mail", "a/b", "<i>", "&amp;", "{\\an8}", "-->", "\\N", "[music]"),
@@ -39,8 +40,8 @@ const PIECE = fc.tuple(
   GAP,
 );
 
-/** Where a segment's words come from: none, empty, its text's pieces with random times, another text's. */
-const WORDS = fc.constantFrom<"none" | "empty" | "own" | "other">("none", "empty", "own", "own", "own", "other");
+/** Where a segment's words come from: its text's pieces with random times, those in disorder, another text's, nowhere. */
+const WORDS = fc.constantFrom("own", "own", "own", "own", "disorder", "other", "empty", "none");
 
 const LENGTH = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 1500, max: 30_000 }) },
@@ -84,11 +85,12 @@ export const recordings = fc
         Math.floor(start + unit * parts.slice(0, part).reduce((sum, p) => sum + p, 0)) / 1000;
       const own = (): Word[] =>
         tokens.map((word, i) => ({ word, start: at(2 * i + 1), end: at(2 * i + 2), confidence: 1 }));
+      const disorder = own().map((word, i) => ({ ...word, start: word.start + ((i * 7) % 5) - 2, end: word.end + 1 }));
       const other = own().map((word) => ({ ...word, word: "Другие" }));
       return {
         ...{ ...tags, start: start / 1000, end: time / 1000, raw: "", tokens: [], confidence: 1 },
         text: pieces.map((piece) => piece.join("")).join(""),
-        words: { none: null, empty: [], own: own(), other }[words],
+        words: { own: own(), disorder, other, empty: [], none: null }[words],
       };
     });
     return { segments, duration: (time + rest) / 1000 };

@@ -112,6 +112,14 @@ describe("cues of random segments", () => {
       }
     }));
 
+  test("only a single word can last longer than its cue", () =>
+    checkEach(({ cues }) => {
+      for (const { lines } of cues) {
+        const pieces = lines.flat();
+        if (pieces.length > 1) expect(ms(pieces.at(-1)!.end) - ms(pieces[0].start)).toBeLessThanOrEqual(7000);
+      }
+    }));
+
   test("times of the text's pieces go forward, within the segment", () =>
     checkEach(({ segment, cues }) => {
       const times = cues.flatMap(({ lines }) => lines.flat().flatMap(({ start, end }) => [ms(start), ms(end)]));
@@ -123,7 +131,8 @@ describe("cues of random segments", () => {
     checkEach(({ segment, text, cues }) => {
       const words = segment.words ?? [];
       const said = words.map(({ word }) => word).join("");
-      if (bare(text) !== said) return;
+      const forward = words.every(({ start }, i) => start >= (words[i - 1]?.end ?? segment.start));
+      if (bare(text) !== said || !forward) return;
       let at = 0;
       for (const { start, end, lines, room } of cues) {
         const held = bare(lines.map(lineText).join("")).length;
@@ -148,10 +157,18 @@ describe("cues of random segments", () => {
       }
     }));
 
+  test("no mark in words is cut", () =>
+    checkEach((segment) => {
+      const cuts = breaks(segment);
+      for (const { 0: mark, index } of segment.text.matchAll(/\[[^\]]+\]/gu)) {
+        expect(cuts.filter((at) => at > index && at < index + mark.length)).toEqual([]);
+      }
+    }));
+
   test("no line starts with closing punctuation, a small kana or a long-vowel mark that follows a CJK character", () =>
     checkEach((segment) => {
       for (const at of breaks(segment)) {
-        if (!/(^|[^\d(（「"])[一-龥ぁ-ヶ]$/u.test(segment.text.slice(0, at).slice(-2))) continue;
+        if (!/(^|[^\d(（「"])[一-龥あいうえおコンピタミテグ]$/u.test(segment.text.slice(0, at).slice(-2))) continue;
         expect(segment.text.slice(at)).not.toMatch(/^[，。？！、…」）)・ーっゃょュィ]/u);
       }
     }));

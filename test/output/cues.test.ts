@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { lineText } from "../../src/output/cue.ts";
 import { CueStream, cuesOf } from "../../src/output/cues.ts";
 import { segment, shown, words } from "./segment.ts";
 
@@ -55,6 +56,46 @@ test("mixed: Latin words in Chinese stay whole, figures stay with their counter"
   ]);
 });
 
+test("a figure stays with its counter where the middle is between them", () => {
+  expect(cues(segment(0, 5, "<|zh|>我们明天上午大约在9点开始讨论预算和计划"))).toEqual([
+    "0–5 我们明天上午大约在 | 9点开始讨论预算和计划",
+  ]);
+});
+
+test("a long sentence is shared out evenly, not cut where the first cue is full", () => {
+  const text = "nobody knew what to do with all the boxes that had been left in the corridor by the people upstairs";
+  expect(cues(segment(0, 8, `<|en|>${text}`))).toEqual([
+    "0–4 nobody knew what to do | with all the boxes that had",
+    "4–8 been left in the corridor | by the people upstairs",
+  ]);
+});
+
+test("marks behind the text do not leave it, whatever silence follows", () => {
+  const happy = segment(
+    0,
+    5,
+    "<|en|><|HAPPY|><|Speech|><|withitn|>What a day.",
+    words("0 What 0.5 a 0.7 day 1.4 . 1.5"),
+  );
+  expect(cuesOf([happy]).map(shown)).toEqual(["0–1.5 What a day.😊"]);
+  expect(cuesOf([happy], { marks: "words" }).map(shown)).toEqual(["0–1.5 What a day. [happy]"]);
+});
+
+test("marks in words take no time and are not mixed up with what is said", () => {
+  const raw = "<|en|><|NEUTRAL|><|Laughter|><|woitn|>laughter is good";
+  const spoken = segment(0, 3, raw, words("1 laughter 1.6 is 2 good 2.5"));
+  expect(cuesOf([spoken], { marks: "words" }).map(shown)).toEqual(["1–2.5 [laughter] laughter is good"]);
+  const starts = (of: typeof spoken) => cuesOf([of], { marks: "words" })[0].lines[0].map(({ start }) => start);
+  expect(starts(spoken)).toEqual([1, 1, 1.6, 2]);
+  expect(starts(segment(0, 1.4, raw))).toEqual([0, 0, 0.8, 1]);
+});
+
+test("a mark behind a word that fills the line goes to the next line whole", () => {
+  const word = "x".repeat(40);
+  const [{ lines }] = cuesOf([segment(0, 3, `<|zh|><|HAPPY|>${word}`)], { marks: "words" });
+  expect(lines.map(lineText)).toEqual([word, "[开心]"]);
+});
+
 test("a long pause parts cues even within a sentence, and the first then ends", () => {
   const spoken = words("0 so 0.2 we 0.4 waited 0.9 / 4 and 4.2 waited 4.8 / 4.9 some 5.1 more 5.5");
   expect(cues(segment(0, 6, "<|en|>so we waited and waited some more", spoken))).toEqual([
@@ -104,6 +145,16 @@ test("a word that the text lacks is passed over", () => {
 
 test("words of another text: time is shared by characters", () => {
   expect(cues(segment(0, 2, "<|en|>hello", words("0.5 你 0.7 好 0.9")))).toEqual(["0–2 hello"]);
+});
+
+test("words that part from the text for good time it up to there", () => {
+  const spoken = words("0.5 hello 0.9 / 1 Другие 1.2 слова 1.5");
+  const [{ lines }] = cuesOf([segment(0, 3, "<|en|>hello one two", spoken)]);
+  expect(lines[0].map(({ start, end }) => [start, end])).toEqual([
+    [0.5, 0.9],
+    [0.9, 1.95],
+    [1.95, 3],
+  ]);
 });
 
 test("only the last cue of a segment waits for the next one", () => {

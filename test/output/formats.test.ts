@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SenseVoiceError } from "../../src/error.ts";
 import { FORMAT_NAMES, FORMATS, type FormatName, formatNamed, writeDocument } from "../../src/output/formats.ts";
+import { summarise } from "../../src/output/summary.ts";
 import { segment, words } from "./segment.ts";
 
 const HEAD = "<|NEUTRAL|><|Speech|><|withitn|>";
@@ -21,8 +22,17 @@ const document = {
 };
 const write = (name: FormatName, options = {}) => writeDocument(name, document, options);
 
-test("text: a line for each segment that says something", () => {
-  expect(write("text")).toBe("😀Fish & chips, <b>5 > 4</b>.😊\n开饭{时间}上午\\N九点。\n");
+test("text: a line for each segment that says something, with the file, then its words", () => {
+  expect(write("text").split("\n")).toEqual([
+    "talks/a.wav: 😀Fish & chips, <b>5 > 4</b>.😊",
+    "talks/a.wav: 开饭{时间}上午\\N九点。",
+    "[01:02:03.100 --> 01:02:03.500] 开饭",
+    "[01:02:03.500 --> 01:02:03.900] 时间",
+    "[01:02:03.900 --> 01:02:04.260] 上午",
+    "",
+  ]);
+  const [first] = document.segments;
+  expect(writeDocument("text", { duration: 4, segments: [first] })).toBe("😀Fish & chips, <b>5 > 4</b>.😊\n");
 });
 
 test("tsv: milliseconds and text under a header, as Whisper writes it", () => {
@@ -32,9 +42,11 @@ test("tsv: milliseconds and text under a header, as Whisper writes it", () => {
 });
 
 test("text and tsv: tabs and line breaks within a text become a space", () => {
-  const segments = [{ ...segment(0, 1, "<|en|>"), text: " one\ttwo\r\nthree\u2028four\0 " }];
-  expect(writeDocument("tsv", { duration: 1, segments })).toBe("start\tend\ttext\n0\t1000\tone two three four\ufffd\n");
-  expect(writeDocument("text", { duration: 1, segments })).toBe("one two three four\ufffd\n");
+  const segments = [{ ...segment(0, 1, "<|en|>"), text: " one\ttwo\r\nthree\u2028four\x85five\0 " }];
+  expect(writeDocument("tsv", { duration: 1, segments })).toBe(
+    "start\tend\ttext\n0\t1000\tone two three four five\ufffd\n",
+  );
+  expect(writeDocument("text", { duration: 1, segments })).toBe("one two three four five\ufffd\n");
 });
 
 test("jsonl: a line for each segment, with all that is known of it", () => {
@@ -46,12 +58,13 @@ test("jsonl: a line for each segment, with all that is known of it", () => {
   expect(lines).toEqual(document.segments.map((part, i) => ({ file: "talks/a.wav", ...part, text: text(i) })));
 });
 
-test("json: one object with the texts joined, what else is known, and the segments", () => {
+test("json: one object with the texts joined, what is said in sum, and the segments", () => {
   expect(JSON.parse(write("json"))).toEqual({
     file: "talks/a.wav",
     duration: 3725.5,
     text: "😀Fish & chips, <b>5 > 4</b>.😊 开饭{时间}上午\\N九点。",
     raw: document.segments.map(({ raw }) => raw).join(" "),
+    ...summarise(document.segments),
     device: "cpu",
     segments: document.segments,
   });
@@ -73,6 +86,11 @@ test("srt: counted from 1, hours, commas, CRLF; what a player would take for mar
       "",
     ].join("\r\n"),
   );
+});
+
+test("srt: styling in braces and an arrow are kept as text too", () => {
+  const segments = [segment(0, 2, "<|en|>{\\an8} 1 --> {2} < 3")];
+  expect(writeDocument("srt", { duration: 2, segments }).split("\r\n")[2]).toBe("{\u2060\\an8} 1 --\u2060> {2} < 3");
 });
 
 test("vtt: markup escaped", () => {
@@ -130,7 +148,7 @@ describe.each(FORMAT_NAMES)("%s", (name) => {
   test("no segments: nothing but head and end", () => {
     const empty = { text: "", jsonl: "", srt: "", vtt: "WEBVTT\n\n", tsv: "start\tend\ttext\n" };
     const written = writeDocument(name, { duration: 1, segments: [] });
-    if (name === "json") expect(JSON.parse(written)).toEqual({ duration: 1, text: "", raw: "", segments: [] });
+    if (name === "json") expect(JSON.parse(written)).toMatchObject({ duration: 1, text: "", raw: "", segments: [] });
     else if (name === "ass") expect(written).toMatch(/Effect, Text\n$/);
     else expect(written).toBe(empty[name]);
   });

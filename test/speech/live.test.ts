@@ -106,7 +106,9 @@ test("a stream takes samples and nothing else", () => {
   const stream = new SpeechStream(() =>
     listen(pieces(clock(1), 1), createCutter(speechAt([]), createSplitter()), hearEnds, { partialMs: 400 }),
   );
-  expect(() => stream.write([0] as never)).toThrow("[stream] write: expected samples in a Float32Array, got Array");
+  expect(() => stream.write([0] as never)).toThrow(
+    "[stream] write: expected each piece of the stream in a Float32Array, got Array",
+  );
   expect(() => stream.write(Float32Array.of(0, NaN))).toThrow(
     "[stream] write: expected finite samples, got NaN at sample 1",
   );

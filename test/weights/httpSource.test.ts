@@ -1,4 +1,4 @@
-import { createReadStream, readFileSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -21,6 +21,7 @@ const load = (url: string) => loadEngine(httpSource(url), streamInput, { device:
 
 test("a model on a server transcribes as the one in the folder", async () => {
   const url = await serve(({ url }, response) => {
+    if (!existsSync(pathOf(url))) return response.writeHead(404).end();
     response.setHeader("content-length", statSync(pathOf(url)).size);
     createReadStream(pathOf(url)).pipe(response);
   });
