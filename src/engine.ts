@@ -18,49 +18,14 @@ import { createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
 import { createMerger, createSplitter, type Span } from "./speech/merge.ts";
-import type { BestTokens } from "./speech/modelActivity.ts";
-import { checkRecognition, type RecogniseOptions, recognise } from "./speech/recognise.ts";
+import type { DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "./speech/options.ts";
+import { checkRecognition, recognise } from "./speech/recognise.ts";
 import type { Segment } from "./speech/segment.ts";
 import { type Hear, transcribe } from "./speech/transcribe.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
 
-export interface RunOptions extends RecogniseOptions {
-  /** Ends the run early; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
 /** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
 export type SoundInput = SoundSource | string | URL;
-
-export interface DetectOptions {
-  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
-  readonly vad?: Vad;
-  /** Longer speech is cut; 60 s unless given. */
-  readonly maxSegmentSeconds?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface LiveOptions extends RunOptions {
-  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"energy"`, unless given. */
-  readonly vad?: Vad;
-  /** Longer speech is cut; 30 s unless given. */
-  readonly maxSegmentSeconds?: number;
-  /** How much sound comes between two partial results; 0.4 s unless given. */
-  readonly partialSeconds?: number;
-}
-
-export interface TranscribeOptions extends RunOptions {
-  /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
-  readonly vad?: Vad;
-  /** Neighbouring stretches of speech are joined to segments shorter than this; 15 s unless given, 0: not joined. */
-  readonly mergeSeconds?: number;
-  /** Longer speech is cut; 30 s unless given. */
-  readonly maxSegmentSeconds?: number;
-  /** Seconds of sound that are recognised at a time; 60 unless given. */
-  readonly batchSeconds?: number;
-  /** Called with the seconds of the recording that are done. */
-  readonly onProgress?: (seconds: number) => void;
-}
 
 /** Milliseconds of wall time. */
 export interface Timings {
@@ -144,7 +109,8 @@ export class Engine {
    * @throws SenseVoiceError on samples or options that are not as asked, or if the device fails
    */
   async run(pcm: Float32Array, options: RunOptions = {}): Promise<Transcript> {
-    return (await this.runBatch([pcm], options))[0];
+    this.#checkRun(options);
+    return (await untilAborted(this.#transcribe([this.#copyClip(pcm)], options), options.signal))[0];
   }
 
   /** Transcribes several clips in one pass: the same answers as one at a time. */
@@ -158,8 +124,12 @@ export class Engine {
 
   async #transcribe(clips: readonly Float32Array[], options: RunOptions): Promise<Transcript[]> {
     const { signal } = options;
-    const start = performance.now();
-    return this.#onDevice(clips, signal, async (features) => {
+    const { free, leave } = this.#queue();
+    try {
+      const start = performance.now();
+      const features = await this.#features(clips, signal);
+      await free;
+      this.#checkOpen(signal);
       const featuresDone = performance.now();
       const { utterances, encodeMs } = await recognise(features, this.#parts, options, signal);
       this.#checkOpen(signal);
@@ -172,31 +142,42 @@ export class Engine {
       };
       const duration = (i: number) => clips[i].length / this.config.frontend.sampleRate;
       return utterances.map((utterance, i) => ({ ...utterance, duration: duration(i), timings }));
-    });
+    } finally {
+      leave();
+    }
   }
 
-  /** Computes the features of clips at once, and does the work on them when the device is free. */
-  async #onDevice<R>(
-    clips: readonly Float32Array[],
-    signal: AbortSignal | undefined,
-    work: (features: Prompt["features"][]) => Promise<R>,
-  ): Promise<R> {
-    const before = this.#free;
-    let release = () => {};
+  /** A place in the queue for the device: wait until it is free, leave it for the next in any case. */
+  #queue(): { free: Promise<void>; leave: () => void } {
+    const free = this.#free;
+    let next = () => {};
     this.#free = new Promise((resolve) => {
-      release = resolve;
+      next = resolve;
     });
-    try {
-      const features = [];
-      for (const pcm of clips) {
-        this.#checkOpen(signal);
-        features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
-      }
-      await before;
+    return { free, leave: () => void free.then(next) };
+  }
+
+  async #features(clips: readonly Float32Array[], signal?: AbortSignal): Promise<Prompt["features"][]> {
+    const features = [];
+    for (const pcm of clips) {
       this.#checkOpen(signal);
-      return await work(features);
+      features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
+    }
+    return features;
+  }
+
+  /** The best token of each row of a sound, blanks included. */
+  async #bestTokens(pcm: Float32Array): Promise<Float32Array> {
+    const { free, leave } = this.#queue();
+    try {
+      const [features] = await this.#features([pcm]);
+      await free;
+      this.#checkOpen(undefined);
+      const { clips, release } = await this.#parts.model.recognize([{ language: "auto", itn: false, features }]);
+      release();
+      return clips[0].ids.subarray(PROMPT_ROWS);
     } finally {
-      before.then(release);
+      leave();
     }
   }
 
@@ -259,12 +240,7 @@ export class Engine {
   #createActivity(vad: Vad, seconds: number, live = false): VoiceActivity {
     checkChoice("vad", vad, VADS);
     checkNumber("maxSegmentSeconds", seconds, 1, MAX_SECONDS);
-    const bestTokens: BestTokens = (pcm) =>
-      this.#onDevice([pcm], undefined, async ([features]) => {
-        const { clips, release } = await this.#parts.model.recognize([{ language: "auto", itn: false, features }]);
-        release();
-        return clips[0].ids.subarray(PROMPT_ROWS);
-      });
+    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm);
     return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: seconds * 1000, live });
   }
 

@@ -18,5 +18,6 @@ export type { Vad } from "./speech/activity.ts";
 export type { Hotword } from "./speech/hotwords.ts";
 export type { LiveResult, SpeechStream } from "./speech/live.ts";
 export type { Span } from "./speech/merge.ts";
+export type { DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "./speech/options.ts";
 export type { Segment } from "./speech/segment.ts";
 export type { Progress } from "./weights/source.ts";

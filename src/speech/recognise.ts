@@ -68,8 +68,7 @@ export async function recognise(
   const banned = banUnknownEmotion ? tokenizer.tags.get("EMO_UNKNOWN") : undefined;
   const tagIds = new Set(tokenizer.tags.values());
   const recognitions: Recognition[] = [];
-  const hear = async (prompts: readonly Prompt[]): Promise<readonly Heard[]> => {
-    const recognition = await model.recognize(prompts, { banned, k, signal });
+  const keep = (recognition: Recognition): readonly Heard[] => {
     recognitions.push(recognition);
     return recognition.clips;
   };
@@ -77,8 +76,11 @@ export async function recognise(
     const start = performance.now();
     const asked = punctuation ? [false, true] : [itn];
     const prompts = asked.flatMap((itn) => clips.map((features): Prompt => ({ language, itn, features })));
-    let heard = await hear(prompts);
-    if (languages) heard = await askAgain(languages, { prompts, heard, hear, tags: tokenizer.tags });
+    let heard = keep(await model.recognize(prompts, { banned, k, signal }));
+    if (languages) {
+      const hear = async (again: readonly Prompt[]) => keep(await model.recognize(again, { banned, k, signal }));
+      heard = await askAgain(languages, { prompts, heard, hear, tags: tokenizer.tags });
+    }
     const encodeMs = performance.now() - start;
     const utterances: Utterance[] = [];
     for (const i of clips.keys()) {
