@@ -1,19 +1,12 @@
 /** What the package's two entries, node.ts and browser.ts, have in common. */
-export type {
-  DetectOptions,
-  Engine,
-  LiveOptions,
-  RunOptions,
-  SoundInput,
-  Timings,
-  TranscribeOptions,
-  Transcript,
-} from "./engine.ts";
+export type { Engine, SoundInput, Timings, Transcript } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
 export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
 export type { Word } from "./model/sensevoice/words.ts";
 export type { Device, WeightType } from "./options.ts";
+export type { Document, FormatOptions } from "./output/format.ts";
+export { FORMAT_NAMES, type FormatName, writeDocument } from "./output/formats.ts";
 export type { Vad } from "./speech/activity.ts";
 export type { Hotword } from "./speech/hotwords.ts";
 export type { LiveResult, SpeechStream } from "./speech/live.ts";

@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   loadEngine: ["error", "options", "debug", "pause", "tensor", "kernels", "weights", "model", "engine", "quant"],
   convert: ["error", "tensor", "weights", "model"],
   quant: ["error", "tensor", "kernels", "audio", "weights", "model", "convert"],
-  index: ["error", "options", "model", "weights", "speech", "engine"],
+  index: ["error", "options", "model", "weights", "speech", "output", "engine"],
   node: ["index", "error", "options", "model", "audio", "weights", "speech", "engine", "loadEngine"],
   browser: ["index", "error", "options", "model", "audio", "weights", "speech", "engine", "loadEngine"],
   output: ["error", "model", "speech"],

@@ -25,6 +25,10 @@ const EXPECTED: Record<string, { args: string[]; output: RegExp }> = {
   "longSound.ts": { args: [SOUND], output: /^0\.\d–\d\.\d s \(zh\) .+\n/ },
   "own-kernel.ts": { args: [], output: /^1\.7616\n$/ },
   "own-model.ts": { args: [], output: /^(0 1 1 0\n){2}$/ },
+  "subtitles.ts": {
+    args: [SOUND],
+    output: /^1\r\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\r\n祝你生日快乐\[开心\]\r\n\r\n$/,
+  },
   "timestamps.ts": { args: [SOUND], output: /^(\d\.\d\d–\d\.\d\d s {2}\d+ % {2}[祝你生日快乐]\n){6}$/ },
   "transcribe.ts": { args: [SOUND], output: RegExp(`^${TEXT.slice(0, 6)}.*\n$`) },
 };

@@ -159,7 +159,7 @@ describe("live", () => {
 
   test("jsonl has partial results too; floats, another rate and two channels are taken", async () => {
     const stereo = new Float32Array(recording.pcm.length * 4);
-    recording.pcm.forEach((x, i) => stereo.fill(x, 4 * i, 4 * i + 4)); // 32 kHz by repetition, twice
+    for (const [i, x] of recording.pcm.entries()) stereo.fill(x, 4 * i, 4 * i + 4); // 32 kHz by repetition, twice
     const args = ["live", ...CPU, "--vad", "energy", "--format", "jsonl"];
     const child = start([...args, "--encoding", "f32le", "--rate", "32000", "--channels", "2"]);
     const done = finish(child);
