@@ -72,27 +72,19 @@ export class Input {
   /** Waits for bytes, or for the end. */
   async fill(): Promise<void> {
     if (this.length - this.at > MAX_HELD) {
-      throw new SenseVoiceError(
-        `${this.#name}: expected a header, tag or frame of at most ${MAX_HELD} bytes, got more`,
-      );
+      throw new SenseVoiceError(`${this.#name}: expected a header, tag or frame of at most ${MAX_HELD} bytes`);
     }
     await this.#pause();
     if (this.#chunk.length === 0) {
-      const { value, done } = await this.#next();
-      if (done) return this.end();
-      checkPiece(value, "Uint8Array", this.#name);
-      this.#chunk = value;
+      this.pending = true;
+      const step = await this.#source?.next();
+      this.pending = false;
+      if (!step || step.done) return this.end();
+      checkPiece(step.value, "Uint8Array", this.#name);
+      this.#chunk = step.value;
     }
     this.push(this.#chunk.subarray(0, SLICE));
     this.#chunk = this.#chunk.subarray(SLICE);
-  }
-
-  async #next(): Promise<IteratorResult<Uint8Array, unknown>> {
-    if (!this.#source || this.ended) return { value: undefined, done: true };
-    this.pending = true;
-    const result = await this.#source.next();
-    this.pending = false;
-    return result;
   }
 
   /** Takes in bytes; they are copied. */
@@ -111,7 +103,6 @@ export class Input {
   }
 
   end(): void {
-    if (this.ended) return;
     this.ended = true;
     this.size = this.length;
     this.watch?.(undefined);
@@ -147,8 +138,6 @@ export class Input {
 }
 
 /** Throws `name: …` unless a piece of a stream is a typed array of this name, of any realm. */
-export function checkPiece(piece: unknown, type: "Uint8Array", name: string): asserts piece is Uint8Array;
-export function checkPiece(piece: unknown, type: "Float32Array", name: string): asserts piece is Float32Array;
 export function checkPiece(piece: unknown, type: "Float32Array" | "Uint8Array", name: string): void {
   if (isTypedArray(piece, type)) return;
   throw new SenseVoiceError(`${name}: expected each piece of the stream in a ${type}, got ${typeName(piece)}`);

@@ -5,7 +5,7 @@ import type { Fallback } from "../../src/audio/decode.ts";
 import { type SoundSource, streamSound } from "../../src/audio/source.ts";
 import { joinAudio } from "../../src/audio/stream.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { concat, fixture, zhHappy } from "./support.ts";
+import { concat, fixture, oggPage, pagesOf, zhHappy } from "./support.ts";
 
 const bytes = fixture("clip.flac");
 const samples = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
@@ -220,6 +220,23 @@ describe("another decoder is given the whole file from its first byte on", () =>
       expect(await hear(source, fallback)).toEqual(samples);
       expect(concat(given)).toEqual(file);
     }
+  });
+
+  test("but not where its first bytes have been let go, after 64 MiB without sound", async () => {
+    const [head, tags] = pagesOf(fixture("clip.opus"));
+    const beside = oggPage([new Uint8Array(65_000)], { stream: 8 }); // no page of the stream that is heard
+    function* file() {
+      yield* [head, tags];
+      for (let i = 0; i < 1100; i++) yield beside;
+    }
+    let asked = false;
+    // biome-ignore lint/correctness/useYield: it has no sound
+    const fallback: Fallback = async function* () {
+      asked = true;
+      return "nor is it elsewhere";
+    };
+    await expect(hear(file(), fallback)).rejects.toThrow(/^x: ogg in which no sound was found$/);
+    expect(asked).toBe(false);
   });
 
   test("an mp4 that is truncated is refused as soon as its end is known", async () => {
