@@ -8,6 +8,9 @@ export const MORE: Uint8Array = new Uint8Array(0);
 /** Bytes that are held at most: far more than a header, a tag, a page or a frame should take. */
 export const MAX_HELD = 2 ** 26;
 
+/** Bytes that are kept at most so that another reader can begin anew. */
+const MAX_KEPT = 2 ** 24;
+
 /** A file as it comes; `size` is its length where that is known before. */
 export type ByteStream = AsyncIterable<Uint8Array> & { readonly size?: number };
 
@@ -98,7 +101,7 @@ export class Input {
     }
     this.#buffer.set(bytes, this.length - this.#base);
     this.length += bytes.length;
-    if (needed > MAX_HELD) this.settle();
+    if (needed > MAX_KEPT) this.settle();
     this.watch?.(bytes);
   }
 
