@@ -5,7 +5,7 @@ import type { Fallback } from "../../src/audio/decode.ts";
 import { type SoundSource, streamSound } from "../../src/audio/source.ts";
 import { joinAudio } from "../../src/audio/stream.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { concat, fixture, oggPage, pagesOf, zhHappy } from "./support.ts";
+import { chunk, concat, fixture, format, oggPage, pagesOf, riff, zhHappy } from "./support.ts";
 
 const bytes = fixture("clip.flac");
 const samples = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
@@ -151,6 +151,13 @@ describe("what is refused", () => {
       "x: expected at most 5 seconds of sound, got 6 or more",
     );
     expect(state).toEqual({ open: false, asked: 5 });
+  });
+
+  test("a truncated wav in a Blob, before its first sample", async () => {
+    const wav = riff([chunk("fmt ", format(1, 1, 16000, 16)), chunk("data", new Uint8Array(400_000), 500_000)]);
+    await expect(streamSound(new Blob([wav.slice()]), "x").next()).rejects.toThrow(
+      "x: truncated wav: expected 500000 bytes of sound, got 400000",
+    );
   });
 
   test("what a stream throws is thrown on as it is, also where another decoder would be asked", async () => {
