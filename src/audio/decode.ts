@@ -1,5 +1,4 @@
 import { SenseVoiceError } from "../error.ts";
-import { createPause } from "../pause.ts";
 import { aiffLayout } from "./aiff.ts";
 import { latin1 } from "./bytes.ts";
 import { type Container, checkComplete, containerOf, id3Length, soundAhead } from "./container.ts";
@@ -151,11 +150,9 @@ async function* feed(
   pieces: Iterable<Uint8Array>,
   input: Input,
 ): AsyncGenerator<DecodedAudio> {
-  const pause = createPause();
   let decoder: Decoder | undefined;
   try {
     for (const piece of pieces) {
-      await pause();
       if (piece === MORE) {
         await input.fill();
         continue;

@@ -8,6 +8,9 @@ export const MORE: Uint8Array = new Uint8Array(0);
 /** Bytes that are held at most: far more than a header, a tag, a page or a frame should take. */
 export const MAX_HELD = 2 ** 26;
 
+/** Bytes that are kept at most so that another reader can begin anew. */
+const MAX_KEPT = 2 ** 24;
+
 /** A file as it comes; `size` is its length where that is known before. */
 export type ByteStream = AsyncIterable<Uint8Array> & { readonly size?: number };
 
@@ -72,27 +75,19 @@ export class Input {
   /** Waits for bytes, or for the end. */
   async fill(): Promise<void> {
     if (this.length - this.at > MAX_HELD) {
-      throw new SenseVoiceError(
-        `${this.#name}: expected a header, tag or frame of at most ${MAX_HELD} bytes, got more`,
-      );
+      throw new SenseVoiceError(`${this.#name}: expected a header, tag or frame of at most ${MAX_HELD} bytes`);
     }
     await this.#pause();
     if (this.#chunk.length === 0) {
-      const { value, done } = await this.#next();
-      if (done) return this.end();
-      checkPiece(value, "Uint8Array", this.#name);
-      this.#chunk = value;
+      this.pending = true;
+      const step = await this.#source?.next();
+      this.pending = false;
+      if (!step || step.done) return this.end();
+      checkPiece(step.value, "Uint8Array", this.#name);
+      this.#chunk = step.value;
     }
     this.push(this.#chunk.subarray(0, SLICE));
     this.#chunk = this.#chunk.subarray(SLICE);
-  }
-
-  async #next(): Promise<IteratorResult<Uint8Array, unknown>> {
-    if (!this.#source || this.ended) return { value: undefined, done: true };
-    this.pending = true;
-    const result = await this.#source.next();
-    this.pending = false;
-    return result;
   }
 
   /** Takes in bytes; they are copied. */
@@ -106,12 +101,11 @@ export class Input {
     }
     this.#buffer.set(bytes, this.length - this.#base);
     this.length += bytes.length;
-    if (needed > MAX_HELD) this.settle();
+    if (needed > MAX_KEPT) this.settle();
     this.watch?.(bytes);
   }
 
   end(): void {
-    if (this.ended) return;
     this.ended = true;
     this.size = this.length;
     this.watch?.(undefined);
@@ -147,8 +141,6 @@ export class Input {
 }
 
 /** Throws `name: …` unless a piece of a stream is a typed array of this name, of any realm. */
-export function checkPiece(piece: unknown, type: "Uint8Array", name: string): asserts piece is Uint8Array;
-export function checkPiece(piece: unknown, type: "Float32Array", name: string): asserts piece is Float32Array;
 export function checkPiece(piece: unknown, type: "Float32Array" | "Uint8Array", name: string): void {
   if (isTypedArray(piece, type)) return;
   throw new SenseVoiceError(`${name}: expected each piece of the stream in a ${type}, got ${typeName(piece)}`);

@@ -37,9 +37,8 @@ export function streamInput(
   name?: string,
   maxSeconds?: number,
 ): AsyncGenerator<Float32Array> {
-  if (typeof source === "string" || typeName(source) === "URL") {
-    return streamFile(source as string | URL, name, maxSeconds);
-  }
+  const isFile = typeof source === "string" || typeName(source) === "URL";
+  if (isFile) return streamFile(source as string | URL, name, maxSeconds);
   return streamSound(source as SoundSource, name, decodeWithFfmpeg, maxSeconds);
 }
 

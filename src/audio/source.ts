@@ -83,8 +83,9 @@ function isBlob(source: SoundSource): source is Blob {
 async function* samplesOf(pieces: AsyncIterable<unknown>, name: string): AsyncGenerator<DecodedAudio> {
   for await (const piece of pieces) {
     checkPiece(piece, "Float32Array", name);
-    for (let at = 0; at < piece.length; at += SLICE) {
-      yield { channels: [new Float32Array(piece.subarray(at, at + SLICE))], sampleRate: SAMPLE_RATE };
+    const samples = piece as Float32Array;
+    for (let at = 0; at < samples.length; at += SLICE) {
+      yield { channels: [new Float32Array(samples.subarray(at, at + SLICE))], sampleRate: SAMPLE_RATE };
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Fallback } from "../../src/audio/decode.ts";
 import { type SoundSource, streamSound } from "../../src/audio/source.ts";
 import { joinAudio } from "../../src/audio/stream.ts";
 import { SenseVoiceError } from "../../src/error.ts";
-import { concat, fixture, zhHappy } from "./support.ts";
+import { chunk, concat, fixture, format, oggPage, pagesOf, riff, zhHappy } from "./support.ts";
 
 const bytes = fixture("clip.flac");
 const samples = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
@@ -153,6 +153,13 @@ describe("what is refused", () => {
     expect(state).toEqual({ open: false, asked: 5 });
   });
 
+  test("a truncated wav in a Blob, before its first sample", async () => {
+    const wav = riff([chunk("fmt ", format(1, 1, 16000, 16)), chunk("data", new Uint8Array(400_000), 500_000)]);
+    await expect(streamSound(new Blob([wav.slice()]), "x").next()).rejects.toThrow(
+      "x: truncated wav: expected 500000 bytes of sound, got 400000",
+    );
+  });
+
   test("what a stream throws is thrown on as it is, also where another decoder would be asked", async () => {
     const failure = new TypeError("the network is down");
     for (const start of [bytes.subarray(0, 5000), fixture("clip.mp3").subarray(0, 200), samples]) {
@@ -220,6 +227,23 @@ describe("another decoder is given the whole file from its first byte on", () =>
       expect(await hear(source, fallback)).toEqual(samples);
       expect(concat(given)).toEqual(file);
     }
+  });
+
+  test("but not where its first bytes have been let go, after much without sound", async () => {
+    const [head, tags] = pagesOf(fixture("clip.opus"));
+    const beside = oggPage([new Uint8Array(65_000)], { stream: 8 }); // no page of the stream that is heard
+    function* file() {
+      yield* [head, tags];
+      for (let i = 0; i < 900; i++) yield beside;
+    }
+    let asked = false;
+    // biome-ignore lint/correctness/useYield: it has no sound
+    const fallback: Fallback = async function* () {
+      asked = true;
+      return "nor is it elsewhere";
+    };
+    await expect(hear(file(), fallback)).rejects.toThrow(/^x: ogg in which no sound was found$/);
+    expect(asked).toBe(false);
   });
 
   test("an mp4 that is truncated is refused as soon as its end is known", async () => {
