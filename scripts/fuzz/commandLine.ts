@@ -32,8 +32,15 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["eval", "m.jsonl", "--limit", "2", "--output", "report.json", "--format", "json", ...RUN],
   ["eval", "m.jsonl", "--baseline", "b.jsonl", "--ask-language", "--no-normalise", "--format", "markdown", ...RUN],
   ["info"],
+  ["input", "clip.flac", "--format", "srt", "--vad", "energy", "--merge-seconds", "2", "--marks", "words", ...RUN],
+  ["*.wav", ".", "--output", "results", "--resume", "--languages", "zh,en", "--batch-seconds", "1", ...RUN],
+  ["vad", "input", "clip.wav", "--vad", "energy", "--max-segment-seconds", "1", "--format", "json"],
+  ["live", "--vad", "none", "--partial-seconds", "0.1", "--format", "jsonl", "--encoding", "f32le", ...RUN],
+  ["inspect", "clip.wav", "input", "--rules", "rules.yaml", "--format", "html", "--output", "report.html", ...RUN],
+  ["highlights", "clip.wav", "--only", "laughter,neutral", "--pad", "1", "--format", "edl", "--fps", "30", ...RUN],
 ];
 
+const RULES = "- name: calm\n  emotion: neutral\n- name: pause\n  silence: '>= 1 s'\n";
 const MANIFEST = ["clip.wav", "clip.flac"].map((source, i) =>
   JSON.stringify({ key: `k${i}`, source, target: "ab", text_language: "<|zh|>" }),
 );
@@ -77,6 +84,7 @@ async function fillFolder(dir: string, work: string, input: Uint8Array): Promise
   writeFileSync(join(work, "clip.flac"), fileSeed("test/audio/fixtures/clip.flac").bytes);
   writeFileSync(join(work, "m.jsonl"), `${MANIFEST.join("\n")}\n`);
   writeFileSync(join(work, "b.jsonl"), '{"key":"k0","tokens":[1,2]}\n');
+  writeFileSync(join(work, "rules.yaml"), RULES);
   writeFileSync(join(work, "policy.json"), '{"name":"p","scheme":"int4","layers":{"ctc.*":"int8"}}');
   for (const name of ["notes.txt", "toy/notes.txt", "converted/notes.txt", "funasr/notes.txt"]) {
     writeFileSync(join(work, name), `these are ${name}`);
@@ -163,7 +171,7 @@ export function expectNothingLost(
   const targets = new Set(
     written.flatMap((path) => [path, ...ofModel.map((name) => join(path, name))]).map((path) => join(path)),
   );
-  const inputs = ["clip.wav", "clip.flac", "input", "m.jsonl", "b.jsonl", "toy", "funasr"];
+  const inputs = ["clip.wav", "clip.flac", "input", "m.jsonl", "b.jsonl", "rules.yaml", "toy", "funasr"];
   for (const [name, content] of before) {
     if (after.get(name) === content) continue;
     const input = inputs.some((input) => name === input || name.startsWith(`${input}/`));

@@ -5,6 +5,7 @@ import { readPickle } from "../../src/convert/pickle.ts";
 import { SenseVoiceError } from "../../src/error.ts";
 import { parseBaseline } from "../../src/eval/baseline.ts";
 import { parseManifest } from "../../src/eval/manifest.ts";
+import { parseRules } from "../../src/output/inspect/rules.ts";
 import { expectLayers, parsePolicy, schemeOf } from "../../src/quant/policy.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { needsStatistics, PRESETS, parseScheme } from "../../src/quant/scheme.ts";
@@ -120,6 +121,14 @@ export const TARGETS: readonly Target[] = [
       const text = Buffer.from(bytes).toString();
       if (seed?.name === "baseline.jsonl") return canonical([...parseBaseline(text, "baseline.jsonl")]);
       return canonical(parseManifest(text, join("test/eval", "manifest.jsonl")));
+    },
+  },
+  {
+    name: "rules",
+    seeds: async () => [fileSeed("examples/rules.yaml", "text")],
+    async run(bytes) {
+      const rules = parseRules(Buffer.from(bytes).toString(), "rules.yaml");
+      return canonical(rules.map((rule) => String(JSON.stringify(rule))));
     },
   },
   commandLine,

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, type Stats, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { SenseVoiceError } from "../error.ts";
@@ -45,7 +45,7 @@ export async function findInputs(
 
 async function expand(arg: string): Promise<Input[]> {
   if (arg === STDIN) return [{ file: arg, name: "stdin" }];
-  const info = statSync(arg, { throwIfNoEntry: false });
+  const info = lookAt(arg);
   if (info?.isDirectory()) {
     const files = await search(`**/*.{${EXTENSIONS}}`, arg);
     if (files.length > 0) return files;
@@ -59,6 +59,15 @@ async function expand(arg: string): Promise<Input[]> {
   const files = existsSync(folder) ? await search(parts.slice(fixed).join("/"), folder) : [];
   if (files.length > 0) return files;
   throw new SenseVoiceError(`${arg}: no file matches this pattern`);
+}
+
+/** What is there; nothing also where what is above it is no folder. Whoever opens it says so. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 async function search(pattern: string, folder: string): Promise<Input[]> {

@@ -25,10 +25,11 @@ const find = async (...args: string[]) => {
 
 describe("what arguments name", () => {
   test("a file, there or not, and standard input are themselves", async () => {
-    expect(await find("talks/b.wav", "-", "missing.wav", "talks/notes.txt")).toEqual([
+    expect(await find("talks/b.wav", "-", "missing.wav", "talks/b.wav/x", "talks/notes.txt")).toEqual([
       ["talks/b.wav", "b"],
       ["-", "stdin"],
       ["missing.wav", "missing"],
+      ["talks/b.wav/x", "x"],
       ["talks/notes.txt", "notes"],
     ]);
   });

@@ -39,6 +39,9 @@ const CONDITIONS: Readonly<Record<string, (value: unknown) => Find>> = {
 };
 const KEYS = ["name", "label", "severity", "note", ...Object.keys(CONDITIONS)];
 
+/** The parser looks for keys that are there twice in time that grows with the square of their number. */
+const MAX_LENGTH = 2 ** 15;
+
 /**
  * Reads rules from YAML: a list of maps, each with a `name`, one condition (`emotion`, `event`, `keyword`, `silence` or
  * `speechRate`) and, if one likes, `label`, `severity` (info, warning, critical) and `note`.
@@ -46,6 +49,9 @@ const KEYS = ["name", "label", "severity", "note", ...Object.keys(CONDITIONS)];
  * @param where the file's name, for errors: `rules.yaml: line 3: emotion: expected one of …, got "angri"`
  */
 export function parseRules(yaml: string, where: string): Rule[] {
+  if (yaml.length > MAX_LENGTH) {
+    throw new SenseVoiceError(`${where}: expected at most ${MAX_LENGTH} characters, got ${yaml.length}`);
+  }
   const lines = new LineCounter();
   let place: number | undefined;
   const names = new Set<string>();

@@ -50,9 +50,13 @@ describe("a rule that is wrong: one line with its line, what was expected and wh
     // These are too long for a title.
     ["{aliases}", /^expected YAML: Excessive alias count .*$/],
     ["{depth}", /^line 1: expected YAML: .*$/],
+    ["{length}", /^expected at most 32768 characters, got 32769$/],
   ])("%j", (name, expected) => {
     const aliases = `- &a [x]\n${"- [*a, *a]\n".repeat(200)}`;
-    const yaml = name.replace("{aliases}", aliases).replace("{depth}", "[".repeat(100_000));
+    const yaml = name
+      .replace("{aliases}", aliases)
+      .replace("{depth}", "[".repeat(30_000))
+      .replace("{length}", "#".repeat(2 ** 15 + 1));
     const error = errorOf(() => parseRules(yaml, "rules.yaml"));
     expect(error).toBeInstanceOf(SenseVoiceError);
     const { message } = error as SenseVoiceError;
