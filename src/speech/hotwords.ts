@@ -10,7 +10,7 @@ import { ContextGraph, type ContextWord } from "./contextGraph.ts";
 /** A word or phrase that is likely to be said, and its boost in nats a token; 1.5 unless given. */
 export type Hotword = string | { readonly text: string; readonly boost?: number };
 
-/** How these were chosen: docs/long.md. */
+/** How these were chosen: docs/words.md. */
 const BOOST = 1.5;
 const BEAM = 16;
 /** Best tokens of each row that a text may be made of. */
