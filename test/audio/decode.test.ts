@@ -1,7 +1,7 @@
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { TOLERANCE } from "../support/tolerances.ts";
-import { concat, correlation, decodeWhole, fixture, zhHappy } from "./support.ts";
+import { concat, correlation, decodeWhole, fixture, pagesOf, sealPage, zhHappy } from "./support.ts";
 
 /** What was encoded: see fixtures/README.md. */
 const source = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
@@ -79,6 +79,20 @@ describe("damage is one line that names the file", () => {
     const bytes = fixture(name);
     bytes[bytes.length - 100] ^= 1;
     await expect(decodeWhole(bytes, "bad")).rejects.toThrow("bad: damaged ogg: the page at byte ");
+  });
+
+  test.each([
+    ["clip.ogg", "the packet is not an audio packet"],
+    ["clip.opus", "OPUS_INVALID_PACKET"],
+  ])("packets of %s that are spoilt though their page's checksum is right", async (name, reason) => {
+    const pages = pagesOf(fixture(name));
+    for (const page of pages.slice(2)) {
+      for (let i = 27 + page[26]; i < page.length; i++) if (i % 7 === 0) page[i] ^= i * 75;
+      sealPage(page);
+    }
+    await expect(decodeWhole(concat(pages), "bad")).rejects.toThrow(
+      new RegExp(`^bad: ogg that cannot be decoded \\(.*${reason}.*\\)$`),
+    );
   });
 
   test("a flac with noise in its middle", async () => {

@@ -204,6 +204,21 @@ describe("what cannot be read is one line", () => {
     await expect(readAll(write(bytes))).rejects.toThrow(/"m\/data\/0" does not match its checksum/);
   });
 
+  test("one number of 300 000, wherever it is; whole, they are read", async () => {
+    const numbers = Float32Array.from({ length: 300_000 }, (_, i) => i);
+    const count = "J\xe0\x93\x04\0";
+    const many = stateDict(`${storage(count)}K\0${count}\x85K\x01\x85`);
+    const path = write(archive(many, new Uint8Array(numbers.buffer)));
+    expect((await readAll(path)).w).toEqual(Array.from(numbers));
+    const bytes = readFileSync(path);
+    const data = bytes.indexOf("m/data/0") + "m/data/0".length;
+    for (const at of [0, 2 ** 20 - 1, 2 ** 20, numbers.byteLength - 1]) {
+      const damaged = Buffer.from(bytes);
+      damaged[data + at] ^= 1;
+      await expect(readAll(write(damaged)), `byte ${at}`).rejects.toThrow(/"m\/data\/0" does not match its checksum/);
+    }
+  });
+
   test("a checkpoint cut anywhere", async () => {
     const whole = readFileSync(fixture("dtypes.pt"));
     const path = write(whole);

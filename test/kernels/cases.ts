@@ -199,6 +199,9 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { bias: vector })).toThrow(
         "[linear] bias: expected shape [5], got [8]",
       );
+      expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { residual: x })).toThrow(
+        "[linear] residual: expected shape [3, 5], got [3, 8]",
+      );
       expect(() => b.attention(b.upload(random([2, 14])), 1, batch)).toThrow("[attention] qkv");
       expect(() => b.attention(b.upload(random([3, 24])), 2, batch)).toThrow(
         "[attention] batch: expected 3 rows in all, got 2",
@@ -208,6 +211,9 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       );
       expect(() => b.fsmn(b.upload(random([3, 24])), b.upload(random([8, 3])), batch)).toThrow(
         "[fsmn] batch: expected 3 rows in all, got 2",
+      );
+      expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 3])), batch, x)).toThrow(
+        "[fsmn] residual: expected shape [2, 8], got [3, 8]",
       );
       const head = { weight: b.uploadLinear(random([5, 8])), bias: b.upload(random([5])) };
       const tokens = b.upload({ dtype: "u32", shape: [1], data: Uint32Array.of(4) });

@@ -88,6 +88,11 @@ describe("knapsack", () => {
     expect(chooseWithin(items, 1e9)).toEqual([1]);
   });
 
+  test.each([0.5, 1])("what is left over the smallest choices is spent, even if it is %d", (spare) => {
+    const choices = [3, 3 + spare, 3 + 2 * spare].map((size) => ({ size, cost: 9 - size }));
+    expect(chooseWithin([choices], 3 + spare)).toEqual([1]);
+  });
+
   test("of choices that cost the same the first is taken", () => {
     const same = [3, 3, 2].map((size) => ({ size, cost: 1 }));
     expect(chooseWithin([same, same], 9)).toEqual([0, 0]);

@@ -225,6 +225,20 @@ describe("a quantised weight", () => {
     expect(Array.from(byRow.scales)).toEqual(Array.from({ length: N }, (_, row) => Math.fround(largest(row) / -8)));
   });
 
+  test.each(["nf4", "power-of-two"] as const)(
+    "mse: has the scale that suits each group's weights in a table, %s",
+    (table) => {
+      const levels = f32(...(table === "nf4" ? NF4 : additivePowersOfTwo(4)).map((entry) => entry && storedF16(entry)));
+      const scheme: Scheme = { bits: 4, values: "table", granularity: "group", groupSize: 32, scale: "mse", table };
+      const { scales } = quantizeTensor(weight, [N, K], scheme);
+      const expected = Array.from({ length: (N * K) / 32 }, (_, group) => {
+        const part = weight.subarray(group * 32, (group + 1) * 32);
+        return storedF16(leastSquares(part, levels, fitScale(part, levels, "max"), CLIPS).scale);
+      });
+      expect(Array.from(scales)).toEqual(expected);
+    },
+  );
+
   test("has the static scale of 99.99 % of the inputs, over 127", () => {
     const inputs = f32(...Array.from({ length: 20_000 }, (_, i) => (i === 7 ? 1000 : i < 3 ? 64 : 1)));
     const statistics = createStatistics(4);

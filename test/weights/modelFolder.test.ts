@@ -109,6 +109,11 @@ describe("a damaged folder is refused in one line", () => {
       (dir) => writeFileSync(join(dir, "tokenizer.model"), "x".repeat(22)),
       /tokenizer\.model: expected sha256 [0-9a-f]{64}, got [0-9a-f]{64}; the file is damaged/,
     ],
+    [
+      "a configuration of 16 MiB and a byte",
+      (dir) => truncateSync(join(dir, "config.json"), 2 ** 24 + 1),
+      /config\.json: expected at most 16777216 bytes, got 16777217/,
+    ],
     ["no JSON", (dir) => truncateSync(join(dir, "config.json"), 20), /config\.json: expected JSON/],
     [
       "an unknown version",

@@ -108,4 +108,28 @@ describe("what is wrong is named", () => {
     expect(() => parseModelConfig(json)).toThrow(message);
     expect(() => parseModelConfig(json)).toThrow(SenseVoiceError);
   });
+
+  test.each([
+    ["frontend", "mels", 1, 1024],
+    ["frontend", "frameLengthMs", 1, 1000],
+    ["frontend", "frameShiftMs", 1, 1000],
+    ["frontend", "lfrM", 1, 64],
+    ["frontend", "lfrN", 1, 64],
+    ["encoder", "inputSize", 4, 65536],
+    ["encoder", "outputSize", 1, 65536],
+    ["encoder", "attentionHeads", 1, 1024],
+    ["encoder", "linearUnits", 1, 262144],
+    ["encoder", "numBlocks", 1, 1024],
+    ["encoder", "tpBlocks", 0, 1024],
+    ["encoder", "kernelSize", 1, 1023],
+  ] as const)("a size beyond what any model has: %s.%s", (part, key, min, max) => {
+    const withSize = (value: number) => ({ ...CONFIG, [part]: { ...CONFIG[part], [key]: value } });
+    for (const value of [min - 1, max + 1, max + 2]) {
+      expect(() => parseModelConfig(withSize(value))).toThrow(
+        `${part}.${key}: expected an integer from ${min} to ${max}, got ${value}`,
+      );
+    }
+    // Sizes that do not fit together are another matter.
+    for (const value of [min, max]) expect(() => parseModelConfig(withSize(value))).not.toThrow("expected an integer");
+  });
 });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { randomFeatures, randomModelConfig, randomModelTensors } from "../../../scripts/random-weights.ts";
 import { referenceBackend } from "../../../src/kernels/reference/backend.ts";
 import { createWasmBackend } from "../../../src/kernels/wasm/backend.ts";
@@ -100,6 +100,20 @@ function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(createBacken
     backend.close();
   }, 600_000);
 }
+
+test("what fails behind the encoder leaves nothing on the device", async () => {
+  const backend: ReturnType<typeof referenceBackend> = {
+    ...referenceBackend(),
+    ctcGreedy: () => {
+      throw new Error("out of memory");
+    },
+  };
+  const model = await tinyModel(backend);
+  const encoded = vi.spyOn(model, "encode");
+  await expect(model.recognize([tinyPrompt(tiny.clips[0])])).rejects.toThrow("out of memory");
+  const { x, batch } = await encoded.mock.results[0].value;
+  for (const tensor of [x, batch.offsets]) expect(() => backend.release(tensor)).toThrow("which was released");
+});
 
 describe("reference", () => tinyTests(async () => referenceBackend()));
 describe("WASM", () => {
