@@ -1,7 +1,18 @@
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { TOLERANCE } from "../support/tolerances.ts";
-import { concat, correlation, decodeWhole, fixture, pagesOf, sealPage, zhHappy } from "./support.ts";
+import {
+  chunk,
+  concat,
+  correlation,
+  decodeWhole,
+  fixture,
+  format,
+  pagesOf,
+  riff,
+  sealPage,
+  zhHappy,
+} from "./support.ts";
 
 /** What was encoded: see fixtures/README.md. */
 const source = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
@@ -21,6 +32,20 @@ test.each(["clip.flac", "clip-flac.ogg"])("%s is exact", async (name) => {
   const { channels, sampleRate } = await decodeWhole(fixture(name));
   expect(sampleRate).toBe(16000);
   expect(channels).toEqual([source]);
+});
+
+test("wav, aiff and sph need no fallback", async () => {
+  const [left, right] = [Float32Array.of(0.5, -1), Float32Array.of(0.25, 0)];
+  const wav = riff([chunk("fmt ", format(1, 2, 8000, 16)), chunk("data", Uint8Array.of(0, 64, 0, 32, 0, 128, 0, 0))]);
+  expect(await decodeWhole(wav)).toEqual({ channels: [left, right], sampleRate: 8000 });
+  const comm = Uint8Array.of(0, 2, 0, 0, 0, 2, 0, 16, 0x40, 11, 0xfa, 0, 0, 0, 0, 0, 0, 0);
+  const ssnd = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 32, 0, 128, 0, 0, 0);
+  const swapped = (part: Uint8Array) => concat([part.subarray(0, 4), part.slice(4, 8).reverse(), part.subarray(8)]);
+  const parts = [swapped(chunk("COMM", comm)), swapped(chunk("SSND", ssnd))];
+  const aiff = swapped(chunk("FORM", concat([new TextEncoder().encode("AIFF"), ...parts])));
+  expect(await decodeWhole(aiff)).toEqual({ channels: [left, right], sampleRate: 8000 });
+  const { channels } = await decodeWhole(fixture("sphere-le.sph"));
+  expect(await decodeWhole(fixture("sphere-be.sph"))).toEqual({ channels, sampleRate: 16000 });
 });
 
 test.each([

@@ -1,4 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import fs from "node:fs";
+import os from "node:os";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
+import { coreCount } from "../../src/kernels/wasm/platform.ts";
 
 /** What a browser has in place of Node's worker_threads. */
 class BrowserWorker {
@@ -35,7 +39,10 @@ async function inBrowser() {
 }
 
 beforeEach(() => vi.stubGlobal("Worker", BrowserWorker));
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 test("in a browser a thread is a module Worker", async () => {
   const { startThread } = await inBrowser();
@@ -86,4 +93,42 @@ test("in a browser the cores are the navigator's, one if it does not say", async
   expect(await coreCount()).toBe(6);
   vi.stubGlobal("navigator", {});
   expect(await coreCount()).toBe(1);
+});
+
+describe("in Node", () => {
+  const { readFile } = fs.promises;
+  /** A machine of so many logical processors, two to a core, and what Linux tells of it. */
+  const machine = (available: number, cores: readonly (readonly [socket: number, core: number])[] | undefined) => {
+    vi.spyOn(os, "availableParallelism").mockReturnValue(available);
+    const lines = cores?.map(([socket, core]) => {
+      return `model name\t: x\nphysical id\t: ${socket}\nsiblings\t: 4\ncore id\t\t: ${core}\ncpu cores\t: 2\n`;
+    });
+    vi.spyOn(fs.promises, "readFile").mockImplementation(async () => {
+      if (!lines) throw new Error("ENOENT");
+      return lines.join("\n");
+    });
+  };
+  const pairs = (sockets: number, cores: number) =>
+    Array.from({ length: sockets * cores * 2 }, (_, i) => [Math.floor(i / cores) % sockets, i % cores] as const);
+
+  test.each([
+    ["two threads to a core", 4, pairs(1, 2), 2],
+    ["two sockets with cores of the same numbers", 16, pairs(2, 4), 8],
+    ["fewer processors than cores for this process", 3, pairs(2, 4), 3],
+    ["nothing told", 6, undefined, 6],
+    ["nothing told of cores", 6, [], 6],
+  ])("%s", async (_, available, cores, count) => {
+    machine(available, cores);
+    expect(await coreCount()).toBe(count);
+  });
+
+  test("more than 64 cores are 64 threads", async () => {
+    machine(200, undefined);
+    vi.mocked(fs.promises.readFile).mockImplementation((path, options) => {
+      return String(path) === "/proc/cpuinfo" ? Promise.resolve("") : readFile(path, options);
+    });
+    const backend = await createWasmBackend();
+    expect(backend.description).toMatch(/, 64 threads$/);
+    backend.close();
+  });
 });

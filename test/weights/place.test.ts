@@ -1,7 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { identify } from "../../src/weights/place.ts";
+import { follow, identify } from "../../src/weights/place.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 
 /** As on file systems whose numbers take 64 bits: one inode's and the next's are the same as floats. */
@@ -13,6 +13,14 @@ vi.mock("node:fs", async (original) => {
     return bigint ? { dev, ino: far + ino } : { dev: Number(dev), ino: Number(far + ino) };
   };
   return { ...fs, statSync };
+});
+
+test("40 links to a place that is not there yet are followed, as on Linux, and no more", () => {
+  const dir = realpathSync(temporaryFolder());
+  const link = (i: number) => join(dir, `${i}`);
+  for (let i = 1; i <= 41; i++) symlinkSync(link(i - 1), link(i));
+  expect(follow(link(40))).toBe(link(0));
+  expect(() => follow(link(41))).toThrow(`${link(41)}: more than 40 links, one to the next`);
 });
 
 test("files are told apart by all 64 bits of their inodes", () => {

@@ -72,6 +72,19 @@ describe("round trip", () => {
   });
 });
 
+test("a header has 2 bytes to 16 MiB", () => {
+  const first = (length: number) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+    return bytes;
+  };
+  for (const length of [2, 2 ** 24]) expect(safetensorsHeaderLength(first(length), 8 + length)).toBe(length);
+  for (const length of [1, 2 ** 24 + 1]) {
+    expect(() => safetensorsHeaderLength(first(length), 2 ** 30)).toThrow(`got a header length of ${length}`);
+  }
+  expect(() => safetensorsHeaderLength(first(100), 107)).toThrow("expected a header within 107 bytes");
+});
+
 describe("a damaged file is refused in one line", () => {
   const entry = (offsets: string, dtype = "F32", shape = "[1]") =>
     `{"dtype":"${dtype}","shape":${shape},"data_offsets":${offsets}}`;

@@ -83,6 +83,31 @@ describe("normaliser", () => {
     expect(tokenizer.decode([1, 1])).toBe("a a");
   });
 
+  test("of a file that does not say: a prefix in front, one space for several, spaces as ▁", () => {
+    const tokenizer = withSpec();
+    expect(tokenizer.encode("a  a ")).toEqual([1, 1]);
+    expect(tokenizer.decode([1, 1])).toBe("a a");
+  });
+
+  test("an unknown character costs 10 more than the least probable piece", () => {
+    const scored = (text: string, score: number) => {
+      const float = new Uint8Array(Float32Array.of(score).buffer);
+      return Uint8Array.of(...message([1, text]), 0x15, ...float); // field 2, a float of 4 bytes
+    };
+    const segment = (least: number) => {
+      const pieces = [unk, scored("ab", least), scored("cd", least), scored("bcd", 0)];
+      const file = message(
+        ...pieces.map((piece): [number, Uint8Array] => [1, piece]),
+        [2, message([3, 1])],
+        [3, plain],
+      );
+      return createTokenizer(file).encodePieces("abcd");
+    };
+    const plain = message([3, 0], [4, 0]);
+    expect(segment(-9.5)).toEqual(["ab", "cd"]); // −19, against −19.5 with a as unknown
+    expect(segment(-10.5)).toEqual(["a", "bcd"]); // −20.5, against −21
+  });
+
   test("spaces stay if they are to stay", () => {
     const tokenizer = withSpec([3, 0], [4, 0]);
     expect(tokenizer.encodePieces(" a  a ")).toEqual(["▁a", "▁", "▁a", "▁"]);
