@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/convert/checkpoint.ts";
 import { SenseVoiceError } from "../../src/error.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 import { fixture, temporaryFolder } from "./folder.ts";
 import { makeZip } from "./zip.ts";
 
@@ -182,6 +183,14 @@ describe("what cannot be read is one line", () => {
   test("no file, and a folder", async () => {
     await expect(openCheckpoint(join(temporaryFolder(), "model.pt"))).rejects.toThrow(/model\.pt: ENOENT/);
     await expect(openCheckpoint(temporaryFolder())).rejects.toThrow(SenseVoiceError);
+  });
+
+  test("and leaves no file open", async () => {
+    const dir = temporaryFolder();
+    const paths = [dir, write(Buffer.alloc(0)), write(Buffer.from("hello, world")), write(makeZip([]))];
+    await expectNoFileLeftOpen(async () => {
+      for (const path of paths) await expect(openCheckpoint(path)).rejects.toThrow(SenseVoiceError);
+    });
   });
 
   test("a compressed entry", async () => {

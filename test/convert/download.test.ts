@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { downloadModel } from "../../src/convert/download.ts";
 import { SenseVoiceError } from "../../src/error.ts";
@@ -20,6 +21,11 @@ const FILES = Object.fromEntries(
 const MODEL_PT = "/api/v1/models/iic/SenseVoiceSmall/repo?FilePath=model.pt";
 const MODEL_PT_ON_PAGE = "/models/iic/SenseVoiceSmall/resolve/master/model.pt";
 
+/** Gives the client, in the same process, its turns to take what has come: how long that takes is no matter of time. */
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await sleep(1);
+}
+
 /** Sends so many bytes of what was asked for, then breaks the connection. */
 const cutAfter =
   (count: number): Fault =>
@@ -28,7 +34,7 @@ const cutAfter =
       "content-length": file.length - offset,
       "content-range": `bytes ${offset}-${file.length - 1}/${file.length}`,
     });
-    response.write(file.subarray(offset, offset + count), () => setTimeout(() => response.destroy(), 20));
+    response.write(file.subarray(offset, offset + count), () => turns(50).then(() => response.destroy()));
     return true;
   };
 
@@ -165,6 +171,15 @@ describe("a bad line", () => {
     await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
     expect(hub.requests.at(-1)).toBe(`GET ${MODEL_PT} from 1000`);
     expect(downloads("modelscope", ID)).toEqual(Object.keys(FILES).toSorted());
+  }, 20_000);
+
+  test("is never given up while a MiB comes between two failures", async () => {
+    const large = Buffer.alloc(6.5 * 2 ** 20, 5);
+    const cuts = Array.from({ length: 6 }, () => cutAfter(2 ** 20));
+    const hub = await hubServer(ID, { ...FILES, "toy.model": large }, { "toy.model": cuts });
+    const dir = await downloadModel(ID, { endpoint: hub.endpoint });
+    expect(readFileSync(join(dir, "tokenizer.model")).equals(large)).toBe(true);
+    expect(hub.requests.filter((request) => request.includes("toy.model"))).toHaveLength(7);
   }, 20_000);
 
   test("wrong bytes are thrown away and fetched once more", async () => {

@@ -149,6 +149,21 @@ describe("quantizeWeights", () => {
     for (const [, weight] of all) expect(weight).toMatchObject({ dtype: "quantized", bits: 4, groupSize: 32 });
   });
 
+  test.each([0, 1, 61, 511])(
+    'granularity "model": nothing saturates, wherever the largest weight is: at %i',
+    async (at) => {
+      const scheme = { bits: 4, values: "uniform", granularity: "model" };
+      const data = bellWeights(3, 8, 64).map((w, i) => (i === at ? -0.5 : w / 2));
+      async function* one(): AsyncGenerator<[string, HostTensor]> {
+        yield ["a.weight", { dtype: "f32", shape: [8, 64], data }];
+        yield tensors[1];
+      }
+      for await (const [, weight] of quantizeWeights(one, parsePolicy({ name: "x", scheme }))) {
+        expect(weight).toMatchObject({ scales: Float32Array.of(0.5 / 8) });
+      }
+    },
+  );
+
   test.each(["uniform", "table"])('granularity "model": one grid for all, %s', async (values) => {
     const scheme = parseScheme({
       bits: 4,

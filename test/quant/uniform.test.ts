@@ -49,6 +49,7 @@ describe("the scale of a symmetric grid", () => {
     ["it is positive: the scale is negative", f32(0.5, 1), eight, -0.25],
     ["the first of two equally large counts", f32(-1, 1), eight, 0.25],
     ["a table with equal ends has no need of a sign", f32(0.5, -2), f32(-1, -0.25, 0.25, 1), 2],
+    ["nor where the largest weight is positive", f32(0.5, 2), f32(-1, -0.25, 0.25, 1), 2],
     ["a table that ends further below", f32(3, 1), f32(-1, 0, 0.25, 0.5), -3],
     ["a table that ends further above", f32(-3, 1), f32(-0.5, -0.25, 0, 1), -3],
     ["no weight but 0", f32(0, 0), eight, 1],

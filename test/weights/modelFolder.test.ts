@@ -9,6 +9,7 @@ import type { ModelFiles } from "../../src/model/sensevoice/modelFiles.ts";
 import { sha256 } from "../../src/weights/file.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 
 async function converted(): Promise<string> {
   const dir = join(temporaryFolder(), "model");
@@ -28,6 +29,19 @@ describe("a sound folder", () => {
     const all = await names(folder);
     for await (const _ of folder.tensors()) break;
     expect(await names(folder)).toEqual(all);
+  });
+
+  test("leaves no file open, read to its end or not, whole or damaged", async () => {
+    const dir = await converted();
+    await expectNoFileLeftOpen(async () => names(await openModelFolder(dir)));
+    await expectNoFileLeftOpen(async () => {
+      for await (const _ of (await openModelFolder(dir)).tensors()) break;
+    });
+    truncateSync(join(dir, "model.safetensors"), 1000);
+    await expectNoFileLeftOpen(async () => {
+      await expect(openModelFolder(dir).then(names)).rejects.toThrow("damaged");
+      await expect(openModelFolder(temporaryFolder())).rejects.toThrow("config.json");
+    });
   });
 
   test("tensors do not share memory", async () => {

@@ -19,6 +19,7 @@ import { openSafetensors, writeSafetensors } from "../../src/weights/safetensors
 import { WEIGHTS_FILE } from "../../src/weights/source.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOLERANCE } from "../support/tolerances.ts";
@@ -77,6 +78,16 @@ describe("round trip", () => {
     const at = file.names.indexOf(`${QKV}.codes`);
     expect(file.names.slice(at, at + 3)).toEqual(["codes", "scales", "zeros"].map((part) => `${QKV}.${part}`));
     expect(file.names.at(-1)).toBe("ctc.ctc_lo.weight.zeros"); // 31 bytes
+  });
+});
+
+test("no file is left open by a folder that is written, or cannot be", async () => {
+  await expectNoFileLeftOpen(() => write([INT8]));
+  await expectNoFileLeftOpen(async () => {
+    const half = [...toyTensors([INT8])].slice(1);
+    await expect(writeModelFolder(join(temporaryFolder(), "model"), TOY, TOKENIZER, half)).rejects.toThrow(
+      "is missing",
+    );
   });
 });
 
