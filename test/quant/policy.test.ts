@@ -91,6 +91,7 @@ describe("knapsack", () => {
   test.each([0.5, 1])("what is left over the smallest choices is spent, even if it is %d", (spare) => {
     const choices = [3, 3 + spare, 3 + 2 * spare].map((size) => ({ size, cost: 9 - size }));
     expect(chooseWithin([choices], 3 + spare)).toEqual([1]);
+    expect(chooseWithin([choices], 3)).toEqual([0]);
   });
 
   test("of choices that cost the same the first is taken", () => {
