@@ -179,7 +179,8 @@ describe("a bad line", () => {
     const hub = await hubServer(ID, { ...FILES, "toy.model": large }, { "toy.model": cuts });
     const dir = await downloadModel(ID, { endpoint: hub.endpoint });
     expect(readFileSync(join(dir, "tokenizer.model")).equals(large)).toBe(true);
-    expect(hub.requests.filter((request) => request.includes("toy.model"))).toHaveLength(7);
+    // Six times from the same address; five failures in a row would have been enough to try the other.
+    expect(hub.requests.filter((request) => request.includes("FilePath=toy.model"))).toHaveLength(7);
   }, 20_000);
 
   test("wrong bytes are thrown away and fetched once more", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { damped } from "../../src/quant/gptq.ts";
+import { kmeans } from "../../src/quant/kmeans.ts";
 import { outputError } from "../../src/quant/learn.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { PRESETS, parseScheme, type Scheme } from "../../src/quant/scheme.ts";
@@ -128,6 +129,39 @@ describe("scales", () => {
     expect(inFloats.tables).toEqual(Float32Array.from(table));
     scales.forEach((scale, i) => {
       expect(relativeError([scale * 127], [inFloats.scales[i]])).toBeLessThan(2 * TOLERANCE.f16);
+    });
+  });
+
+  describe("k-means finds the centres of the scaled weights, which count as their scale squared does", () => {
+    const importance = statistics.hessian.filter((_, i) => i % (K + 1) === 0);
+    const mean = importance.reduce((sum, h) => sum + h) / K;
+    const weighs = Float32Array.from(importance, (h) => h / mean + 1);
+
+    test("groups", () => {
+      const scheme: Scheme = { bits: 3, values: "table", granularity: "group", groupSize: 32, table: "kmeans" };
+      const { scales, tables } = quantizeTensor(weight, [N, K], scheme, { statistics });
+      const own = (i: number) => scales[Math.floor(i / 32)];
+      const counts = weight.map((_, i) => own(i) ** 2 * weighs[i % K]);
+      const centres = kmeans(
+        weight.map((w, i) => w / own(i)),
+        8,
+        counts,
+      );
+      expect(tables).toEqual(centres.map((centre) => fromF16Bits(toF16Bits(centre))));
+      const largest = (group: number) => Math.max(...weight.subarray(group * 32, group * 32 + 32).map(Math.abs));
+      scales.forEach((scale, group) => {
+        expect(scale).toBe(fromF16Bits(toF16Bits(largest(group))));
+      });
+    });
+
+    test("channels, which have a table each and no scale", () => {
+      const scheme: Scheme = { bits: 3, values: "table", granularity: "channel", table: "kmeans" };
+      const { scales, tables = [] } = quantizeTensor(weight, [N, K], scheme, { statistics });
+      expect(scales).toEqual(Float32Array.of(1));
+      for (let row = 0; row < N; row++) {
+        const centres = kmeans(weight.subarray(row * K, (row + 1) * K), 8, weighs);
+        expect(tables.slice(row * 8, row * 8 + 8)).toEqual(centres.map((centre) => fromF16Bits(toF16Bits(centre))));
+      }
     });
   });
 
