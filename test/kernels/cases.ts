@@ -192,6 +192,15 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.layerNorm(x, { gamma: b.upload(random([7])), beta: vector })).toThrow(
         "[layerNorm] gamma: expected shape [8], got [7]",
       );
+      expect(() => b.layerNorm(x, { gamma: vector, beta: b.upload(random([9])) })).toThrow(
+        "[layerNorm] beta: expected shape [8], got [9]",
+      );
+      expect(() => b.layerNorm(vector, { gamma: vector, beta: vector })).toThrow(
+        "[layerNorm] x: expected two dimensions [rows, width], got [8]",
+      );
+      const five = b.uploadLinear(random([5, 8]));
+      const short = { gamma: vector, beta: b.upload(random([7])) };
+      expect(() => b.linear(x, five, { norm: short })).toThrow("[layerNorm] beta: expected shape [8], got [7]");
       expect(() => b.linear(x, b.uploadLinear(random([5, 12])))).toThrow(
         "[linear] x: expected shape [3, 12], got [3, 8]",
       );
@@ -217,8 +226,19 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       );
       const head = { weight: b.uploadLinear(random([5, 8])), bias: b.upload(random([5])) };
       const tokens = b.upload({ dtype: "u32", shape: [1], data: Uint32Array.of(4) });
-      expect(() => b.ctcLogProbs(x, head, tokens, 2, 2)).toThrow(
-        "[ctcLogProbs] rows: expected some of 3, got 2 from row 2 on",
+      for (const [first, rows] of [
+        [2, 2],
+        [-1, 2],
+        [1, 0],
+        [3, 1],
+      ]) {
+        expect(() => b.ctcLogProbs(x, head, tokens, first, rows)).toThrow(
+          `[ctcLogProbs] rows: expected some of 3, got ${rows} from row ${first} on`,
+        );
+      }
+      const offsets = { lengths: [1, 2], offsets: b.upload({ dtype: "u32", shape: [2], data: Uint32Array.of(0, 3) }) };
+      expect(() => b.attention(b.upload(random([3, 24])), 2, offsets)).toThrow(
+        "[attention] batch: expected shape [3], got [2]",
       );
     };
     for (const { use } of [backend, reference]) use(refuse);
