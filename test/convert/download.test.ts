@@ -183,6 +183,35 @@ describe("a bad line", () => {
     expect(hub.requests.filter((request) => request.includes("FilePath=toy.model"))).toHaveLength(7);
   }, 20_000);
 
+  test.each([
+    ["sends nothing", -1],
+    ["falls silent", 1000],
+  ])("is given up after 30 seconds in which the server %s, and tried again", async (_, count) => {
+    const silent: Fault = (response, file) => {
+      if (count < 0) return true;
+      response.writeHead(200, { "content-length": file.length });
+      response.write(file.subarray(0, count));
+      return true;
+    };
+    const hub = await hubServer(ID, FILES, { "model.pt": [silent] });
+    const asked = () => hub.requests.filter((request) => request.includes("model.pt")).length;
+    let came = 0;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const onProgress = ({ task, done }: Progress) => {
+      if (task === "model.pt") came = done;
+    };
+    const download = downloadModel(ID, { endpoint: hub.endpoint, onProgress });
+    while (asked() < 1 || came < count) await sleep(1);
+    await turns(20);
+    vi.advanceTimersByTime(29_999);
+    await sleep(400); // more than the wait before another attempt
+    expect(asked()).toBe(1);
+    vi.advanceTimersByTime(1);
+    await expectSound(await download);
+    expect(asked()).toBe(2);
+  });
+
   test("wrong bytes are thrown away and fetched once more", async () => {
     const hub = await hubServer(ID, FILES, { "model.pt": [wrong] });
     await expectSound(await downloadModel(ID, { endpoint: hub.endpoint }));
@@ -244,6 +273,8 @@ describe("what a hub answers", () => {
 
   test.each<[string, string, RegExp]>([
     ["no JSON", `<html>\x1b[31m\n${"x".repeat(1e6)}`, /got "<html>\\u001b\[31m\\nx{40,}…"$/],
+    ["16 MiB of spaces", " ".repeat(2 ** 24), /expected a list of files, got " {59,}…"$/],
+    ["more than 16 MiB", " ".repeat(2 ** 24 + 1), /: expected at most 16777216 bytes$/],
     ["lists 100 000 deep", `{"Data":1,"Message":${"[".repeat(1e5)}${"]".repeat(1e5)}}`, /got a list of 1$/],
     [
       "names that have no place in an address or on a disk",
