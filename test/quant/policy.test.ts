@@ -28,6 +28,40 @@ describe("policies", () => {
     expect(schemeOf(policy, name)).toEqual(PRESETS[preset]);
   });
 
+  test.each([
+    ["a.b", "a.b", true],
+    ["a.b", "a.c", false],
+    ["a.b", "a.b.c", false],
+    ["*", "anything", true],
+    ["a*", "abc", true],
+    ["a*", "ba", false],
+    ["*c", "abc", true],
+    ["*c", "ca", false],
+    ["a*c", "ac", true],
+    ["ab*bc", "abc", false], // the parts may not overlap
+    ["ab*bc", "abbc", true],
+    ["*b*", "abc", true],
+    ["*b*", "ac", false],
+    ["*b*b*", "abc", false],
+    ["*b*b*", "abb", true],
+    ["*b*a*", "ab", false], // nor come in another order
+    ["a*b*c", "abc", true],
+    ["a*b*c", "acb", false],
+    ["*bc*cd", "abcd", false],
+    ["*bc*cd", "abccd", true],
+  ])("the pattern %s fits %s: %s", (pattern, name, expected) => {
+    const one = parsePolicy({ name: "one", scheme: "int4", layers: { [pattern]: "int8" } });
+    expect(schemeOf(one, name)).toEqual(PRESETS[expected ? "int8" : "int4"]);
+    if (expected) expect(() => expectLayers(one, ["x", name])).not.toThrow();
+    else expect(() => expectLayers(one, ["x", name])).toThrow("expected the name of a linear weight");
+  });
+
+  test("a name goes before patterns, the first pattern before others", () => {
+    const layers = { "a*": "nf4", "*b": "int8", ab: "lut4" };
+    const some = parsePolicy({ name: "some", scheme: "int4", layers });
+    expect(["ab", "aab", "bb"].map((name) => schemeOf(some, name))).toEqual([PRESETS.lut4, PRESETS.nf4, PRESETS.int8]);
+  });
+
   test("come back from their JSON", () => {
     expect(parsePolicy(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
   });
@@ -36,6 +70,8 @@ describe("policies", () => {
     [[], "[policy] policy: expected an object, got a list of 0"],
     [{ scheme: "int4" }, "[policy] name: expected a text, got undefined"],
     [{ name: "x", scheme: "int4", layer: {} }, "[policy] layer: expected no such field, got an object"],
+    [{ name: "", scheme: "int4" }, '[policy] name: expected a text, got ""'],
+    [{ name: "x", scheme: "int4", layers: ["int8"] }, "[policy] layers: expected an object, got a list of 1"],
     [{ name: "x" }, "[policy: scheme] scheme: expected an object, got undefined"],
     [
       { name: "x", scheme: "int4", layers: { "a.*": { ...PRESETS.int4, bits: 9 } } },
@@ -126,6 +162,7 @@ describe("knapsack", () => {
       1300,
     );
     expect(mixed.layers).toEqual({ a: PRESETS.int4, b: PRESETS.int8 });
+    expect(mixed).toMatchObject({ name: "mixed", scheme: PRESETS.int4 }); // the first layer's: none is left to it
     expect(parsePolicy(JSON.parse(JSON.stringify(mixed)))).toEqual(mixed);
   });
 });
