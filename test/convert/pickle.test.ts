@@ -20,6 +20,12 @@ describe("values", () => {
     ["lists", pickle("]K", 1, "a(K", 2, "K", 3, "e."), [1, 2, 3]],
     ["tuples", pickle("()K", 1, 0x85, "t."), [[], [1]]],
     ["remembered values", pickle("]q", 9, "h", 9, "h", 9, 0x87, "."), [[], [], []]],
+    [
+      "values remembered under large numbers",
+      pickle("K", 7, "r\x01\x02\0\0", "Nj\x01\x02\0\0", 0x87, "."),
+      [7, null, 7],
+    ],
+    ["under little-endian ones", pickle("K", 7, "q", 1, "K", 8, "r\0\0\0\x01h", 1, 0x87, "."), [7, 8, 7]],
     ["values remembered in order", pickle(0x80, 4, "K", 7, 0x94, "0".slice(1), "h", 0, 0x86, "."), [7, 7]],
     ["a frame's length is skipped", pickle(0x80, 5, 0x95, "\x03\0\0\0\0\0\0\0", "K", 1, "."), 1],
   ])("%s", (_, bytes, expected) => {
