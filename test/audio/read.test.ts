@@ -117,8 +117,11 @@ describe("ffmpeg", () => {
       expect(await readAudio(auBytes)).toEqual(Float32Array.of(0.5, -0.5, 0.5));
     });
 
-    test("it is ended once it has told more than is wanted", async () => {
-      script(`echo $$ > '${folder}/pid'`, au, "while printf '%04096d' 0; do :; done");
+    test.each([
+      ["goes on", "while printf '%04096d' 0; do :; done"],
+      ["falls silent", "head -c 400000 /dev/zero; exec sleep 60"],
+    ])("it is ended once it has told more than is wanted, if it %s", async (_, after) => {
+      script(`echo $$ > '${folder}/pid'`, au, after);
       await expect(readAudio(auBytes, "x.au", 5)).rejects.toThrow("x.au: expected at most 5 seconds of sound, got 6");
       const pid = Number(readFileSync(join(folder, "pid"), "utf8"));
       await expect.poll(() => isRunning(pid)).toBe(false);
