@@ -180,6 +180,10 @@ describe("damaged files", () => {
     expect(tokenizer.size).toBe(2);
   });
 
+  test("a piece may begin with U+FEFF, which is no byte order mark there", () => {
+    expect(createTokenizer(model(unk, message([1, "\ufeffa"]))).piece(1)).toBe("\ufeffa");
+  });
+
   test("a file cut short, wherever it is cut", () => {
     for (let length = 0; length < bytes.length; length += 101) {
       expect(() => createTokenizer(bytes.subarray(0, length)), `${length} bytes`).toThrow(SenseVoiceError);
