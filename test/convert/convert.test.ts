@@ -268,6 +268,19 @@ describe("what cannot be converted is one line", () => {
       (dir) => writeFileSync(join(dir, "config.yaml"), `x: [${"[],".repeat(499)}]`),
       /model: only "SenseVoiceSmall" is supported, got undefined$/,
     ],
+    [
+      "tokens that are no list",
+      (dir) => writeFileSync(join(dir, "tokens.json"), '{ "length": 7 }'),
+      /^\[weights\] tokens\.json: expected an array of tokens$/,
+    ],
+    [
+      "no tokenizer that is named, and two to choose from",
+      (dir) => {
+        rmSync(join(dir, "configuration.json"));
+        writeFileSync(join(dir, "other.model"), "x");
+      },
+      /expected one SentencePiece \*\.model file, got .*\.model, .*\.model$/,
+    ],
     ["no CMVN", (dir) => rmSync(join(dir, "am.mvn")), /am\.mvn: ENOENT/],
     ["a short CMVN", replaceIn("am.mvn", "-5 ", ""), /am\.mvn: expected 6 numbers in <AddShift>, got 5/],
     ["a CMVN that is no number", replaceIn("am.mvn", "0.125", "nan?"), /am\.mvn: expected 6 numbers in <Rescale>/],
