@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { randomModelConfig } from "../../scripts/random-weights.ts";
@@ -58,6 +58,11 @@ describe("round trip", () => {
       bytes: statSync(path).size,
       sha256: await hashFile(path, "sha256"),
     });
+  });
+
+  test("a folder has its three files and nothing else", async () => {
+    const files = readdirSync(await write([INT8])).toSorted();
+    expect(files).toEqual(["config.json", "model.safetensors", "tokenizer.model"]);
   });
 
   test("config.json says what the file does not", async () => {
