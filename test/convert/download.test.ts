@@ -316,8 +316,10 @@ describe("what is not there", () => {
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
     server.close();
+    const begin = performance.now();
     await expect(downloadModel(ID, { endpoint: `http://127.0.0.1:${port}` })).rejects.toThrow(
       /ECONNREFUSED.*; gave up after 5 attempts$/,
     );
+    expect(performance.now() - begin).toBeGreaterThan(250 + 500 + 1000 + 2000 - 10); // the waits in between
   }, 20_000);
 });

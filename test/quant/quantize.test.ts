@@ -101,6 +101,17 @@ describe("scales", () => {
     for (const x of [...scales, ...(tables ?? [])]) expect(fromF16Bits(toF16Bits(x))).toBe(x);
   });
 
+  test.each([true, false])("of groups what f16 stores, of rows what f32 does: symmetric %s", (symmetric) => {
+    const scheme: Scheme = { bits: 4, values: "uniform", granularity: "channel", symmetric };
+    const inF16 = (x: number) => fromF16Bits(toF16Bits(x)) === x;
+    const groups = quantizeTensor(weight, [N, K], { ...scheme, granularity: "group", groupSize: 32 }).scales;
+    expect(groups).toHaveLength(N * 3);
+    expect(groups.every(inF16)).toBe(true);
+    const rows = quantizeTensor(weight, [N, K], scheme).scales;
+    expect(rows).toHaveLength(N);
+    expect(rows.some(inF16)).toBe(false);
+  });
+
   test("with int8 activations entries of tables are whole numbers up to 127, and all differ", () => {
     for (const name of ["nf4", "pot4", "kmeans4", "lut3", "lut4", "lut5", "lut6"] as const) {
       const { tables = [] } = quantizeTensor(weight, [N, K], PRESETS[name], { statistics });
