@@ -152,6 +152,8 @@ describe("what is no sound", () => {
     );
     const page = new TextEncoder().encode("<!doctype html><title>404 — 找不到</title>".repeat(20));
     await expect(decodeWhole(page, "a.wav")).rejects.toThrow("a.wav: not a sound file, it holds text");
+    const inside = new TextEncoder().encode("好".repeat(200)); // byte 512 is inside a character
+    await expect(decodeWhole(inside, "a.wav")).rejects.toThrow("a.wav: not a sound file, it holds text");
     await expect(decodeWhole([1, 2] as unknown as Uint8Array)).rejects.toThrow("in a Uint8Array");
   });
 
