@@ -168,7 +168,7 @@ describe("work goes to the device in parts of 2048 rows", () => {
     const { count, model } = await toyModel(() => new Promise((resolve) => done.push(resolve)));
     const run = model.recognize([prompt(2048)]);
     for (let parts = 2; parts <= 5; parts++) {
-      await expect.poll(() => count.flushes).toBe(parts);
+      await expect.poll(() => count.flushes, { timeout: 20_000 }).toBe(parts);
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(count.flushes).toBe(parts);
       done.shift()?.();
