@@ -64,6 +64,8 @@ describe("headers", () => {
 
   test("a sample count that is missing means all there is", () => {
     expect(decode(sphere(["sample_rate -i 8000"], DATA)).channels[0]).toHaveLength(3);
+    const half = concat([DATA, Uint8Array.of(7)]); // of a sample
+    expect(decode(sphere(["sample_rate -i 8000"], half)).channels[0]).toHaveLength(3);
   });
 });
 

@@ -83,6 +83,13 @@ describe("normaliser", () => {
     expect(tokenizer.decode([1, 1])).toBe("a a");
   });
 
+  test("an unknown piece decodes to what the file has for it, or to ⁇", () => {
+    const decoded = (...trainer: [number, string][]) =>
+      createTokenizer(message(...pieces, [2, message([3, 1], ...trainer)], [3, normaliser])).decode([0]);
+    expect(decoded()).toBe(" \u2047 ");
+    expect(decoded([44, "[?]"])).toBe("[?]");
+  });
+
   test("of several spaces in front the dummy prefix is one, extra whitespace all", () => {
     expect(withSpec([3, 1], [4, 0]).decode([2, 1])).toBe(" a");
     expect(withSpec([3, 1], [4, 1]).decode([2, 1])).toBe("a");
