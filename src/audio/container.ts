@@ -88,9 +88,12 @@ function webmLength(bytes: Uint8Array): number | undefined {
   return segment?.size === undefined ? undefined : segment.end + segment.size;
 }
 
-/** EBML's length field: as many leading zeros as there are bytes after the first, then a 1, then the number. */
+/**
+ * EBML's length field: as many leading zeros as there are bytes after the first, then a 1, then the number. Past the
+ * end there is none: to clz32 nothing is 0.
+ */
 function ebmlSize(bytes: Uint8Array, at: number): { size: number; end: number } | undefined {
-  const length = Math.clz32(bytes[at] ?? 0) - 23;
+  const length = Math.clz32(bytes[at]) - 23;
   if (length > 8 || at + length > bytes.length) return undefined;
   let size = bytes[at] - 2 ** (8 - length);
   for (let i = 1; i < length; i++) size = size * 256 + bytes[at + i];

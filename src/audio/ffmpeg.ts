@@ -82,7 +82,7 @@ export async function* decodeWithFfmpeg(file: AsyncIterable<Uint8Array>, contain
 }
 
 function auLayout(header: Buffer): PcmLayout {
-  const [start, , , sampleRate, channels] = [4, 8, 12, 16, 20].map((at) => header.readUInt32BE(at));
+  const [start, sampleRate, channels] = [4, 16, 20].map((at) => header.readUInt32BE(at));
   const read = (view: DataView, at: number) => view.getFloat32(at);
   return { sampleRate, channels, frames: 0, frameBytes: 4 * channels, start, read };
 }

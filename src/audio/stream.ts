@@ -46,13 +46,13 @@ export async function* streamDecoded(
     const expected = `expected at most ${maxSeconds} seconds of sound, got ${Math.ceil(seconds)} or more`;
     throw new SenseVoiceError(`${name}: ${expected}: cut it into shorter files first`);
   };
-  for await (const { channels, sampleRate, total = 0 } of sounds) {
+  for await (const { channels, sampleRate, total } of sounds) {
     if (sampleRate !== rate) {
       if (resampler) yield resampler(); // a chained file, whose next sound has another rate
       resampler = resamplerOf(sampleRate, name);
       rate = sampleRate;
     }
-    limit(total / sampleRate);
+    if (total) limit(total / sampleRate);
     const mono = mixDown(channels);
     checkFinite(mono, name, heard);
     heard += mono.length;

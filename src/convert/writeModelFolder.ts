@@ -45,7 +45,8 @@ export async function writeModelFolder(
       expectParameters(dir, shapes, modelParameters(config));
       const weights = await writeSafetensors(join(folder, WEIGHTS_FILE), spool.specs, spool.read);
       const files = { [WEIGHTS_FILE]: weights, [TOKENIZER_FILE]: digestBytes(tokenizer) };
-      const whole = parseModelConfig({ ...config, quantization, files });
+      const few = Object.keys(quantization).length > 0 && { quantization };
+      const whole = parseModelConfig({ ...config, ...few, files });
       await writeFile(join(folder, TOKENIZER_FILE), tokenizer);
       await writeFile(join(folder, "config.json"), configText(whole, sha256));
     } finally {

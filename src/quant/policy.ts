@@ -42,14 +42,14 @@ export function parsePolicy(json: unknown): Policy {
 /** The scheme that a policy has for the weight of this name. */
 export function schemeOf({ scheme, layers }: Policy, name: string): Scheme {
   if (Object.hasOwn(layers, name)) return layers[name];
-  const pattern = Object.keys(layers).find((pattern) => pattern.includes("*") && fits(pattern, name));
+  const pattern = Object.keys(layers).find((pattern) => fits(pattern, name));
   return pattern === undefined ? scheme : layers[pattern];
 }
 
 /** Throws a SenseVoiceError if a name or pattern of the policy fits none of the weights: a slip of the pen. */
 export function expectLayers({ layers }: Policy, names: readonly string[]): void {
   for (const pattern of Object.keys(layers)) {
-    if (!names.some((name) => name === pattern || fits(pattern, name))) {
+    if (!names.some((name) => fits(pattern, name))) {
       throw new SenseVoiceError(`[policy] ${pattern}: expected the name of a linear weight, found none like it`);
     }
   }

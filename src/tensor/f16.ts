@@ -10,8 +10,8 @@ export function toF16Bits(x: number): number {
   const bits = scratchU32[0];
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00); // NaN, ∞
-  if (magnitude >= 0x477ff000) return sign | 0x7c00; // rounds to 65536 or more
+  if (magnitude > 0x7f800000) return sign | 0x7e00; // NaN
+  if (magnitude >= 0x477ff000) return sign | 0x7c00; // rounds to 65536 or more, ∞ among them
   if (magnitude >= 0x38800000) {
     // Normal: re-bias the exponent by 127 - 15 and round the 13 bits that fall off to nearest even.
     const rebiased = magnitude - 0x38000000;

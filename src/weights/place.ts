@@ -8,7 +8,7 @@ const MAX_LINKS = 40;
 /** Where a path leads, absolute: the links at its end are followed, even to what does not exist. */
 export function follow(path: string): string {
   let place = resolve(path);
-  for (let links = 0; links < MAX_LINKS; links++) {
+  for (let links = 0; links <= MAX_LINKS; links++) {
     try {
       place = resolve(realpathSync(dirname(place)), readlinkSync(place));
     } catch {

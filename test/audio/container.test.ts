@@ -59,6 +59,13 @@ describe("webm", () => {
       expect(() => checkComplete(segment(...size), "webm", "x")).not.toThrow();
     },
   );
+
+  test.each([[[]], [[0x40]], [[0x10, 0, 0]], [[1, 0, 0, 0, 0, 0, 0]]])(
+    "that ends within its segment's length tells none: %j",
+    (size) => {
+      expect(() => checkComplete(segment(...size), "webm", "x")).not.toThrow();
+    },
+  );
 });
 
 describe("mp3", () => {

@@ -1,7 +1,18 @@
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { TOLERANCE } from "../support/tolerances.ts";
-import { concat, correlation, decodeWhole, fixture, zhHappy } from "./support.ts";
+import {
+  chunk,
+  concat,
+  correlation,
+  decodeWhole,
+  fixture,
+  format,
+  pagesOf,
+  riff,
+  sealPage,
+  zhHappy,
+} from "./support.ts";
 
 /** What was encoded: see fixtures/README.md. */
 const source = Float32Array.from(zhHappy().subarray(4800, 20800), (s) => s / 32768);
@@ -21,6 +32,20 @@ test.each(["clip.flac", "clip-flac.ogg"])("%s is exact", async (name) => {
   const { channels, sampleRate } = await decodeWhole(fixture(name));
   expect(sampleRate).toBe(16000);
   expect(channels).toEqual([source]);
+});
+
+test("wav, aiff and sph need no fallback", async () => {
+  const [left, right] = [Float32Array.of(0.5, -1), Float32Array.of(0.25, 0)];
+  const wav = riff([chunk("fmt ", format(1, 2, 8000, 16)), chunk("data", Uint8Array.of(0, 64, 0, 32, 0, 128, 0, 0))]);
+  expect(await decodeWhole(wav)).toEqual({ channels: [left, right], sampleRate: 8000 });
+  const comm = Uint8Array.of(0, 2, 0, 0, 0, 2, 0, 16, 0x40, 11, 0xfa, 0, 0, 0, 0, 0, 0, 0);
+  const ssnd = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 32, 0, 128, 0, 0, 0);
+  const swapped = (part: Uint8Array) => concat([part.subarray(0, 4), part.slice(4, 8).reverse(), part.subarray(8)]);
+  const parts = [swapped(chunk("COMM", comm)), swapped(chunk("SSND", ssnd))];
+  const aiff = swapped(chunk("FORM", concat([new TextEncoder().encode("AIFF"), ...parts])));
+  expect(await decodeWhole(aiff)).toEqual({ channels: [left, right], sampleRate: 8000 });
+  const { channels } = await decodeWhole(fixture("sphere-le.sph"));
+  expect(await decodeWhole(fixture("sphere-be.sph"))).toEqual({ channels, sampleRate: 16000 });
 });
 
 test.each([
@@ -81,6 +106,20 @@ describe("damage is one line that names the file", () => {
     await expect(decodeWhole(bytes, "bad")).rejects.toThrow("bad: damaged ogg: the page at byte ");
   });
 
+  test.each([
+    ["clip.ogg", "the packet is not an audio packet"],
+    ["clip.opus", "OPUS_INVALID_PACKET"],
+  ])("packets of %s that are spoilt though their page's checksum is right", async (name, reason) => {
+    const pages = pagesOf(fixture(name));
+    for (const page of pages.slice(2)) {
+      for (let i = 27 + page[26]; i < page.length; i++) if (i % 7 === 0) page[i] ^= i * 75;
+      sealPage(page);
+    }
+    await expect(decodeWhole(concat(pages), "bad")).rejects.toThrow(
+      new RegExp(`^bad: ogg that cannot be decoded \\(.*${reason}.*\\)$`),
+    );
+  });
+
   test("a flac with noise in its middle", async () => {
     const bytes = fixture("clip.flac").map((byte, i) => (i > 10000 && i < 20000 ? (i * 75) ^ byte : byte));
     await expect(decodeWhole(bytes, "bad")).rejects.toThrow("bad: truncated or damaged flac: expected 16000");
@@ -113,6 +152,8 @@ describe("what is no sound", () => {
     );
     const page = new TextEncoder().encode("<!doctype html><title>404 — 找不到</title>".repeat(20));
     await expect(decodeWhole(page, "a.wav")).rejects.toThrow("a.wav: not a sound file, it holds text");
+    const inside = new TextEncoder().encode("好".repeat(200)); // byte 512 is inside a character
+    await expect(decodeWhole(inside, "a.wav")).rejects.toThrow("a.wav: not a sound file, it holds text");
     await expect(decodeWhole([1, 2] as unknown as Uint8Array)).rejects.toThrow("in a Uint8Array");
   });
 

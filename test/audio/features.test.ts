@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { fbank } from "../../src/audio/fbank.ts";
 import { extractFeatures } from "../../src/audio/features.ts";
 import { lfr } from "../../src/audio/lfr.ts";
@@ -145,6 +145,23 @@ describe("extractFeatures", () => {
     await expect(extractFeatures(samples, config, short)).rejects.toThrow(
       "[features] cmvn.scale: expected shape [560], got [80]",
     );
+  });
+
+  test("the event loop has a turn after 65536 samples, 32 frames or a row, if it is time", async () => {
+    let time = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (time += 5));
+    let [turns, watching] = [0, true];
+    const look = () => {
+      turns++;
+      if (watching) setImmediate(look);
+    };
+    setImmediate(look);
+    const pcm = new Float32Array(65536 + 1);
+    const { rows } = await extractFeatures(pcm, config, identity);
+    watching = false;
+    vi.restoreAllMocks();
+    const slices = Math.ceil((1 + Math.floor((pcm.length - 400) / 160)) / 32);
+    expect(turns).toBeGreaterThanOrEqual(2 + 2 * slices + rows); // slices are made, then put together
   });
 
   test("a cut into slices does not show", async () => {

@@ -118,6 +118,54 @@ function crc(bytes: Uint8Array, bits: number, polynomial: number): number {
   return sum;
 }
 
+describe("frame headers", () => {
+  /** A frame of silence: a constant of 16 bits. `extra` is what the codes of size and rate say stands in the header. */
+  const silence = (size: number, extra: readonly number[] = [], rate = 0) => {
+    const header = Uint8Array.of(0xff, 0xf8, (size << 4) | rate, 8, 0, ...extra);
+    const body = concat([header, Uint8Array.of(crc(header, 8, 0x07), 0, 0, 0)]);
+    const sum = crc(body, 16, 0x8005);
+    return concat([body, Uint8Array.of(sum >> 8, sum & 255)]);
+  };
+  /** A file of the frame, whose STREAMINFO tells so many samples. */
+  const file = (frame: Uint8Array, samples: number) => {
+    const info = new Uint8Array(42);
+    info.set([0x66, 0x4c, 0x61, 0x43, 0x80, 0, 0, 34]);
+    new DataView(info.buffer).setUint32(22, samples);
+    return concat([info, frame]);
+  };
+
+  test.each([
+    [1, 192, []],
+    [2, 576, []],
+    [3, 1152, []],
+    [5, 4608, []],
+    [6, 200, [199]],
+    [7, 0x1235, [0x12, 0x34]],
+    [8, 256, []],
+    [15, 32768, []],
+  ])("size %i is %i samples", (size, samples, extra) => {
+    const frame = silence(size, extra);
+    expect([...flacFrames(file(frame, samples), "x")]).toEqual([frame]);
+    expect(() => [...flacFrames(file(frame, samples + 1), "x")]).toThrow(
+      `expected ${samples + 1} samples, got ${samples}`,
+    );
+  });
+
+  test.each([
+    [11, []],
+    [12, [48]],
+    [13, [0x3e, 0x80]],
+    [14, [0x06, 0x40]],
+  ])("rate %i is followed by its bytes", (rate, extra) => {
+    const frame = silence(1, extra, rate);
+    expect([...flacFrames(file(frame, 192), "x")]).toEqual([frame]);
+  });
+
+  test("size 0 is reserved", () => {
+    expect(() => [...flacFrames(file(silence(0), 0), "bad")]).toThrow(damaged);
+  });
+});
+
 describe("in Ogg", () => {
   const file = fixture("clip-flac.ogg");
   const [head, tags] = pagesOf(file);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,6 +47,14 @@ describe("an error is one line that names the file", () => {
     const path = join(folder, "empty.wav");
     writeFileSync(path, "");
     await expect(readAudio(path)).rejects.toThrow(`${path}: expected a sound file, got an empty one`);
+  });
+
+  test("a file of 2 GiB", async () => {
+    const path = join(folder, "huge.wav");
+    writeFileSync(path, "");
+    truncateSync(path, 2 ** 31);
+    await expect(readAudio(path)).rejects.toThrow(`${path}: expected a file below 2 GiB, got 2147483648 bytes`);
+    rmSync(path);
   });
 
   test.each([
@@ -109,8 +117,11 @@ describe("ffmpeg", () => {
       expect(await readAudio(auBytes)).toEqual(Float32Array.of(0.5, -0.5, 0.5));
     });
 
-    test("it is ended once it has told more than is wanted", async () => {
-      script(`echo $$ > '${folder}/pid'`, au, "while printf '%04096d' 0; do :; done");
+    test.each([
+      ["goes on", "while printf '%04096d' 0; do :; done"],
+      ["falls silent", "head -c 400000 /dev/zero; exec sleep 60"],
+    ])("it is ended once it has told more than is wanted, if it %s", async (_, after) => {
+      script(`echo $$ > '${folder}/pid'`, au, after);
       await expect(readAudio(auBytes, "x.au", 5)).rejects.toThrow("x.au: expected at most 5 seconds of sound, got 6");
       const pid = Number(readFileSync(join(folder, "pid"), "utf8"));
       await expect.poll(() => isRunning(pid)).toBe(false);

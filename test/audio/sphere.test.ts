@@ -64,6 +64,8 @@ describe("headers", () => {
 
   test("a sample count that is missing means all there is", () => {
     expect(decode(sphere(["sample_rate -i 8000"], DATA)).channels[0]).toHaveLength(3);
+    const half = concat([DATA, Uint8Array.of(7)]); // of a sample
+    expect(decode(sphere(["sample_rate -i 8000"], half)).channels[0]).toHaveLength(3);
   });
 });
 
@@ -103,8 +105,19 @@ describe("what is not read", () => {
         message: expect.stringMatching(/^a\.sph: sph .{20,150}$/),
       });
     }
+    const message = `a.sph: sph compressed as ,${"x".repeat(39)} is not read here: decompress it with sph2pipe -p`;
+    await expect(decodeWhole(file(`sample_coding -s50001 ,${long}`), "a.sph")).rejects.toThrow(message);
     const huge = new TextEncoder().encode(`NIST_1A\n  900000\n${"y".repeat(900_000)}`);
     await expect(decodeWhole(huge, "a.sph")).rejects.toThrow("a.sph: damaged sph: it has no length of its header");
+  });
+
+  test("a header of more than 64 KiB", () => {
+    const file = (length: number) => {
+      const header = ["NIST_1A", `  ${length}`, ...TIMIT, "end_head", ""].join("\n").padEnd(length);
+      return concat([new TextEncoder().encode(header), DATA]);
+    };
+    expect(decode(file(65536)).channels[0]).toHaveLength(3);
+    expect(() => decode(file(65537))).toThrow("a.sph: damaged sph: it has no length of its header");
   });
 
   test("no sample rate", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DecodedAudio } from "../../src/audio/pcm.ts";
 import { joinAudio, streamAudio } from "../../src/audio/stream.ts";
 import { readAudio } from "../../src/node.ts";
-import { chunk, concat, fixture, format, opusFile, riff, streamWhole } from "./support.ts";
+import { chunk, concat, fixture, floats, format, opusFile, riff, streamWhole } from "./support.ts";
 
 describe("streamAudio", () => {
   test("is the mean of the channels", async () => {
@@ -22,6 +22,16 @@ describe("streamAudio", () => {
     await expect(streamWhole([{ channels: [new Float32Array(9)], sampleRate }], "x.wav")).rejects.toThrow(
       `x.wav: expected a sample rate of 1000 to 768000 Hz, got ${sampleRate}`,
     );
+  });
+
+  test("is whole where the rate changes, as in a chained file", async () => {
+    const noise = (length: number) => Float32Array.from({ length }, (_, i) => ((i * i * 31) % 251) / 251 - 0.5);
+    const parts = [8000, 44100].map((sampleRate) => ({ channels: [noise(sampleRate / 4)], sampleRate }));
+    const [first, second] = await Promise.all(
+      parts.map(({ channels, sampleRate }) => streamWhole([{ channels: [channels[0].slice()], sampleRate }])),
+    );
+    expect([first.length, second.length]).toEqual([4000, 4000]);
+    expect(await streamWhole(parts)).toEqual(floats([first, second]));
   });
 
   test("counts samples over all pieces", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/convert/checkpoint.ts";
 import { SenseVoiceError } from "../../src/error.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 import { fixture, temporaryFolder } from "./folder.ts";
 import { makeZip } from "./zip.ts";
 
@@ -184,6 +185,14 @@ describe("what cannot be read is one line", () => {
     await expect(openCheckpoint(temporaryFolder())).rejects.toThrow(SenseVoiceError);
   });
 
+  test("and leaves no file open", async () => {
+    const dir = temporaryFolder();
+    const paths = [dir, write(Buffer.alloc(0)), write(Buffer.from("hello, world")), write(makeZip([]))];
+    await expectNoFileLeftOpen(async () => {
+      for (const path of paths) await expect(openCheckpoint(path)).rejects.toThrow(SenseVoiceError);
+    });
+  });
+
   test("a compressed entry", async () => {
     const bytes = Buffer.from(archive(good));
     bytes.writeUInt16LE(8, bytes.indexOf("PK\x01\x02", 0, "latin1") + 10);
@@ -202,6 +211,21 @@ describe("what cannot be read is one line", () => {
     const bytes = Buffer.from(archive(good));
     bytes[bytes.indexOf("m/data/0") + "m/data/0".length + 5] ^= 1;
     await expect(readAll(write(bytes))).rejects.toThrow(/"m\/data\/0" does not match its checksum/);
+  });
+
+  test("one number of 300 000, wherever it is; whole, they are read", async () => {
+    const numbers = Float32Array.from({ length: 300_000 }, (_, i) => i);
+    const count = "J\xe0\x93\x04\0";
+    const many = stateDict(`${storage(count)}K\0${count}\x85K\x01\x85`);
+    const path = write(archive(many, new Uint8Array(numbers.buffer)));
+    expect((await readAll(path)).w).toEqual(Array.from(numbers));
+    const bytes = readFileSync(path);
+    const data = bytes.indexOf("m/data/0") + "m/data/0".length;
+    for (const at of [0, 2 ** 20 - 1, 2 ** 20, numbers.byteLength - 1]) {
+      const damaged = Buffer.from(bytes);
+      damaged[data + at] ^= 1;
+      await expect(readAll(write(damaged)), `byte ${at}`).rejects.toThrow(/"m\/data\/0" does not match its checksum/);
+    }
   });
 
   test("a checkpoint cut anywhere", async () => {

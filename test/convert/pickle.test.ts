@@ -20,6 +20,12 @@ describe("values", () => {
     ["lists", pickle("]K", 1, "a(K", 2, "K", 3, "e."), [1, 2, 3]],
     ["tuples", pickle("()K", 1, 0x85, "t."), [[], [1]]],
     ["remembered values", pickle("]q", 9, "h", 9, "h", 9, 0x87, "."), [[], [], []]],
+    [
+      "values remembered under large numbers",
+      pickle("K", 7, "r\x01\x02\0\0", "Nj\x01\x02\0\0", 0x87, "."),
+      [7, null, 7],
+    ],
+    ["under little-endian ones", pickle("K", 7, "q", 1, "K", 8, "r\0\0\0\x01h", 1, 0x87, "."), [7, 8, 7]],
     ["values remembered in order", pickle(0x80, 4, "K", 7, 0x94, "0".slice(1), "h", 0, 0x86, "."), [7, 7]],
     ["a frame's length is skipped", pickle(0x80, 5, 0x95, "\x03\0\0\0\0\0\0\0", "K", 1, "."), 1],
   ])("%s", (_, bytes, expected) => {
@@ -45,6 +51,16 @@ describe("values", () => {
   });
 });
 
+/** A tensor of one number in so many dimensions. */
+const tensorOf = (dimensions: number) => {
+  const ones = ["(", "K\x01".repeat(dimensions), "t"];
+  return pickle(REBUILD, "(", ...STORAGE, "K", 0, ...ones, ...ones, 0x89, "NtR.");
+};
+
+test("a tensor may have eight dimensions", () => {
+  expect(readPickle(tensorOf(8))).toMatchObject({ kind: "tensor", shape: new Array(8).fill(1) });
+});
+
 /** Instructions that push a tuple 60 deep, each of which holds the one below twice: 2^60 lists if written out. */
 const shared = ["]", ...Array.from({ length: 60 }, (_, i) => ["q", i, "h", i, 0x86]).flat()];
 const deep = ["]", "\x85".repeat(100_000)];
@@ -66,6 +82,7 @@ describe("what is not a state_dict is refused in one line", () => {
     ["a tensor without storage", pickle(REBUILD, "(NK", 0, "))", 0x89, "NtR."), /calls torch\._utils/],
     ["a negative offset", pickle(REBUILD, "(", ...STORAGE, "J\xff\xff\xff\xff))", 0x89, "NtR."), /calls torch/],
     ["shape without strides", pickle(REBUILD, "(", ...STORAGE, "K", 0, "K", 1, 0x85, ")", 0x89, "NtR."), /calls/],
+    ["nine dimensions", tensorOf(9), /calls torch\._utils\._rebuild_tensor_v2 with other arguments/],
     ["another persistent id", pickle("X\x03\0\0\0abcQ."), /persistent id/],
     ["an empty stack", pickle("."), /empty stack/],
     ["a value taken through a mark", pickle("K", 1, "(a."), /empty stack/],

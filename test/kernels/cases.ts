@@ -259,12 +259,24 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.layerNorm(x, { gamma: b.upload(random([7])), beta: vector })).toThrow(
         "[layerNorm] gamma: expected shape [8], got [7]",
       );
+      expect(() => b.layerNorm(x, { gamma: vector, beta: b.upload(random([9])) })).toThrow(
+        "[layerNorm] beta: expected shape [8], got [9]",
+      );
+      expect(() => b.layerNorm(vector, { gamma: vector, beta: vector })).toThrow(
+        "[layerNorm] x: expected two dimensions [rows, width], got [8]",
+      );
+      const five = b.uploadLinear(random([5, 8]));
+      const short = { gamma: vector, beta: b.upload(random([7])) };
+      expect(() => b.linear(x, five, { norm: short })).toThrow("[layerNorm] beta: expected shape [8], got [7]");
       expect(() => b.linear(x, b.uploadLinear(random([5, 12])))).toThrow(
         "[linear] x: expected shape [3, 12], got [3, 8]",
       );
       expect(() => b.uploadLinear(random([5, 7]))).toThrow("[linear] weight: expected [N, K] with K a multiple of 4");
       expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { bias: vector })).toThrow(
         "[linear] bias: expected shape [5], got [8]",
+      );
+      expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { residual: x })).toThrow(
+        "[linear] residual: expected shape [3, 5], got [3, 8]",
       );
       expect(() => b.attention(b.upload(random([2, 14])), 1, batch)).toThrow("[attention] qkv");
       expect(() => b.attention(b.upload(random([3, 24])), 2, batch)).toThrow(
@@ -287,8 +299,22 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.ctcTopK(x, head, 0)).toThrow("[ctcTopK] k: expected 1 to 5, got 0");
       expect(() => b.ctcTopK(x, head, 5, 1)).toThrow("[ctcTopK] k: expected 1 to 4, got 5");
       expect(() => b.ctcTopK(x, head, 1.5)).toThrow("[ctcTopK] k: expected 1 to 5, got 1.5");
-      expect(() => b.ctcLogProbs(x, head, tokens, 2, 2)).toThrow(
-        "[ctcLogProbs] rows: expected some of 3, got 2 from row 2 on",
+      expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 3])), batch, x)).toThrow(
+        "[fsmn] residual: expected shape [2, 8], got [3, 8]",
+      );
+      for (const [first, rows] of [
+        [2, 2],
+        [-1, 2],
+        [1, 0],
+        [3, 1],
+      ]) {
+        expect(() => b.ctcLogProbs(x, head, tokens, first, rows)).toThrow(
+          `[ctcLogProbs] rows: expected some of 3, got ${rows} from row ${first} on`,
+        );
+      }
+      const offsets = { lengths: [1, 2], offsets: b.upload({ dtype: "u32", shape: [2], data: Uint32Array.of(0, 3) }) };
+      expect(() => b.attention(b.upload(random([3, 24])), 2, offsets)).toThrow(
+        "[attention] batch: expected shape [3], got [2]",
       );
     };
     for (const { use } of [backend, reference]) use(refuse);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/kernels/reference/backend.ts";
+import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
 import type { EncoderConfig } from "../../src/model/sensevoice/config.ts";
 import { SenseVoice } from "../../src/model/sensevoice/network.ts";
 import { modelParameters } from "../../src/model/sensevoice/parameters.ts";
@@ -39,6 +40,23 @@ const backend = referenceBackend();
 const config = { encoder, vocabSize: 12 };
 const weights = await loadWeights(backend, config, tensors);
 const model = new SenseVoice(backend, encoder, weights);
+
+test("neither keeps memory of the device", async () => {
+  const cpu = await createWasmBackend({ threads: 1 });
+  const onCpu = new SenseVoice(cpu, encoder, await loadWeights(cpu, config, tensors));
+  async function* probe(): AsyncGenerator<[string, Weight]> {
+    for (const [name, tensor] of tensors) if (onCpu.weights.linears.has(name)) yield [name, tensor];
+  }
+  const work = async () => {
+    await calibrate(onCpu, clips);
+    await measureLosses(onCpu, clips, probe());
+  };
+  await work();
+  const before = cpu.memory();
+  for (let i = 0; i < 3; i++) await work();
+  expect(cpu.memory()).toBe(before);
+  cpu.close();
+});
 
 describe("calibrate", () => {
   test("every linear layer sees every row, and the names are those of the weights", async () => {

@@ -70,6 +70,21 @@ describe("k-means", () => {
     expect(relativeError(kmeans(values, 4), means)).toBeLessThan(TOLERANCE.f32);
   });
 
+  test("counts many values into bins, and finds the clusters as well", () => {
+    const values = Float32Array.from({ length: 5000 }, (_, i) => [-3, 0.5, 1, 7][i % 4] + ((i % 7) - 3) * 0.01);
+    const means = [0, 1, 2, 3].map((c) => {
+      const cluster = values.filter((_, i) => i % 4 === c);
+      return cluster.reduce((sum, v) => sum + v, 0) / cluster.length;
+    });
+    expect(relativeError(kmeans(values, 4), means)).toBeLessThan(TOLERANCE.f32);
+    const [low, high] = kmeans(
+      values.map((v) => (v < 0 ? -1 : 1)),
+      2,
+    );
+    expect([low, high]).toEqual([-1, 1]);
+    expect([...kmeans(new Float32Array(3000).fill(2), 2)]).toEqual([2, 2]);
+  });
+
   test("weights pull the centres", () => {
     const centre = kmeans(Float32Array.of(0, 1), 1, Float32Array.of(1, 3))[0];
     expect(centre).toBe(0.75);

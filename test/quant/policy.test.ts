@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { chooseWithin } from "../../src/quant/knapsack.ts";
-import { leastBits, MIXED_SCHEMES } from "../../src/quant/mixed.ts";
+import { outputError } from "../../src/quant/learn.ts";
+import { candidateOf, leastBits, MIXED_SCHEMES } from "../../src/quant/mixed.ts";
 import { expectLayers, mixedPolicy, parsePolicy, schemeOf } from "../../src/quant/policy.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { quantizeWeights } from "../../src/quant/quantizeWeights.ts";
-import { PRESETS, parseScheme } from "../../src/quant/scheme.ts";
+import { PRESETS, parseScheme, type Scheme } from "../../src/quant/scheme.ts";
 import { storedBits } from "../../src/quant/size.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { dequantize, type Weight } from "../../src/tensor/quantized.ts";
@@ -28,6 +29,40 @@ describe("policies", () => {
     expect(schemeOf(policy, name)).toEqual(PRESETS[preset]);
   });
 
+  test.each([
+    ["a.b", "a.b", true],
+    ["a.b", "a.c", false],
+    ["a.b", "a.b.c", false],
+    ["*", "anything", true],
+    ["a*", "abc", true],
+    ["a*", "ba", false],
+    ["*c", "abc", true],
+    ["*c", "ca", false],
+    ["a*c", "ac", true],
+    ["ab*bc", "abc", false], // the parts may not overlap
+    ["ab*bc", "abbc", true],
+    ["*b*", "abc", true],
+    ["*b*", "ac", false],
+    ["*b*b*", "abc", false],
+    ["*b*b*", "abb", true],
+    ["*b*a*", "ab", false], // nor come in another order
+    ["a*b*c", "abc", true],
+    ["a*b*c", "acb", false],
+    ["*bc*cd", "abcd", false],
+    ["*bc*cd", "abccd", true],
+  ])("the pattern %s fits %s: %s", (pattern, name, expected) => {
+    const one = parsePolicy({ name: "one", scheme: "int4", layers: { [pattern]: "int8" } });
+    expect(schemeOf(one, name)).toEqual(PRESETS[expected ? "int8" : "int4"]);
+    if (expected) expect(() => expectLayers(one, ["x", name])).not.toThrow();
+    else expect(() => expectLayers(one, ["x", name])).toThrow("expected the name of a linear weight");
+  });
+
+  test("a name goes before patterns, the first pattern before others", () => {
+    const layers = { "a*": "nf4", "*b": "int8", ab: "lut4" };
+    const some = parsePolicy({ name: "some", scheme: "int4", layers });
+    expect(["ab", "aab", "bb"].map((name) => schemeOf(some, name))).toEqual([PRESETS.lut4, PRESETS.nf4, PRESETS.int8]);
+  });
+
   test("come back from their JSON", () => {
     expect(parsePolicy(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
   });
@@ -36,6 +71,8 @@ describe("policies", () => {
     [[], "[policy] policy: expected an object, got a list of 0"],
     [{ scheme: "int4" }, "[policy] name: expected a text, got undefined"],
     [{ name: "x", scheme: "int4", layer: {} }, "[policy] layer: expected no such field, got an object"],
+    [{ name: "", scheme: "int4" }, '[policy] name: expected a text, got ""'],
+    [{ name: "x", scheme: "int4", layers: ["int8"] }, "[policy] layers: expected an object, got a list of 1"],
     [{ name: "x" }, "[policy: scheme] scheme: expected an object, got undefined"],
     [
       { name: "x", scheme: "int4", layers: { "a.*": { ...PRESETS.int4, bits: 9 } } },
@@ -88,6 +125,12 @@ describe("knapsack", () => {
     expect(chooseWithin(items, 1e9)).toEqual([1]);
   });
 
+  test.each([0.5, 1])("what is left over the smallest choices is spent, even if it is %d", (spare) => {
+    const choices = [3, 3 + spare, 3 + 2 * spare].map((size) => ({ size, cost: 9 - size }));
+    expect(chooseWithin([choices], 3 + spare)).toEqual([1]);
+    expect(chooseWithin([choices], 3)).toEqual([0]);
+  });
+
   test("of choices that cost the same the first is taken", () => {
     const same = [3, 3, 2].map((size) => ({ size, cost: 1 }));
     expect(chooseWithin([same, same], 9)).toEqual([0, 0]);
@@ -120,6 +163,7 @@ describe("knapsack", () => {
       1300,
     );
     expect(mixed.layers).toEqual({ a: PRESETS.int4, b: PRESETS.int8 });
+    expect(mixed).toMatchObject({ name: "mixed", scheme: PRESETS.int4 }); // the first layer's: none is left to it
     expect(parsePolicy(JSON.parse(JSON.stringify(mixed)))).toEqual(mixed);
   });
 });
@@ -144,6 +188,21 @@ describe("quantizeWeights", () => {
     for (const [, weight] of all) expect(weight).toMatchObject({ dtype: "quantized", bits: 4, groupSize: 32 });
   });
 
+  test.each([0, 1, 61, 511])(
+    'granularity "model": nothing saturates, wherever the largest weight is: at %i',
+    async (at) => {
+      const scheme = { bits: 4, values: "uniform", granularity: "model" };
+      const data = bellWeights(3, 8, 64).map((w, i) => (i === at ? -0.5 : w / 2));
+      async function* one(): AsyncGenerator<[string, HostTensor]> {
+        yield ["a.weight", { dtype: "f32", shape: [8, 64], data }];
+        yield tensors[1];
+      }
+      for await (const [, weight] of quantizeWeights(one, parsePolicy({ name: "x", scheme }))) {
+        expect(weight).toMatchObject({ scales: Float32Array.of(0.5 / 8) });
+      }
+    },
+  );
+
   test.each(["uniform", "table"])('granularity "model": one grid for all, %s', async (values) => {
     const scheme = parseScheme({
       bits: 4,
@@ -159,6 +218,35 @@ describe("quantizeWeights", () => {
     dequantize(weights[1]).forEach((v, i) => {
       expect(Math.abs(v - original[i])).toBeLessThan(0.03);
     });
+  });
+});
+
+describe("what a layer costs in each scheme", () => {
+  const [n, k] = [6, 64] as const;
+  const weight = bellWeights(4, n, k);
+  const statistics = statisticsOf(correlatedInputs(5, 200, k), k);
+  const layer = { name: "a", weight, shape: [n, k] as const, statistics };
+  const errorOf = (scheme: Scheme) =>
+    outputError(dequantize(quantizeTensor(weight, [n, k], scheme, { statistics })), weight, statistics.hessian, [n, k]);
+  const probe = { bits: 3, values: "uniform", granularity: "group", groupSize: 32 } as const;
+  const kmeans = { ...PRESETS.lut4, table: "kmeans", compensate: "gptq" } as const;
+
+  test("is the probe's loss, by what the scheme's error is to the probe's; learned tables by k-means", () => {
+    const { name, choices } = candidateOf({ ...layer, loss: 0.5 }, [PRESETS.int8, PRESETS.lut4]);
+    expect(name).toBe("a");
+    expect(choices.map(({ scheme }) => scheme)).toEqual([PRESETS.int8, PRESETS.lut4]);
+    expect(choices[0].cost).toBeCloseTo((0.5 * errorOf(PRESETS.int8)) / errorOf(probe), 12);
+    expect(choices[1].cost).toBeCloseTo((0.5 * errorOf(kmeans)) / errorOf(probe), 12);
+    const sizes = [PRESETS.int8, kmeans].map((scheme) =>
+      storedBits(quantizeTensor(weight, [n, k], scheme, { statistics })),
+    );
+    expect(choices.map(({ size }) => size)).toEqual(sizes);
+  });
+
+  test("is nothing where the probe lost nothing, or less", () => {
+    for (const loss of [0, -1e-9]) expect(candidateOf({ ...layer, loss }, [PRESETS.int8]).choices[0].cost).toBe(0);
+    const zeros = { ...layer, weight: new Float32Array(n * k), loss: 0.5 };
+    expect(candidateOf(zeros, [PRESETS.int8]).choices[0].cost).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { damped } from "../../src/quant/gptq.ts";
+import { kmeans } from "../../src/quant/kmeans.ts";
 import { outputError } from "../../src/quant/learn.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { PRESETS, parseScheme, type Scheme } from "../../src/quant/scheme.ts";
@@ -100,6 +101,17 @@ describe("scales", () => {
     for (const x of [...scales, ...(tables ?? [])]) expect(fromF16Bits(toF16Bits(x))).toBe(x);
   });
 
+  test.each([true, false])("of groups what f16 stores, of rows what f32 does: symmetric %s", (symmetric) => {
+    const scheme: Scheme = { bits: 4, values: "uniform", granularity: "channel", symmetric };
+    const inF16 = (x: number) => fromF16Bits(toF16Bits(x)) === x;
+    const groups = quantizeTensor(weight, [N, K], { ...scheme, granularity: "group", groupSize: 32 }).scales;
+    expect(groups).toHaveLength(N * 3);
+    expect(groups.every(inF16)).toBe(true);
+    const rows = quantizeTensor(weight, [N, K], scheme).scales;
+    expect(rows).toHaveLength(N);
+    expect(rows.some(inF16)).toBe(false);
+  });
+
   test("with int8 activations entries of tables are whole numbers up to 127, and all differ", () => {
     for (const name of ["nf4", "pot4", "kmeans4", "lut3", "lut4", "lut5", "lut6"] as const) {
       const { tables = [] } = quantizeTensor(weight, [N, K], PRESETS[name], { statistics });
@@ -128,6 +140,39 @@ describe("scales", () => {
     expect(inFloats.tables).toEqual(Float32Array.from(table));
     scales.forEach((scale, i) => {
       expect(relativeError([scale * 127], [inFloats.scales[i]])).toBeLessThan(2 * TOLERANCE.f16);
+    });
+  });
+
+  describe("k-means finds the centres of the scaled weights, which count as their scale squared does", () => {
+    const importance = statistics.hessian.filter((_, i) => i % (K + 1) === 0);
+    const mean = importance.reduce((sum, h) => sum + h) / K;
+    const weighs = Float32Array.from(importance, (h) => h / mean + 1);
+
+    test("groups", () => {
+      const scheme: Scheme = { bits: 3, values: "table", granularity: "group", groupSize: 32, table: "kmeans" };
+      const { scales, tables } = quantizeTensor(weight, [N, K], scheme, { statistics });
+      const own = (i: number) => scales[Math.floor(i / 32)];
+      const counts = weight.map((_, i) => own(i) ** 2 * weighs[i % K]);
+      const centres = kmeans(
+        weight.map((w, i) => w / own(i)),
+        8,
+        counts,
+      );
+      expect(tables).toEqual(centres.map((centre) => fromF16Bits(toF16Bits(centre))));
+      const largest = (group: number) => Math.max(...weight.subarray(group * 32, group * 32 + 32).map(Math.abs));
+      scales.forEach((scale, group) => {
+        expect(scale).toBe(fromF16Bits(toF16Bits(largest(group))));
+      });
+    });
+
+    test("channels, which have a table each and no scale", () => {
+      const scheme: Scheme = { bits: 3, values: "table", granularity: "channel", table: "kmeans" };
+      const { scales, tables = [] } = quantizeTensor(weight, [N, K], scheme, { statistics });
+      expect(scales).toEqual(Float32Array.of(1));
+      for (let row = 0; row < N; row++) {
+        const centres = kmeans(weight.subarray(row * K, (row + 1) * K), 8, weighs);
+        expect(tables.slice(row * 8, row * 8 + 8)).toEqual(centres.map((centre) => fromF16Bits(toF16Bits(centre))));
+      }
     });
   });
 

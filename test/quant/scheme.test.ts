@@ -4,7 +4,24 @@ import { PRESETS, parseScheme } from "../../src/quant/scheme.ts";
 const int4 = { bits: 4, values: "uniform", granularity: "group", groupSize: 32 };
 const lut4 = { bits: 4, values: "table", granularity: "group", groupSize: 32, table: "learned" };
 
+test("presets have the bits that their names say", () => {
+  for (const [name, { bits }] of Object.entries(PRESETS)) {
+    const digit = /\d/.exec(name)?.[0];
+    expect(bits, name).toBe(Number(digit));
+  }
+});
+
 describe("parseScheme", () => {
+  test.each([
+    { ...lut4, bits: 2, table: [-65504, 0, 1, 65504] },
+    { ...lut4, bits: 3, table: "power-of-two" },
+    { ...lut4, bits: 5, table: "power-of-two" },
+    { ...int4, bits: 2 },
+    { ...int4, bits: 8 },
+  ])("takes what just fits: %j", (scheme) => {
+    expect(parseScheme(scheme)).toBe(scheme);
+  });
+
   test.each(Object.keys(PRESETS))("takes the preset %s by name and as the JSON it is", (name) => {
     const scheme = parseScheme(name);
     expect(parseScheme(JSON.parse(JSON.stringify(scheme)))).toEqual(scheme);
@@ -24,6 +41,7 @@ describe("parseScheme", () => {
     [7, "[scheme] scheme: expected an object, got 7"],
     ["int3", /^\[scheme\] name: expected one of int8, .*, got "int3"$/],
     [{ ...int4, bits: 9 }, "[scheme] bits: expected an integer from 2 to 8, got 9"],
+    [{ ...int4, bits: 1 }, "[scheme] bits: expected an integer from 2 to 8, got 1"],
     [{ ...int4, bits: 1.5 }, "[scheme] bits: expected an integer from 2 to 8, got 1.5"],
     [{ ...int4, groupSize: 7 }, "[scheme] groupSize: expected 32 or 64 or 128, got 7"],
     [
@@ -50,6 +68,9 @@ describe("parseScheme", () => {
       { ...lut4, bits: 2, table: [0, 1, 2, 1e9] },
       "[scheme] table[3]: expected a number that f16 holds, got 1000000000",
     ],
+    [{ ...lut4, bits: 2, table: [-65505, 0, 1, 2] }, "[scheme] table[0]: expected a number that f16 holds, got -65505"],
+    [{ ...lut4, bits: 2, table: [0, 1, 2, 65505] }, "[scheme] table[3]: expected a number that f16 holds, got 65505"],
+    [{ ...lut4, bits: 2, table: [0, 1, 2, "3"] }, '[scheme] table[3]: expected a number that f16 holds, got "3"'],
     [{ ...lut4, bits: 3, table: "nf4" }, '[scheme] bits: expected 4 with the table "nf4", got 3'],
     [
       { ...lut4, bits: 8, table: "power-of-two" },

@@ -49,6 +49,7 @@ describe("the scale of a symmetric grid", () => {
     ["it is positive: the scale is negative", f32(0.5, 1), eight, -0.25],
     ["the first of two equally large counts", f32(-1, 1), eight, 0.25],
     ["a table with equal ends has no need of a sign", f32(0.5, -2), f32(-1, -0.25, 0.25, 1), 2],
+    ["nor where the largest weight is positive", f32(0.5, 2), f32(-1, -0.25, 0.25, 1), 2],
     ["a table that ends further below", f32(3, 1), f32(-1, 0, 0.25, 0.5), -3],
     ["a table that ends further above", f32(-3, 1), f32(-0.5, -0.25, 0, 1), -3],
     ["no weight but 0", f32(0, 0), eight, 1],
@@ -224,6 +225,20 @@ describe("a quantised weight", () => {
       weight.subarray(row * K, (row + 1) * K).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
     expect(Array.from(byRow.scales)).toEqual(Array.from({ length: N }, (_, row) => Math.fround(largest(row) / -8)));
   });
+
+  test.each(["nf4", "power-of-two"] as const)(
+    "mse: has the scale that suits each group's weights in a table, %s",
+    (table) => {
+      const levels = f32(...(table === "nf4" ? NF4 : additivePowersOfTwo(4)).map((entry) => entry && storedF16(entry)));
+      const scheme: Scheme = { bits: 4, values: "table", granularity: "group", groupSize: 32, scale: "mse", table };
+      const { scales } = quantizeTensor(weight, [N, K], scheme);
+      const expected = Array.from({ length: (N * K) / 32 }, (_, group) => {
+        const part = weight.subarray(group * 32, (group + 1) * 32);
+        return storedF16(leastSquares(part, levels, fitScale(part, levels, "max"), CLIPS).scale);
+      });
+      expect(Array.from(scales)).toEqual(expected);
+    },
+  );
 
   test("has the static scale of 99.99 % of the inputs, over 127", () => {
     const inputs = f32(...Array.from({ length: 20_000 }, (_, i) => (i === 7 ? 1000 : i < 3 ? 64 : 1)));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { bf16ToF32, f16ToF32, f32ToF16, fromF16Bits, toF16Bits } from "../../src/tensor/f16.ts";
+import { asF32, bf16ToF32, castFloats, f16ToF32, f32ToF16, fromF16Bits, toF16Bits } from "../../src/tensor/f16.ts";
+import type { HostTensor } from "../../src/tensor/host.ts";
 
 const INFINITY = 0x7c00;
 
@@ -71,5 +72,29 @@ describe("the half nearest to a number", () => {
     expect(values.map(toF16Bits)).toEqual([INFINITY, INFINITY, INFINITY, 0, 0]);
     expect(values.map((x) => toF16Bits(-x))).toEqual([0xfc00, 0xfc00, 0xfc00, 0x8000, 0x8000]);
     expect(f32ToF16(Float32Array.of(1, -0.5, NaN))).toEqual(Uint16Array.of(0x3c00, 0xb800, 0x7e00));
+  });
+});
+
+describe("tensors as f32 or f16", () => {
+  const shape = [2];
+  const f32: HostTensor = { dtype: "f32", shape, data: Float32Array.of(-1.5, 65504) };
+  const f16: HostTensor = { dtype: "f16", shape, data: Uint16Array.of(0xbe00, 0x7bff) };
+
+  test("any float type becomes f32; f32 is not copied", () => {
+    expect(asF32(f32)).toBe(f32.data);
+    expect(asF32(f16)).toEqual(f32.data);
+    expect(asF32({ dtype: "bf16", shape, data: Uint16Array.of(0xbfc0, 0x3f80) })).toEqual(Float32Array.of(-1.5, 1));
+    for (const dtype of ["u32", "f64", "i8"] as const) {
+      expect(() => asF32({ dtype, shape, data: Uint32Array.of(1, 2) })).toThrow(
+        `[tensor] dtype: expected f32, f16 or bf16, got ${dtype}`,
+      );
+    }
+  });
+
+  test("floats are cast, and stay what they are if they are that already", () => {
+    expect(castFloats(f32, "f16")).toEqual(f16);
+    expect(castFloats(f16, "f32")).toEqual(f32);
+    expect(castFloats(f32, "f32")).toBe(f32);
+    expect(castFloats(f16, "f16")).toBe(f16);
   });
 });

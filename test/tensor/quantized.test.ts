@@ -71,12 +71,30 @@ test("schemes of every kind are allowed", () => {
   }
 });
 
+test("so is what just fits", () => {
+  const weight = randomQuantized(1, [4, 96], { bits: 4, scale: 32 });
+  const long = randomQuantized(1, [1, 2 ** 17], { bits: 2, scale: "row", activation: "dynamic" });
+  const table = new Float32Array(16).with(0, -127).with(15, 127);
+  const all: QuantizedTensor[] = [
+    long,
+    { ...weight, zeros: new Uint8Array(12).fill(15) },
+    { ...weight, tables: table, activation: "dynamic" },
+    { ...weight, activation: 1e-30 },
+    { ...randomQuantized(1, [4, 96], { bits: 7, scale: 32, zeros: true }), activation: "dynamic" },
+  ];
+  for (const one of all) expect(() => checkQuantized("here", one)).not.toThrow();
+});
+
 describe("a weight that contradicts itself is refused", () => {
   const weight = randomQuantized(1, [4, 96], { bits: 4, scale: 32 });
   const table = new Float32Array(16);
   const int8 = randomQuantized(1, [4, 96], { bits: 8, scale: "row", activation: "dynamic" });
   test.each<[string, QuantizedTensor, string]>([
     ["bits", { ...weight, bits: 9 }, "bits: expected 2 to 8, got 9"],
+    ["too few bits", { ...weight, bits: 1 }, "bits: expected 2 to 8, got 1"],
+    ["a fraction of a bit", { ...weight, bits: 4.5 }, "bits: expected 2 to 8, got 4.5"],
+    ["no group", { ...weight, groupSize: 0 }, "group size: expected a multiple of 32, or the whole row, got 0"],
+    ["a negative group", { ...weight, groupSize: -32 }, "group size: expected a multiple of 32"],
     ["group", { ...weight, groupSize: 48 }, "group size: expected a multiple of 32, or the whole row, got 48"],
     ["codes", { ...weight, codes: new Uint32Array(47) }, "codes: expected 48 words, got 47"],
     ["scales", { ...weight, scales: new Float32Array(4) }, "scales: expected 12 or 1, got 4"],
@@ -106,6 +124,7 @@ describe("a weight that contradicts itself is refused", () => {
       { ...weight, tables: table.with(3, -128), activation: 1 },
       "activation: expected tables of whole numbers from -127 to 127, got -128",
     ],
+    ["∞ as a scale", { ...int8, activation: Infinity }, 'activation: expected "dynamic" or a positive number'],
     ["a scale of 0", { ...int8, activation: 0 }, 'activation: expected "dynamic" or a positive number, got 0'],
   ])("%s", (_, bad, message) => {
     expect(() => checkQuantized("here", weight)).not.toThrow();

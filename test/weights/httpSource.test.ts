@@ -42,6 +42,17 @@ test("without a length, and with a damaged byte: taken whole, refused", async ()
   await expect(load(url)).rejects.toThrow(/^\[weights\] model\.safetensors: expected sha256 \w+, got \w+; the file/);
 });
 
+test("a configuration that is too large is not read", async () => {
+  const limit = 2 ** 24;
+  const url = await serve((_, response) => {
+    response.setHeader("content-length", limit + 1);
+    response.write("{");
+  });
+  await expect(load(url)).rejects.toThrow(
+    `[weights] ${url}/config.json: expected at most ${limit} bytes, got ${limit + 1}`,
+  );
+});
+
 test("what the server does not have, breaks off or is not there itself: one line with the address", async () => {
   const missing = await serve((_, response) => response.writeHead(404).end());
   await expect(load(missing)).rejects.toThrow(`[weights] ${missing}/config.json: expected a file, got HTTP 404`);
@@ -52,5 +63,10 @@ test("what the server does not have, breaks off or is not there itself: one line
     else response.write(bytes.subarray(0, 1e6), () => response.destroy());
   });
   await expect(load(broken)).rejects.toThrow(/^\[weights\] .*model\.safetensors: the connection ended/);
+  const cut = await serve((_, response) => {
+    response.setHeader("content-length", 900);
+    response.write("{", () => response.destroy());
+  });
+  await expect(load(cut)).rejects.toThrow(`[weights] ${cut}/config.json: the connection ended at byte `);
   await expect(load("http://127.0.0.1:9/x")).rejects.toThrow(/^\[weights\] http:\/\/127\.0\.0\.1:9\/x\/config\.json: /);
 });

@@ -9,6 +9,7 @@ import type { ModelFiles } from "../../src/model/sensevoice/modelFiles.ts";
 import { sha256 } from "../../src/weights/file.ts";
 import { fixture, floatTensors, temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 
 async function converted(): Promise<string> {
   const dir = join(temporaryFolder(), "model");
@@ -28,6 +29,19 @@ describe("a sound folder", () => {
     const all = await names(folder);
     for await (const _ of folder.tensors()) break;
     expect(await names(folder)).toEqual(all);
+  });
+
+  test("leaves no file open, read to its end or not, whole or damaged", async () => {
+    const dir = await converted();
+    await expectNoFileLeftOpen(async () => names(await openModelFolder(dir)));
+    await expectNoFileLeftOpen(async () => {
+      for await (const _ of (await openModelFolder(dir)).tensors()) break;
+    });
+    truncateSync(join(dir, "model.safetensors"), 1000);
+    await expectNoFileLeftOpen(async () => {
+      await expect(openModelFolder(dir).then(names)).rejects.toThrow("damaged");
+      await expect(openModelFolder(temporaryFolder())).rejects.toThrow("config.json");
+    });
   });
 
   test("tensors do not share memory", async () => {
@@ -108,6 +122,11 @@ describe("a damaged folder is refused in one line", () => {
       "a changed tokenizer",
       (dir) => writeFileSync(join(dir, "tokenizer.model"), "x".repeat(22)),
       /tokenizer\.model: expected sha256 [0-9a-f]{64}, got [0-9a-f]{64}; the file is damaged/,
+    ],
+    [
+      "a configuration of 16 MiB and a byte",
+      (dir) => truncateSync(join(dir, "config.json"), 2 ** 24 + 1),
+      /config\.json: expected at most 16777216 bytes, got 16777217/,
     ],
     ["no JSON", (dir) => truncateSync(join(dir, "config.json"), 20), /config\.json: expected JSON/],
     [

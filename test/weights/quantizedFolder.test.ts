@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { randomModelConfig } from "../../scripts/random-weights.ts";
@@ -19,6 +19,7 @@ import { openSafetensors, writeSafetensors } from "../../src/weights/safetensors
 import { WEIGHTS_FILE } from "../../src/weights/source.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOLERANCE } from "../support/tolerances.ts";
@@ -59,6 +60,11 @@ describe("round trip", () => {
     });
   });
 
+  test("a folder has its three files and nothing else", async () => {
+    const files = readdirSync(await write([INT8])).toSorted();
+    expect(files).toEqual(["config.json", "model.safetensors", "tokenizer.model"]);
+  });
+
   test("config.json says what the file does not", async () => {
     const { config } = await openModelFolder(await write([INT8, STATIC, SCHEMES[0], undefined]));
     expect(config).toMatchObject({ ...TOY });
@@ -77,6 +83,16 @@ describe("round trip", () => {
     const at = file.names.indexOf(`${QKV}.codes`);
     expect(file.names.slice(at, at + 3)).toEqual(["codes", "scales", "zeros"].map((part) => `${QKV}.${part}`));
     expect(file.names.at(-1)).toBe("ctc.ctc_lo.weight.zeros"); // 31 bytes
+  });
+});
+
+test("no file is left open by a folder that is written, or cannot be", async () => {
+  await expectNoFileLeftOpen(() => write([INT8]));
+  await expectNoFileLeftOpen(async () => {
+    const half = [...toyTensors([INT8])].slice(1);
+    await expect(writeModelFolder(join(temporaryFolder(), "model"), TOY, TOKENIZER, half)).rejects.toThrow(
+      "is missing",
+    );
   });
 });
 

@@ -7,6 +7,7 @@ import { hashFile } from "../../src/weights/file.ts";
 import { layoutSafetensors, parseSafetensorsHeader, safetensorsHeaderLength } from "../../src/weights/safetensors.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
 import { temporaryFolder } from "../convert/folder.ts";
+import { expectNoFileLeftOpen } from "../support/openFiles.ts";
 
 const TENSORS: Readonly<Record<string, HostTensor>> = {
   bytes: { dtype: "i8", shape: [3], data: Int8Array.of(-128, 0, 127) },
@@ -70,6 +71,31 @@ describe("round trip", () => {
     expect(file.names).toEqual(["a", "b"]);
     await file.close();
   });
+});
+
+test("no file is left open that cannot be read or written", async () => {
+  const damaged = [Buffer.alloc(0), fileOf("[]", 0), fileOf("{}", 1)].map(write);
+  const dir = temporaryFolder();
+  const specs = [{ name: "w", dtype: "f32" as const, shape: [4] }];
+  let written = 0;
+  await expectNoFileLeftOpen(async () => {
+    for (const path of damaged) await expect(openSafetensors(path)).rejects.toThrow(SenseVoiceError);
+    const path = join(dir, `${written++}.safetensors`);
+    await expect(writeSafetensors(path, specs, async () => TENSORS.single)).rejects.toThrow(/expected shape/);
+  });
+});
+
+test("a header has 2 bytes to 16 MiB", () => {
+  const first = (length: number) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+    return bytes;
+  };
+  for (const length of [2, 2 ** 24]) expect(safetensorsHeaderLength(first(length), 8 + length)).toBe(length);
+  for (const length of [1, 2 ** 24 + 1]) {
+    expect(() => safetensorsHeaderLength(first(length), 2 ** 30)).toThrow(`got a header length of ${length}`);
+  }
+  expect(() => safetensorsHeaderLength(first(100), 107)).toThrow("expected a header within 107 bytes");
 });
 
 describe("a damaged file is refused in one line", () => {

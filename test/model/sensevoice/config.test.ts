@@ -26,6 +26,17 @@ test("a configuration comes back as it was; unknown fields are ignored", () => {
   expect(parseModelConfig({ ...CONFIG, future: true })).toEqual(CONFIG);
 });
 
+test("so do a policy and what it says of weights in few bits", () => {
+  const quantization = {
+    a: { bits: 2, groupSize: 1 },
+    b: { bits: 8, groupSize: 2 ** 18, activation: "dynamic" },
+    c: { bits: 4, groupSize: 32, activation: 0.25 },
+  } as const;
+  const quantised = { ...CONFIG, weights: "mine", quantization, policy: { name: "mine", any: ["thing"] } };
+  expect(parseModelConfig(quantised)).toEqual(quantised);
+  expect(parseModelConfig({ ...CONFIG, policy: undefined })).toEqual(CONFIG);
+});
+
 describe("what is wrong is named", () => {
   const encoder = (change: object) => ({ ...CONFIG, encoder: { ...CONFIG.encoder, ...change } });
   const frontend = (change: object) => ({ ...CONFIG, frontend: { ...CONFIG.frontend, ...change } });
@@ -93,6 +104,34 @@ describe("what is wrong is named", () => {
       quantization({ bits: 9 }),
       /^\[weights\] config\.json: quantization\["w\\nx{58}…"\]\.bits: expected an integer from 2 to 8, got 9$/,
     ],
+    ["few bits of a list", { ...CONFIG, quantization: [1] }, "quantization: expected an object, got a list of 1"],
+    [
+      "one bit",
+      { ...CONFIG, quantization: { a: { bits: 1, groupSize: 32 } } },
+      "a.bits: expected an integer from 2 to 8",
+    ],
+    [
+      "no group",
+      { ...CONFIG, quantization: { a: { bits: 4, groupSize: 0 } } },
+      "a.groupSize: expected an integer from 1 to 262144, got 0",
+    ],
+    [
+      "too large a group",
+      { ...CONFIG, quantization: { a: { bits: 4, groupSize: 2 ** 18 + 1 } } },
+      "a.groupSize: expected an integer from 1 to 262144, got 262145",
+    ],
+    ...[0, -1, Number.POSITIVE_INFINITY, "static", true].map((activation): [string, unknown, string] => [
+      `an activation of ${activation}`,
+      { ...CONFIG, quantization: { a: { bits: 4, groupSize: 32, activation } } },
+      'a.activation: expected "dynamic" or a positive number, got ',
+    ]),
+    [
+      "rows of an odd width",
+      { ...CONFIG, encoder: { ...CONFIG.encoder, inputSize: 567 }, frontend: { ...CONFIG.frontend, mels: 81 } },
+      "encoder.inputSize: expected an even number, got 567",
+    ],
+    ["one token", { ...CONFIG, vocabSize: 1 }, "vocabSize: expected an integer from 2 to 1048576, got 1"],
+    ["2^20 tokens and one", { ...CONFIG, vocabSize: 2 ** 20 + 1 }, "vocabSize: expected an integer from 2 to 1048576"],
     ["no vocabulary", { ...CONFIG, vocabSize: 0 }, "vocabSize: expected an integer from 2 to 1048576, got 0"],
     [
       "no sum",
@@ -107,5 +146,29 @@ describe("what is wrong is named", () => {
   ])("%s", (_, json, message) => {
     expect(() => parseModelConfig(json)).toThrow(message);
     expect(() => parseModelConfig(json)).toThrow(SenseVoiceError);
+  });
+
+  test.each([
+    ["frontend", "mels", 1, 1024],
+    ["frontend", "frameLengthMs", 1, 1000],
+    ["frontend", "frameShiftMs", 1, 1000],
+    ["frontend", "lfrM", 1, 64],
+    ["frontend", "lfrN", 1, 64],
+    ["encoder", "inputSize", 4, 65536],
+    ["encoder", "outputSize", 1, 65536],
+    ["encoder", "attentionHeads", 1, 1024],
+    ["encoder", "linearUnits", 1, 262144],
+    ["encoder", "numBlocks", 1, 1024],
+    ["encoder", "tpBlocks", 0, 1024],
+    ["encoder", "kernelSize", 1, 1023],
+  ] as const)("a size beyond what any model has: %s.%s", (part, key, min, max) => {
+    const withSize = (value: number) => ({ ...CONFIG, [part]: { ...CONFIG[part], [key]: value } });
+    for (const value of [min - 1, max + 1, max + 2]) {
+      expect(() => parseModelConfig(withSize(value))).toThrow(
+        `${part}.${key}: expected an integer from ${min} to ${max}, got ${value}`,
+      );
+    }
+    // Sizes that do not fit together are another matter.
+    for (const value of [min, max]) expect(() => parseModelConfig(withSize(value))).not.toThrow("expected an integer");
   });
 });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { randomFeatures, randomModelConfig, randomModelTensors } from "../../../scripts/random-weights.ts";
 import { referenceBackend } from "../../../src/kernels/reference/backend.ts";
 import { createWasmBackend } from "../../../src/kernels/wasm/backend.ts";
@@ -18,6 +18,7 @@ import {
 } from "../../support/golden.ts";
 import { describeGpu, testWebgpuBackend } from "../../support/gpu.ts";
 import { openModelFolder } from "../../support/model.ts";
+import { TOY, toyTensors } from "../../support/toyModel.ts";
 
 interface TinyGolden {
   readonly clips: readonly (Golden & { file: string; useItn: boolean })[];
@@ -100,6 +101,87 @@ function fullSizeTests<T extends Tensor, W extends LinearWeight<T>>(createBacken
     backend.close();
   }, 600_000);
 }
+
+test("what fails behind the encoder leaves nothing on the device", async () => {
+  const backend: ReturnType<typeof referenceBackend> = {
+    ...referenceBackend(),
+    ctcTopK: () => {
+      throw new Error("out of memory");
+    },
+  };
+  const model = await tinyModel(backend);
+  const encoded = vi.spyOn(model, "encode");
+  await expect(model.recognize([tinyPrompt(tiny.clips[0])])).rejects.toThrow("out of memory");
+  const { x, batch } = await encoded.mock.results[0].value;
+  for (const tensor of [x, batch.offsets]) expect(() => backend.release(tensor)).toThrow("which was released");
+});
+
+describe("work goes to the device in parts of 2048 rows", () => {
+  /** The toy model of 3 layers and 2 norms, whose attention costs nothing, and what is done on its device. */
+  async function toyModel(flush: () => Promise<void>) {
+    const plain = referenceBackend();
+    const count = { flushes: 0, layers: 0 };
+    const backend: typeof plain = {
+      ...plain,
+      attention: ({ shape }) => {
+        count.layers++;
+        const width = TOY.encoder.outputSize;
+        return plain.upload({ dtype: "f32", shape: [shape[0], width], data: new Float32Array(shape[0] * width) });
+      },
+      flush: () => {
+        count.flushes++;
+        return flush();
+      },
+    };
+    const weights = await loadWeights(backend, TOY, toyTensors([undefined]));
+    return { count, model: new SenseVoice(backend, TOY.encoder, weights) };
+  }
+  const prompt = (rows: number): Prompt => {
+    const data = new Float32Array((rows - 4) * TOY.encoder.inputSize).fill(0.1);
+    return { language: "auto", itn: false, features: { rows: rows - 4, data } };
+  };
+
+  test.each([
+    [2048, 5],
+    [2047, 2],
+    [400, 0],
+  ])("%i rows through 5 layers and norms: %i parts", async (rows, parts) => {
+    const { count, model } = await toyModel(async () => {});
+    (await model.recognize([prompt(rows)])).release();
+    expect(count).toEqual({ flushes: parts, layers: 3 });
+  });
+
+  test("between two of them a run can end early, and behind the last", async () => {
+    const early = new AbortController();
+    const begun = await toyModel(async () => early.abort(new Error("enough")));
+    await expect(begun.model.recognize([prompt(2048)], { signal: early.signal })).rejects.toThrow("enough");
+    expect(begun.count).toEqual({ flushes: 1, layers: 1 });
+
+    const late = AbortSignal.abort(new Error("too late"));
+    const whole = await toyModel(async () => {});
+    await expect(whole.model.recognize([prompt(400)], { signal: late })).rejects.toThrow("too late");
+    expect(whole.count).toEqual({ flushes: 0, layers: 3 });
+  });
+
+  test("one is computed while the next is recorded, and no more", async () => {
+    const done: (() => void)[] = [];
+    const { count, model } = await toyModel(() => new Promise((resolve) => done.push(resolve)));
+    const run = model.recognize([prompt(2048)]);
+    for (let parts = 2; parts <= 5; parts++) {
+      await expect.poll(() => count.flushes, { timeout: 20_000 }).toBe(parts);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(count.flushes).toBe(parts);
+      done.shift()?.();
+    }
+    for (const resolve of done) resolve();
+    (await run).release();
+  });
+
+  test("a part that fails ends the run", async () => {
+    const { model } = await toyModel(() => Promise.reject(new Error("device lost")));
+    await expect(model.recognize([prompt(2048)])).rejects.toThrow("device lost");
+  });
+});
 
 describe("reference", () => tinyTests(async () => referenceBackend()));
 describe("WASM", () => {

@@ -83,6 +83,44 @@ describe("normaliser", () => {
     expect(tokenizer.decode([1, 1])).toBe("a a");
   });
 
+  test("an unknown piece decodes to what the file has for it, or to ⁇", () => {
+    const decoded = (...trainer: [number, string][]) =>
+      createTokenizer(message(...pieces, [2, message([3, 1], ...trainer)], [3, normaliser])).decode([0]);
+    expect(decoded()).toBe(" \u2047 ");
+    expect(decoded([44, "[?]"])).toBe("[?]");
+  });
+
+  test("of several spaces in front the dummy prefix is one, extra whitespace all", () => {
+    expect(withSpec([3, 1], [4, 0]).decode([2, 1])).toBe(" a");
+    expect(withSpec([3, 1], [4, 1]).decode([2, 1])).toBe("a");
+    expect(withSpec([3, 0], [4, 0]).decode([2, 1])).toBe("  a");
+  });
+
+  test("of a file that does not say: a prefix in front, one space for several, spaces as ▁", () => {
+    const tokenizer = withSpec();
+    expect(tokenizer.encode("a  a ")).toEqual([1, 1]);
+    expect(tokenizer.decode([1, 1])).toBe("a a");
+  });
+
+  test("an unknown character costs 10 more than the least probable piece", () => {
+    const scored = (text: string, score: number) => {
+      const float = new Uint8Array(Float32Array.of(score).buffer);
+      return Uint8Array.of(...message([1, text]), 0x15, ...float); // field 2, a float of 4 bytes
+    };
+    const segment = (least: number) => {
+      const pieces = [unk, scored("ab", least), scored("cd", least), scored("bcd", 0)];
+      const file = message(
+        ...pieces.map((piece): [number, Uint8Array] => [1, piece]),
+        [2, message([3, 1])],
+        [3, plain],
+      );
+      return createTokenizer(file).encodePieces("abcd");
+    };
+    const plain = message([3, 0], [4, 0]);
+    expect(segment(-9.5)).toEqual(["ab", "cd"]); // −19, against −19.5 with a as unknown
+    expect(segment(-10.5)).toEqual(["a", "bcd"]); // −20.5, against −21
+  });
+
   test("spaces stay if they are to stay", () => {
     const tokenizer = withSpec([3, 0], [4, 0]);
     expect(tokenizer.encodePieces(" a  a ")).toEqual(["▁a", "▁", "▁a", "▁"]);
@@ -113,12 +151,44 @@ describe("damaged files", () => {
       model(unk, Uint8Array.of(...message([1, "a"]), 0x15, 0, 0, 0xc0, 0x7f)), // field 2, a float of 4 bytes: NaN
       "piece 1: expected a finite score, got NaN",
     ],
+    [
+      "a score of two bytes",
+      model(unk, message([1, "a"], [2, Uint8Array.of(0, 0)])),
+      "not a SentencePiece model: expected a float in field 2",
+    ],
+    ["a text that is a number", model(unk, message([1, 7])), "not a SentencePiece model: expected bytes in field 1"],
+    ["a type that is a text", model(unk, message([1, "a"], [3, "x"])), "expected a varint in field 3"],
+    [
+      "a map for the way back",
+      message([1, unk], [2, message([3, 1])], [3, normaliser], [5, message([2, "map"])]),
+      "denormalizer_spec: expected the identity normaliser, got a map of 3 bytes",
+    ],
+    [
+      "whitespace behind the words",
+      message([1, unk], [2, message([3, 1], [24, 1])], [3, normaliser]),
+      "treat_whitespace_as_suffix: expected false, got true",
+    ],
+    ["a group, as in old protobuf", Uint8Array.of(...model(unk), 0x33), "not a SentencePiece model: got wire type 3"],
     ["no trainer_spec", message([1, unk], [3, normaliser]), "expected a trainer_spec"],
     ["an endless varint", new Uint8Array(20).fill(0xff), "more than 10 bytes"],
   ];
   test.each(refused)("%s", (_, file, expected) => {
     expect(() => createTokenizer(file)).toThrow(SenseVoiceError);
     expect(() => createTokenizer(file)).toThrow(expected);
+  });
+
+  test("fields that are not known are passed over, whatever they are", () => {
+    const eight = [9 * 8 + 1, 1, 2, 3, 4, 5, 6, 7, 8]; // 64 bits
+    const four = [9 * 8 + 5, 1, 2, 3, 4];
+    const others = [...eight, ...four, ...message([9, 300], [9, "text"])];
+    const piece = Uint8Array.of(...others, ...message([1, "a"]), ...others);
+    const tokenizer = createTokenizer(Uint8Array.of(...others, ...model(unk, piece), ...others));
+    expect(tokenizer.piece(1)).toBe("a");
+    expect(tokenizer.size).toBe(2);
+  });
+
+  test("a piece may begin with U+FEFF, which is no byte order mark there", () => {
+    expect(createTokenizer(model(unk, message([1, "\ufeffa"]))).piece(1)).toBe("\ufeffa");
   });
 
   test("a file cut short, wherever it is cut", () => {

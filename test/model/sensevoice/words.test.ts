@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { Heard } from "../../../src/model/sensevoice/recognizer.ts";
 import { createTokenizer } from "../../../src/model/sensevoice/tokenizer.ts";
-import { alignmentTargets, groupWords } from "../../../src/model/sensevoice/words.ts";
+import { alignmentTargets, alignWords, groupWords } from "../../../src/model/sensevoice/words.ts";
 
 // What FunASR's post() makes of timed pieces, made by fixtures/words.py.
 const golden: { timed: [string, number, number][]; words: string[]; timestamp: [number, number][] }[] = readFileSync(
@@ -70,4 +71,27 @@ describe("alignmentTargets", () => {
     });
     expect(alignmentTargets(tokenizer, "").pieces).toEqual([]);
   });
+});
+
+test("words are aligned with the rows behind the prompt's; the blank is sure where it is best of all", async () => {
+  const tokenizer = createTokenizer(readFileSync(new URL("./fixtures/tiny.bpe.model", import.meta.url)));
+  const raw = "<|en|><|HAPPY|><|Speech|><|woitn|>the";
+  const [the] = alignmentTargets(tokenizer, raw).ids;
+  const asked: unknown[] = [];
+  // ln p of the blank and of "the" in three rows of speech: it is spoken in the second.
+  const scores = Float32Array.of(-0.9, -0.95, -2, -0.1, -0.9, -3);
+  const heard: Heard = {
+    ids: Float32Array.of(1, 2, 3, 4, 0, the, 0),
+    logProbs: new Float32Array(7),
+    top: new Float32Array(14),
+    logProbsOf: async (tokens, first, rows) => {
+      asked.push([[...tokens], first, rows]);
+      return scores;
+    },
+  };
+  const [word, ...others] = await alignWords(tokenizer, heard, raw);
+  expect(others).toEqual([]);
+  expect(word).toMatchObject({ word: "the", start: 0.03, end: 0.09 });
+  expect(word.confidence).toBeCloseTo(Math.exp(-0.1), 6);
+  expect(asked).toEqual([[[0, the], 4, 3]]);
 });
