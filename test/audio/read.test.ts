@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,14 +47,6 @@ describe("an error is one line that names the file", () => {
     const path = join(folder, "empty.wav");
     writeFileSync(path, "");
     await expect(readAudio(path)).rejects.toThrow(`${path}: expected a sound file, got an empty one`);
-  });
-
-  test("a file of 2 GiB", async () => {
-    const path = join(folder, "huge.wav");
-    writeFileSync(path, "");
-    truncateSync(path, 2 ** 31);
-    await expect(readAudio(path)).rejects.toThrow(`${path}: expected a file below 2 GiB, got 2147483648 bytes`);
-    rmSync(path);
   });
 
   test.each([

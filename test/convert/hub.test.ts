@@ -37,7 +37,7 @@ describe("what a hub answers", () => {
     [
       "names that have no place in an address or on a disk",
       JSON.stringify({ Data: { Files: ["\ud800.model", "\x1b.model", "../x.model"].map(entry) } }),
-      /expected a FunASR SenseVoiceSmall, got no model\.pt$/,
+      /expected a FunASR model, got no model\.pt$/,
     ],
   ])("%s: one line", async (_, list, message) => {
     await expect(downloadOf(list)).rejects.toThrow(message);
@@ -58,7 +58,7 @@ describe("what is not there", () => {
     const { "am.mvn": _, ...others } = FILES;
     const hub = await hubServer(ID, others);
     await expect(downloadModel(ID, { endpoint: hub.endpoint })).rejects.toThrow(
-      "[download] iic/SenseVoiceSmall: expected a FunASR SenseVoiceSmall, got no am.mvn",
+      "[download] iic/SenseVoiceSmall: expected a FunASR model, got no am.mvn",
     );
   });
 
