@@ -1,0 +1,156 @@
+/**
+ * Long and live sound: how fast, how soon, in how much memory. Speech is clips of test/eval with pauses, again and again.
+ *
+ *     npx tsx bench/long.ts [--seconds 600] [--model tiny] [--vad-model DIR] [--device cpu] [--threads N] [--file FILE]
+ *     npx tsx bench/long.ts --live [--seconds 60] …
+ *
+ * Prints one object: wall time against the sum of the encoder's times, the part of voice activity, when the first
+ * segment came, growth of resident memory, the longest that the event loop was held (this thread's own time). With
+ * `--live` sound comes as fast as it is spoken, 100 ms at a time; a partial result's delay counts from the end of the
+ * sound that it is of, a final one's from when voice activity tells that the segment is over.
+ */
+import { readdirSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { createEngine, type Device, readAudio } from "../src/node.ts";
+import { watchEventLoop } from "../test/support/eventLoop.ts";
+
+const RATE = 16_000;
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string" },
+    model: { type: "string", default: "tiny" },
+    "vad-model": { type: "string" },
+    device: { type: "string", default: "cpu" },
+    threads: { type: "string" },
+    weights: { type: "string" },
+    file: { type: "string" },
+    live: { type: "boolean", default: false },
+  },
+});
+
+const folder = new URL("../test/eval/", import.meta.url).pathname;
+const clips: Float32Array[] = [];
+for (const name of readdirSync(folder).filter((name) => name.endsWith(".flac"))) {
+  clips.push(await readAudio(folder + name));
+}
+
+/** Clips and pauses of 0.3 to 2 s, as 16-bit wav of unknown length, in pieces of 64 KiB. */
+async function* wav(seconds: number): AsyncGenerator<Uint8Array> {
+  const header = Buffer.alloc(44);
+  header.write("RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0", "latin1");
+  header.writeUInt32LE(RATE, 24);
+  header.writeUInt32LE(2 * RATE, 28);
+  header.write("\x02\0\x10\0data\xff\xff\xff\xff", 32, "latin1");
+  yield header;
+  for await (const pcm of samples(seconds)) {
+    yield new Uint8Array(Int16Array.from(pcm, (x) => Math.round(x * 32767)).buffer);
+  }
+}
+
+async function* samples(seconds: number): AsyncGenerator<Float32Array> {
+  const clip = (i: number) =>
+    i % 2 ? clips[(i >> 1) % clips.length] : new Float32Array(((i * 7919) % 17) * 1600 + 4800);
+  let left = seconds * RATE;
+  for (let i = 0; left > 0; i++) {
+    const pcm = clip(i);
+    for (let at = 0; at < pcm.length && left > 0; at += RATE) {
+      const piece = pcm.slice(at, Math.min(at + RATE, at + left));
+      left -= piece.length;
+      yield piece;
+    }
+  }
+}
+
+const engine = await createEngine({
+  model: values.model,
+  vadModel: values["vad-model"],
+  device: values.device as Device,
+  weights: values.weights as "int8",
+  threads: values.threads === undefined ? undefined : Number(values.threads),
+});
+await engine.run(clips[0]);
+
+async function long(seconds: number) {
+  // What the encoder takes is told by each batch.
+  let encode = 0;
+  const runBatch = engine.runBatch.bind(engine);
+  engine.runBatch = async (...args) => {
+    const transcripts = await runBatch(...args);
+    encode += transcripts[0]?.timings.encode ?? 0;
+    return transcripts;
+  };
+  const source = () => values.file ?? wav(seconds);
+  let [vadMs, first, segments, heard, rss] = [0, 0, 0, 0, 0];
+  const before = process.memoryUsage.rss();
+  const start = performance.now();
+  const { longest } = await watchEventLoop(async () => {
+    const onProgress = (done: number) => {
+      heard = done;
+    };
+    for await (const _ of engine.transcribe(source(), { onProgress })) {
+      first ||= performance.now() - start;
+      segments++;
+      rss = Math.max(rss, process.memoryUsage.rss());
+    }
+  });
+  const wall = performance.now() - start;
+  const again = performance.now();
+  for await (const _ of engine.detectSpeech(source(), { maxSegmentSeconds: 30 })); // decoding and voice activity alone
+  vadMs = performance.now() - again;
+  return {
+    seconds: heard,
+    segments,
+    wallMs: Math.round(wall),
+    encodeMs: Math.round(encode),
+    wallPerEncode: Number((wall / encode).toFixed(3)),
+    timesRealTime: Math.round((heard * 1000) / wall),
+    decodeAndVadMs: Math.round(vadMs),
+    firstSegmentMs: Math.round(first),
+    residentGrowthMb: Math.round((rss - before) / 2 ** 20),
+    longestOnEventLoopMs: Math.round(longest),
+  };
+}
+
+async function live(seconds: number) {
+  const stream = engine.stream();
+  let start = 0;
+  const feed = async () => {
+    let at = 0;
+    start = performance.now();
+    for await (const piece of samples(seconds)) {
+      for (let i = 0; i < piece.length; i += 1600) {
+        at += Math.min(1600, piece.length - i);
+        const wait = start + (at * 1000) / RATE - performance.now();
+        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+        stream.write(piece.subarray(i, i + 1600));
+      }
+    }
+    stream.end();
+  };
+  let asked = 0; // of a final result: right after voice activity told that the segment is over
+  const runBatch = engine.runBatch.bind(engine);
+  engine.runBatch = (...args) => {
+    asked = performance.now() - start;
+    return runBatch(...args);
+  };
+  const feeding = feed();
+  const partial: number[] = [];
+  const final: number[] = [];
+  for await (const result of stream) {
+    const now = performance.now() - start;
+    if (result.final) final.push(now - asked);
+    else partial.push(now - result.end * 1000);
+  }
+  await feeding;
+  const summary = (delays: number[]) => {
+    const sorted = delays.map(Math.round).sort((a, b) => a - b);
+    return { count: sorted.length, medianMs: sorted[sorted.length >> 1], maxMs: sorted.at(-1) };
+  };
+  return { seconds, partial: summary(partial), final: summary(final) };
+}
+
+const seconds = Number(values.seconds ?? (values.live ? 60 : 600));
+const figures = values.live ? await live(seconds) : await long(seconds);
+const { device, deviceDescription, weights, config } = engine;
+console.log(JSON.stringify({ model: config.name, device, deviceDescription, weights, ...figures }, null, 1));
+await engine.close();
