@@ -30,6 +30,7 @@ from funasr.utils.postprocess_utils import rich_transcription_postprocess
 from funasr_tiny import ROOT, load_tiny
 from golden_cases import align_cases, rich_texts
 from golden_layers import GOLDEN, Recorder, random_model, random_small, tiny, write_json
+from golden_vad import vad
 from random_weights import SEED, fnv1a
 
 # --- text and timestamps
@@ -175,6 +176,7 @@ def main() -> None:
         "random-small": random_small,
         "tiny": lambda: tiny(args.model),
         "eval": lambda: evaluation(args.model),
+        "vad": vad,
     }
     others = {"checkpoint": lambda: save_checkpoint(args.save, args.assets)}
     names = ["all", *run, *others]

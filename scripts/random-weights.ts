@@ -4,6 +4,8 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { SenseVoiceError } from "../src/error.ts";
+import type { DetectorOptions, VadConfig, VadEncoderConfig } from "../src/model/fsmnVad/config.ts";
+import { vadParameters } from "../src/model/fsmnVad/parameters.ts";
 import type { ModelConfig } from "../src/model/sensevoice/config.ts";
 import { configText } from "../src/model/sensevoice/configFile.ts";
 import { modelParameters } from "../src/model/sensevoice/parameters.ts";
@@ -55,9 +57,11 @@ export function randomTensor(
   return { dtype: "f32", shape, data };
 }
 
+const HEADS = ["ctc.ctc_lo.weight", "encoder.out_linear2.linear.weight"];
+
 /**
  * Range of a parameter. Matrices and FSMN taps keep the variance of what they multiply (scale √(3 / inputs)),
- * so the residual grows like the square root of the depth; the CTC head is four times that, for logits spread
+ * so the residual grows like the square root of the depth; the heads are four times that, for logits spread
  * like a trained model's. CMVN is about that of speech: log mel energies around 8 with a deviation of 4.
  */
 function range(name: string, shape: readonly number[]): { scale: number; offset?: number } {
@@ -66,13 +70,23 @@ function range(name: string, shape: readonly number[]): { scale: number; offset?
   if (name === "embed.weight") return { scale: Math.sqrt(3) };
   if (name.endsWith(".bias")) return { scale: 0.1 };
   if (/norm\d?\.weight$/.test(name)) return { scale: 0.1, offset: 1 };
-  const gain = name === "ctc.ctc_lo.weight" ? 4 : 1;
+  const gain = HEADS.includes(name) ? 4 : 1;
   return { scale: gain * Math.sqrt(3 / shape[shape.length - 1]) };
 }
 
 /** Every tensor of a model folder, one in memory at a time, under FunASR's names (FSMN taps as [D, taps]). */
 export function* randomModelTensors(config: ModelConfig, seed = SEED): Generator<[name: string, tensor: RandomTensor]> {
   for (const { name, shape } of modelParameters(config)) {
+    yield [name, randomTensor(name, shape, { ...range(name, shape), seed })];
+  }
+}
+
+/** The same of a voice activity model. */
+export function* randomVadTensors(
+  encoder: VadEncoderConfig,
+  seed = SEED,
+): Generator<[name: string, tensor: RandomTensor]> {
+  for (const { name, shape } of vadParameters(encoder)) {
     yield [name, randomTensor(name, shape, { ...range(name, shape), seed })];
   }
 }
@@ -96,6 +110,22 @@ export function randomModelConfig(size: "small" | "tiny"): ModelConfig {
     encoder: { inputSize: 560, ...sizes, kernelSize: 11 },
     frontend: { sampleRate: 16000, mels: 80, frameLengthMs: 25, frameShiftMs: 10, lfrM: 7, lfrN: 6 },
     vocabSize: size === "small" ? 25055 : 995,
+    files: {},
+  };
+}
+
+/** The architecture of FSMN-VAD (0.43 M parameters), with no files. */
+export function randomVadConfig(detector: DetectorOptions): VadConfig {
+  return {
+    format: "sensevoice-vad",
+    formatVersion: 1,
+    name: "random-vad",
+    encoder: {
+      ...{ inputSize: 400, inputAffineSize: 140, layers: 4, linearSize: 250, projectionSize: 128, taps: 20 },
+      ...{ outputAffineSize: 140, outputSize: 248 },
+    },
+    frontend: { sampleRate: 16000, mels: 80, frameLengthMs: 25, frameShiftMs: 10, lfrM: 5, lfrN: 1 },
+    detector,
     files: {},
   };
 }

@@ -13,6 +13,8 @@ import numpy as np
 # Of 1 to 12, the seed whose full-size golden has the best two logits of every row furthest apart.
 SEED = 12
 
+HEADS = ("ctc.ctc_lo.weight", "encoder.out_linear2.linear.weight")
+
 
 def fnv1a(text: str) -> int:
     h = 0x811C9DC5
@@ -41,15 +43,21 @@ def random_tensor(name: str, shape: tuple[int, ...], scale=1.0, offset=0.0, seed
 
 
 def random_parameter(name: str, shape: tuple[int, ...], seed=SEED) -> np.ndarray:
-    """A parameter of FunASR's SenseVoiceSmall, in the range that random-weights.ts explains."""
-    if name == "embed.weight":
+    """A parameter of FunASR's SenseVoiceSmall or FSMN-VAD, in the range that random-weights.ts explains. FSMN taps come
+    as [D, taps].
+    """
+    if name == "frontend.cmvn.shift":
+        scale, offset = 1.0, -8.0
+    elif name == "frontend.cmvn.scale":
+        scale, offset = 0.02, 0.25
+    elif name == "embed.weight":
         scale, offset = np.sqrt(3), 0.0
     elif name.endswith(".bias"):
         scale, offset = 0.1, 0.0
     elif re.search(r"norm\d?\.weight$", name):
         scale, offset = 0.1, 1.0
     else:
-        scale, offset = (4 if name == "ctc.ctc_lo.weight" else 1) * np.sqrt(3 / shape[-1]), 0.0
+        scale, offset = (4 if name in HEADS else 1) * np.sqrt(3 / shape[-1]), 0.0
     return random_tensor(name, shape, scale, offset, seed)
 
 

@@ -20,7 +20,7 @@ type Info = Awaited<ReturnType<typeof collectInfo>>;
 
 /** What `info` tells; with --format json as it stands. */
 async function collectInfo() {
-  const { defaultModel, home } = await import("../weights/home.ts");
+  const { defaultModel, findModel, findVad, home } = await import("../weights/home.ts");
   const adapter = await describeAdapter();
   return {
     version: version(),
@@ -33,17 +33,19 @@ async function collectInfo() {
     home: home(),
     defaultModel: defaultModel(),
     models: await listModels(),
+    /** The voice activity model that goes with the default model. */
+    vad: findVad(findModel(defaultModel())) ?? null,
   };
 }
 
-/** The package's own model and those that were downloaded; one with a problem cannot be used. Weights are not read. */
+/** The package's own recogniser and those that were downloaded; one with a problem cannot be used. Weights are not read. */
 export async function listModels() {
   const { openModel } = await import("../model/sensevoice/modelFiles.ts");
   const { folderSource } = await import("../weights/folderSource.ts");
-  const { home, TINY } = await import("../weights/home.ts");
+  const { home, modelPath, TINY, VAD_ID } = await import("../weights/home.ts");
   const models = join(home(), "models");
-  const names = await readdir(models).catch(() => []);
-  const dirs = names.filter((name) => !name.startsWith(".")).map((name) => join(models, name));
+  const names = (await readdir(models).catch(() => [])).filter((name) => !name.startsWith("."));
+  const dirs = names.map((name) => join(models, name)).filter((dir) => dir !== modelPath(VAD_ID));
   return Promise.all(
     [TINY, ...dirs].map(async (dir) => {
       try {
@@ -90,6 +92,7 @@ function infoText({ adapter, ...info }: Info): string {
     ...info.models.map(({ name, weights, dir, problem }) => {
       return ["model", `${dir}: ${problem ?? `${name}, ${weights}`}`];
     }),
+    ["vad", info.vad ?? "none"],
   ];
   return rows.map(([key, value]) => `${key.padEnd(12)}${value}`).join("\n");
 }

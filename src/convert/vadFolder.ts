@@ -38,7 +38,7 @@ const ENCODER: Readonly<Record<keyof VadEncoderConfig, string>> = {
 };
 
 /** Where it has the detector's options, under model_conf. */
-const DETECTOR: Readonly<Record<keyof DetectorOptions, string>> = {
+export const DETECTOR: Readonly<Record<keyof DetectorOptions, string>> = {
   ...{ singleUtterance: "detect_mode", maxEndSilenceMs: "max_end_silence_time" },
   ...{ maxStartSilenceMs: "max_start_silence_time", windowMs: "window_size_ms" },
   ...{ silenceToSpeechMs: "sil_to_speech_time_thres", speechToSilenceMs: "speech_to_sil_time_thres" },

@@ -17,6 +17,8 @@ export const TOLERANCE = {
   /** A logit or a log-probability against FunASR's, in nats; a margin in deviations. Three to four times what is measured. */
   logProb: 1e-4,
   logProbWebgpu: 3e-4,
+  /** A frame's probability of silence against FunASR's: twice what is measured. FunASR's FFT, in f32, makes most of it. */
+  silence: 1e-4,
   /**
    * Features against FunASR's: an error of a logarithm, in nats. FunASR's FFT is in f32. It is off by a share of the
    * frame's largest amplitude: in bins further than `featureDepth` nats of energy below the loudest, the limit grows
