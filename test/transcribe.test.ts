@@ -229,7 +229,9 @@ describe.skipIf(!existsSync(join(golden, "funasr.jsonl")))("14 recordings that F
     { timeout: 1_800_000 },
     async (device) => {
       await using heard = await createEngine({ model: "tiny", device, vadModel });
-      for (const { file, vad, merged15, unmerged } of recordings()) {
+      // Plain loops and a GPU in software take minutes for all of them.
+      const some = device === "cpu" || process.env.SENSEVOICE_ALL ? recordings() : recordings().slice(0, 2);
+      for (const { file, vad, merged15, unmerged } of some) {
         const path = join(golden, file);
         const raw = async (options: TranscribeOptions) => {
           return (await all(heard.transcribe(path, options))).map((segment) => segment.raw).join(" ");
