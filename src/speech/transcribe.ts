@@ -32,7 +32,7 @@ export async function* transcribe(
   hear: Hear,
   { batchMs, signal, onProgress }: PipelineOptions,
 ): AsyncGenerator<Segment> {
-  const ahead = readAhead(cut(sound, cutter), ({ start, end }) => end - start, 2 * batchMs);
+  const ahead = readAhead(cut(sound, cutter), ({ start, end }) => end - start, Math.max(1, 2 * batchMs));
   const recognise = async (clips: readonly Clip[]) => {
     const heard = await hear(clips.map(({ pcm }) => pcm));
     return clips.map((clip, i) => segmentOf(clip, heard[i]));

@@ -73,6 +73,16 @@ describe("from sound to segments", () => {
     expect(most).toBe(2);
   });
 
+  test("a batch of nothing is a clip at a time", async () => {
+    const sizes: number[] = [];
+    const hear: Hear = (clips) => {
+      sizes.push(clips.length);
+      return hearEnds(clips);
+    };
+    expect(await all(run(pieces(clock(10_000), 1600), hear, { batchMs: 0 }))).toHaveLength(3);
+    expect(sizes).toEqual([1, 1, 1]);
+  });
+
   test("reading waits for whoever takes the segments", async () => {
     const spans = Array.from({ length: 100 }, (_, i) => [i * 1000, i * 1000 + 900] as const);
     let fed = 0;
