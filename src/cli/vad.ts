@@ -1,7 +1,7 @@
 import { createWasmBackend } from "../kernels/wasm/backend.ts";
 import { loadVad } from "../model/fsmnVad/open.ts";
 import { createEngine, SenseVoiceError, type Span, type Vad } from "../node.ts";
-import { clock } from "../output/clock.ts";
+import { shortClock } from "../output/clock.ts";
 import { createActivity } from "../speech/activity.ts";
 import { detectSpeech } from "../speech/detect.ts";
 import { folderSource } from "../weights/folderSource.ts";
@@ -45,7 +45,7 @@ export async function detectVoice(args: readonly string[], options: VadArguments
         for await (const [start, end] of detect(openInput(file))) {
           segments.push([start, end]);
           if (options.format === "json") continue;
-          process.stdout.write(`${named}${clock(start / 1000)} --> ${clock(end / 1000)}\n`);
+          process.stdout.write(`${named}${shortClock(start / 1000)} --> ${shortClock(end / 1000)}\n`);
         }
         if (options.format === "json") process.stdout.write(`${JSON.stringify({ file, segments })}\n`);
       } catch (error) {

@@ -201,7 +201,7 @@ describe("vad", () => {
   test("text: a line for each segment", async () => {
     const { status, stdout } = await sensevoice(["vad", at("talk.wav"), "--vad", "energy"]);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^(00:00:\d\d\.\d{3} --> 00:00:\d\d\.\d{3}\n){4}$/);
+    expect(stdout).toMatch(/^(00:\d\d\.\d{3} --> 00:\d\d\.\d{3}\n){4}$/);
   });
 
   test("fsmn without a model says how to get one", async () => {
