@@ -19,6 +19,9 @@ export interface TranscribeArguments extends EngineOptions, HearOptions, Pick<Fo
   readonly resume?: boolean;
 }
 
+/** Formats in which the results of several sounds may follow one another. */
+const JOINABLE: readonly FormatName[] = ["text", "json", "jsonl"];
+
 type Write = (text: string) => Promise<unknown>;
 
 /**
@@ -36,6 +39,10 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
   };
   const inputs = await findInputs(args, fail);
   if (inputs.length === 0) return;
+  if (inputs.length > 1 && output === undefined && !JOINABLE.includes(format)) {
+    const expected = "expected --output DIR or one sound, since a file of this format is of one";
+    throw new SenseVoiceError(`--format ${format}: ${expected}; got ${inputs.length} sounds`);
+  }
   const targets = output === undefined ? undefined : inputs.map(({ name }) => resultPath(output, name, format));
   if (targets) {
     const files = inputs.map(({ file }) => file);

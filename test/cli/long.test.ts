@@ -95,6 +95,14 @@ describe("many sounds", () => {
     expect(stderr).toBe(`error: ${at("in/*.ogg")}: no file matches this pattern\n`);
   });
 
+  test("subtitles of several sounds need a file for each", async () => {
+    const { status, stdout, stderr } = await sensevoice([at("in/zh.wav"), at("in/zh.wav"), "--format", "srt", ...CPU]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toBe(
+      "error: --format srt: expected --output DIR or one sound, since a file of this format is of one; got 2 sounds\n",
+    );
+  });
+
   test("--resume without --output is refused", async () => {
     const { status, stderr } = await sensevoice([at("in/zh.wav"), "--resume", ...CPU]);
     expect(status).toBe(1);
