@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { accessSync, constants, renameSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
 import { follow, identify, makeFolders } from "../weights/place.ts";
-import { MODEL_FILES } from "../weights/replaceFolder.ts";
+import { isRunning, MODEL_FILES } from "../weights/replaceFolder.ts";
 
 /** A model folder and the files of its model. */
 export function modelPaths(dir: string): string[] {
@@ -26,13 +26,35 @@ export function expectApart(inputs: Iterable<string>, results: readonly (readonl
   }
 }
 
-/** Makes the folder for results, if there is none. */
+/** Makes the folder for results, if there is none. What a process that was killed left there is removed. */
 export function makeResultFolder(dir: string): void {
   try {
     makeFolders(follow(dir));
+    for (const name of readdirSync(dir)) {
+      const pid = PART.exec(name)?.[1];
+      if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(dir, name), { force: true });
+    }
   } catch (error) {
     throw new SenseVoiceError(`${dir}: the folder cannot be created (${reason(error)})`);
   }
+}
+
+/** The name of a part: with the process that writes it. */
+const PART = /^\.sensevoice-(\d+)-[0-9a-f-]{36}\.part$/;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** A signal that ends the process removes the file first. Returns what undoes this. */
+function removeAtSignals(path: string): () => void {
+  const end = (signal: NodeJS.Signals) => {
+    rmSync(path, { force: true });
+    forget();
+    process.kill(process.pid, signal);
+  };
+  const forget = () => {
+    for (const signal of SIGNALS) process.off(signal, end);
+  };
+  for (const signal of SIGNALS) process.on(signal, end);
+  return forget;
 }
 
 /** A file that is written bit by bit and takes its place when it is complete. */
@@ -52,6 +74,7 @@ export async function openOutput(path: string): Promise<OutputFile> {
     const place = follow(path);
     const part = direct ? path : join(dirname(place), `.sensevoice-${process.pid}-${randomUUID()}.part`);
     const file = await open(part, direct ? "w" : "wx", older?.mode);
+    const forget = direct ? () => {} : removeAtSignals(part);
     return {
       write: (text) => attempt(path, () => file.writeFile(text)),
       close: (complete) =>
@@ -62,6 +85,7 @@ export async function openOutput(path: string): Promise<OutputFile> {
             if (complete) renameSync(part, place);
           } finally {
             rmSync(part, { force: true });
+            forget();
           }
         }),
     };

@@ -147,6 +147,27 @@ test("killed at any moment and resumed, the output is that of an undisturbed run
   expect((await sensevoice(command("killed", "--resume"))).stderr).toBe("");
 });
 
+test("what a killed process left in the folder of results is removed; at a signal nothing is left", async () => {
+  const out = at("left");
+  mkdirSync(out);
+  const uuid = "00000000-0000-4000-8000-000000000000";
+  const [dead, alive, other] = [
+    `.sensevoice-999999999-${uuid}.part`,
+    `.sensevoice-${process.pid}-${uuid}.part`,
+    ".x.part",
+  ];
+  for (const name of [dead, alive, other]) writeFileSync(join(out, name), "half");
+  const child = start(["-", "--output", out, ...ENERGY, ...CPU]);
+  const ended = finish(child);
+  child.stdin?.on("error", () => {});
+  child.stdin?.write(readFileSync(at("talk.wav")).subarray(0, 64_000 * 30));
+  const own = () => readdirSync(out).filter((name) => name.startsWith(`.sensevoice-${child.pid}-`));
+  await expect.poll(own, { timeout: 30_000 }).toHaveLength(1);
+  child.kill("SIGINT");
+  expect((await ended).signal).toBe("SIGINT");
+  expect(readdirSync(out).sort()).toEqual([alive, other].sort());
+});
+
 function readdirSafe(dir: string): string[] {
   try {
     return readdirSync(dir).filter((name) => !name.startsWith("."));
