@@ -56,7 +56,8 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
   // Where the results themselves show on the terminal there is no need of a bar.
   const bar = soundBar(inputs.length, targets !== undefined || !process.stdout.isTTY);
   try {
-    if (output !== undefined) makeResultFolder(output);
+    if (output !== undefined)
+      new Set([output, ...(targets ?? []).map((target) => dirname(target))]).forEach(makeResultFolder);
     const journal = output === undefined ? undefined : openJournal(output, settingsOf(engine, options), resume);
     for (const [i, { file }] of inputs.entries()) {
       const target = targets?.[i];
@@ -64,7 +65,6 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
         if (target === undefined) {
           await transcribeFile(engine, file, options, writeOut, inputs.length > 1, bar.heard);
         } else if (!journal?.isDone(file, target)) {
-          makeResultFolder(dirname(target));
           await intoFile(target, (write) => transcribeFile(engine, file, options, write, false, bar.heard));
           journal?.done(file, target);
         }
