@@ -13,7 +13,7 @@ import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import type { Word } from "./model/sensevoice/words.ts";
 import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show } from "./options.ts";
 import { untilAborted } from "./pause.ts";
-import { createActivity, VADS, type Vad } from "./speech/activity.ts";
+import { createActivity, MAX_SEGMENT_SECONDS, VADS, type Vad } from "./speech/activity.ts";
 import { createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
@@ -167,13 +167,14 @@ export class Engine {
   }
 
   /** The best token of each row of a sound, blanks included. */
-  async #bestTokens(pcm: Float32Array): Promise<Float32Array> {
+  async #bestTokens(pcm: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
     const { free, leave } = this.#queue();
     try {
-      const [features] = await this.#features([pcm]);
+      const [features] = await this.#features([pcm], signal);
       await free;
-      this.#checkOpen(undefined);
-      const { clips, release } = await this.#parts.model.recognize([{ language: "auto", itn: false, features }]);
+      this.#checkOpen(signal);
+      const prompt = { language: "auto", itn: false, features } as const;
+      const { clips, release } = await this.#parts.model.recognize([prompt], { signal });
       release();
       return clips[0].ids.subarray(PROMPT_ROWS);
     } finally {
@@ -197,8 +198,9 @@ export class Engine {
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "model"), maxSegmentSeconds);
-    const cutter = createCutter(activity, mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter());
+    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "model"), maxSegmentSeconds, run.signal);
+    const merger = mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter();
+    const cutter = createCutter(activity, merger, maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
     const pipeline = { batchMs: batchSeconds * 1000, signal: run.signal, onProgress };
     return transcribe(this.#parts.readSound(source), cutter, hear, pipeline);
@@ -216,8 +218,9 @@ export class Engine {
     const { vad, maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
     checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "energy"), maxSegmentSeconds, true);
-    const cutter = createCutter(activity, createSplitter());
+    const kind = vad ?? (this.#parts.vad ? "fsmn" : "energy");
+    const activity = this.#createActivity(kind, maxSegmentSeconds, run.signal, true);
+    const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
     return new SpeechStream((sound) => {
       return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal });
@@ -234,14 +237,15 @@ export class Engine {
     expectObject("options", options);
     const { vad = this.#parts.vad ? "fsmn" : "model", maxSegmentSeconds = 60, signal } = options;
     this.#checkRun({ signal });
-    return detectSpeech(this.#parts.readSound(source), this.#createActivity(vad, maxSegmentSeconds));
+    const activity = this.#createActivity(vad, maxSegmentSeconds, signal);
+    return detectSpeech(this.#parts.readSound(source), activity, signal);
   }
 
-  #createActivity(vad: Vad, seconds: number, live = false): VoiceActivity {
+  #createActivity(vad: Vad, seconds: number, signal?: AbortSignal, live = false): VoiceActivity {
     checkChoice("vad", vad, VADS);
-    checkNumber("maxSegmentSeconds", seconds, 1, MAX_SECONDS);
-    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm);
-    return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: seconds * 1000, live });
+    checkNumber("maxSegmentSeconds", seconds, 1, MAX_SEGMENT_SECONDS);
+    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm, signal);
+    return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: Math.round(seconds * 1000), live });
   }
 
   #copyClip(pcm: Float32Array): Float32Array {

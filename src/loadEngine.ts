@@ -47,23 +47,23 @@ export interface LoadOptions {
  * @param readSound see EngineParts
  * @throws SenseVoiceError if an option is not as described, the model is damaged, or there is no such device
  */
-export function loadEngine(
+export async function loadEngine(
   source: ModelSource,
   readSound: EngineParts["readSound"],
   options: LoadOptions = {},
 ): Promise<Engine> {
-  return untilAborted(load(source, readSound, options), options?.signal);
+  expectObject("options", options);
+  checkSignal(options.signal);
+  return untilAborted(load(source, readSound, options), options.signal);
 }
 
 /** Calls `use` with the backend of a device: each has types of its own. */
 type UseBackend<R> = <T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>) => Promise<R>;
 
 async function load(source: ModelSource, readSound: EngineParts["readSound"], options: LoadOptions): Promise<Engine> {
-  expectObject("options", options);
   const { device = "auto", threads, weights: type, vad: given, onProgress, signal } = options;
   checkChoice("weights", type, [undefined, ...WEIGHT_TYPES]);
   checkChoice("device", device, DEVICES);
-  checkSignal(signal);
   const { config, tokenizer: bytes, tensors } = await openModel(source);
   const tokenizer = createTokenizer(bytes);
   if (tokenizer.size !== config.vocabSize) {

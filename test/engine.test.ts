@@ -48,6 +48,12 @@ describe("engine", () => {
     expect((await engine.run(happy)).words).toBeNull();
   });
 
+  test("a signal that is none is refused", async () => {
+    await expect(createEngine({ model: "tiny", signal: 5 as never })).rejects.toThrow(
+      "[engine] signal: expected an AbortSignal, got 5",
+    );
+  });
+
   test("the device is named as it is asked for", async () => {
     expect(engine.device).toBe("cpu");
     await using again = await createEngine({ model: "tiny", device: engine.device });

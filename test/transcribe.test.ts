@@ -134,6 +134,22 @@ describe("transcribe", () => {
     expect(await hear(recording, ENERGY)).toHaveLength(SAMPLES.length);
   });
 
+  test("aborted, speech detection rejects within 50 ms, though its source hangs", async () => {
+    async function* hanging() {
+      yield recording.subarray(0, 16_000);
+      await new Promise(() => {});
+    }
+    const controller = new AbortController();
+    const detected = all(engine.detectSpeech(hanging(), { vad: "energy", signal: controller.signal }));
+    let aborted = 0;
+    setTimeout(() => {
+      aborted = performance.now();
+      controller.abort(new Error("enough"));
+    }, 20);
+    await expect(detected).rejects.toThrow("enough");
+    expect(performance.now() - aborted).toBeLessThan(50);
+  });
+
   test("left early, it closes its source", async () => {
     let closed = false;
     async function* endless() {
@@ -160,7 +176,7 @@ describe("transcribe", () => {
     [{ vad: "loud" as never }, '[engine] vad: expected one of fsmn, model, energy, none, got "loud"'],
     [{ vad: "fsmn" }, "[vad] fsmn: expected a model for it, got none"],
     [{ mergeSeconds: -1 }, "[engine] mergeSeconds: expected a number from 0 to 1800, got -1"],
-    [{ maxSegmentSeconds: 0 }, "[engine] maxSegmentSeconds: expected a number from 1 to 1800, got 0"],
+    [{ maxSegmentSeconds: 0 }, "[engine] maxSegmentSeconds: expected a number from 1 to 1799, got 0"],
     [{ batchSeconds: Number.NaN }, "[engine] batchSeconds: expected a number from 0 to 1800, got null"],
     [{ language: "xx" as never }, "[engine] language: expected one of"],
   ])("options that are not as asked are refused at once: %j", (options, message) => {
@@ -203,6 +219,23 @@ describe("stream", () => {
       const next = results[i + 1];
       if (!final && next && !next.final) expect(next.start).toBe(start);
     }
+  });
+
+  test("pieces of equal length have partial results too", async () => {
+    const stream = engine.stream({ vad: "none", maxSegmentSeconds: 2 });
+    const heard = all(stream);
+    for (let at = 0; at < 80_000; at += 1600) {
+      stream.write(recording.subarray(at, at + 1600));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    stream.end();
+    const results = await heard;
+    expect(results.some(({ final }) => !final)).toBe(true);
+    expect(results.filter(({ final }) => final).map(({ start, end }) => [start, end])).toEqual([
+      [0, 2],
+      [2, 4],
+      [4, 5],
+    ]);
   });
 
   test("options that are not as asked are refused at once", () => {

@@ -1,7 +1,7 @@
 import { SenseVoiceError } from "../error.ts";
 import { crcTable, join, latin1 } from "./bytes.ts";
 import { id3Length } from "./container.ts";
-import { Input, MORE } from "./input.ts";
+import { Input, MAX_HELD, MORE } from "./input.ts";
 
 const CRC_32 = crcTable(32, 0x04c11db7);
 /** Bytes of a page's header before the lengths of its segments. */
@@ -65,6 +65,7 @@ export function* oggPackets(pages: Iterable<Uint8Array>): Generator<Uint8Array> 
       [parts, start] = [[], end];
     }
     parts.push(page.subarray(start, end));
+    if (parts.length * 255 * 255 > MAX_HELD) throw new Error("a packet that does not end");
   }
 }
 

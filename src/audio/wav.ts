@@ -53,7 +53,11 @@ function readChunks(bytes: Uint8Array, name: string, length: number) {
     const body = at + 8;
     if (id === "data") {
       if (!format) throw new SenseVoiceError(`${name}: damaged wav: its data comes before its format`);
-      const dataBytes = dataLength(view, body, dataBytes64 ?? size, name, length);
+      // 32 bits count modulo 4 GiB where a writer did not know RF64.
+      const wrapped = dataBytes64 === undefined ? Math.floor((length - body - size) / 2 ** 32) : 0;
+      const wraps = size > 0 && length < Number.POSITIVE_INFINITY && wrapped > 0 && !UNKNOWN_LENGTHS.includes(size);
+      const declared = dataBytes64 ?? size + (wraps ? wrapped * 2 ** 32 : 0);
+      const dataBytes = dataLength(view, body, declared, name, length);
       return dataBytes === undefined ? undefined : { ...format, start: body, dataBytes };
     }
     if (body + size > bytes.length) break;
@@ -75,6 +79,11 @@ function readFormat(view: DataView, at: number, size: number, name: string) {
     throw new SenseVoiceError(`${name}: damaged wav: ${channels} channels in frames of ${frameBytes} bytes`);
   }
   const subFormat = tag === EXTENSIBLE && size >= 26 ? view.getUint16(at + 24, true) : tag;
+  const bits = view.getUint16(at + 14, true);
+  if ((subFormat === 1 || subFormat === 3) && bits > 8 * (frameBytes / channels)) {
+    const frames = `${channels} channels of ${bits} bits in frames of ${frameBytes} bytes`;
+    throw new SenseVoiceError(`${name}: damaged wav: ${frames}`);
+  }
   return { tag: subFormat, channels, sampleRate, frameBytes };
 }
 

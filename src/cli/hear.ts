@@ -41,23 +41,28 @@ export async function* hearInput(
   const run = runOptions(options);
   const start = performance.now();
   const sound = openInput(file);
-  const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
-  const { head, more } = await takeSeconds(sound, asked ? 0 : WHOLE_SECONDS);
-  if (!more) {
-    const { duration, timings, ...said } = await engine.run(await concat(head, createPause()), run);
-    yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
-    return { duration, timings };
-  }
-  let samples = 0;
-  const counted = async function* () {
-    for await (const pcm of chain(head, sound)) {
-      samples += pcm.length;
-      yield pcm;
+  try {
+    const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
+    const { head, more } = await takeSeconds(sound, asked ? 0 : WHOLE_SECONDS);
+    if (!more) {
+      const { duration, timings, ...said } = await engine.run(await concat(head, createPause()), run);
+      yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
+      onProgress?.(duration);
+      return { duration, timings };
     }
-  };
-  const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
-  yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
-  return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
+    let samples = 0;
+    const counted = async function* () {
+      for await (const pcm of chain(head, sound)) {
+        samples += pcm.length;
+        yield pcm;
+      }
+    };
+    const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
+    yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
+    return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
+  } finally {
+    sound.return(undefined).catch(() => {}); // not waited for: it may hang
+  }
 }
 
 /** What a command's options ask of a run. */

@@ -17,6 +17,7 @@ export async function highlights(files: readonly string[], options: HighlightsOp
   if (format === "concat" && files.includes(STDIN)) {
     throw new SenseVoiceError("--format concat: expected files, got standard input, which cannot be read again");
   }
+  const found: ReturnType<typeof findPieces>[number][] = [];
   await reportOn(
     files,
     options,
@@ -25,8 +26,9 @@ export async function highlights(files: readonly string[], options: HighlightsOp
       // ffmpeg looks for files beside its list, and takes `http:` in front for a protocol: not with a whole path.
       const file = format === "concat" ? resolve(heard.file) : heard.file;
       const pieces = findPieces({ ...heard, file }, options);
-      // What a format cannot say about a file is the failure of that file alone.
-      formatPieces(pieces, [], options);
+      // What a format cannot say, of all files so far, is the failure of this file alone.
+      formatPieces([...found, ...pieces], [], options);
+      found.push(...pieces);
       return pieces;
     },
     (lists, failed) => {

@@ -55,7 +55,9 @@ async function expand(arg: string): Promise<Input[]> {
   if (info || !isDynamicPattern(pattern)) return [{ file: arg, name: basename(arg, extname(arg)) }];
   const parts = pattern.split("/");
   const fixed = parts.findIndex((part) => isDynamicPattern(part));
-  const folder = parts.slice(0, fixed).join("/") || (pattern.startsWith("/") ? "/" : ".");
+  const above = parts.slice(0, fixed).join("/");
+  // On Windows `C:` alone is the current folder of that drive.
+  const folder = (/^[a-z]:$/i.test(above) ? `${above}/` : above) || (pattern.startsWith("/") ? "/" : ".");
   const files = existsSync(folder) ? await search(parts.slice(fixed).join("/"), folder) : [];
   if (files.length > 0) return files;
   throw new SenseVoiceError(`${arg}: no file matches this pattern`);

@@ -21,7 +21,12 @@ export interface Journal {
 export function openJournal(dir: string, settings: unknown, resume: boolean): Journal {
   const path = join(dir, JOURNAL);
   if (!resume) rmSync(path, { force: true });
-  const lines = new Set(resume && existsSync(path) ? readFileSync(path, "utf8").split("\n") : []);
+  // Of several lines for a result the last counts: it may have been made again with other settings.
+  const lines = new Map<string, string>();
+  for (const line of resume && existsSync(path) ? readFileSync(path, "utf8").split("\n") : []) {
+    const result = resultOf(line);
+    if (result !== undefined) lines.set(result, line);
+  }
   const lineOf = (file: string, result: string) => {
     const { size, mtimeMs } = statSync(file);
     return JSON.stringify({ file: realpathSync(file), size, mtimeMs, settings, result: relative(dir, result) });
@@ -29,7 +34,7 @@ export function openJournal(dir: string, settings: unknown, resume: boolean): Jo
   return {
     isDone(file, result) {
       if (file === STDIN || !existsSync(file) || !existsSync(result)) return false;
-      return lines.has(lineOf(file, result));
+      return lines.get(relative(dir, result)) === lineOf(file, result);
     },
     done(file, result) {
       if (file === STDIN) return;
@@ -42,4 +47,13 @@ export function openJournal(dir: string, settings: unknown, resume: boolean): Jo
       }
     },
   };
+}
+
+/** What a line is about; undefined for one that was cut off. */
+function resultOf(line: string): string | undefined {
+  try {
+    return JSON.parse(line).result;
+  } catch {
+    return undefined;
+  }
 }

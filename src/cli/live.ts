@@ -110,11 +110,15 @@ function clearLine(): string {
   return process.stdout.isTTY ? "\r\x1b[2K" : "";
 }
 
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}]/gu, "\ufffd");
+}
+
 function showPartial({ text, stable }: LiveResult): void {
   if (!process.stdout.isTTY) return;
   const columns = process.stdout.columns ?? 80;
   // What does not fit would leave lines behind. A CJK character takes two columns.
   const start = Math.max(0, text.length - Math.floor((columns - 1) / 2));
   const [fixed, open] = [text.slice(start, Math.max(start, stable)), text.slice(Math.max(start, stable))];
-  process.stdout.write(`${clearLine()}${fixed}\x1b[2m${open}\x1b[22m`);
+  process.stdout.write(`${clearLine()}${printable(fixed)}\x1b[2m${printable(open)}\x1b[22m`);
 }

@@ -3,7 +3,7 @@ import { SenseVoiceError } from "../error.ts";
 import { createEngine, type Engine, type EngineOptions } from "../node.ts";
 import type { FormatOptions } from "../output/format.ts";
 import { FORMATS, type FormatName } from "../output/formats.ts";
-import { defaultModel, findModel, SMALL_ID } from "../weights/home.ts";
+import { defaultModel, findModel, findVad, SMALL_ID } from "../weights/home.ts";
 import { type HearOptions, hearInput } from "./hear.ts";
 import { findInputs } from "./inputs.ts";
 import { openJournal } from "./journal.ts";
@@ -104,15 +104,20 @@ async function transcribeFile(
   const writer = FORMATS[format].writer({ marks, file: named || format !== "text" ? file : undefined });
   const segments = hearInput(engine, file, options, onProgress);
   let head: string | undefined = writer.head();
-  for (;;) {
-    const { value, done } = await segments.next();
-    if (done) {
-      const by = { model: engine.config.name, device: engine.device, weights: engine.weights };
-      await write((head ?? "") + writer.end({ ...value, ...by }));
-      return;
+  try {
+    for (;;) {
+      const { value, done } = await segments.next();
+      if (done) {
+        const by = { model: engine.config.name, device: engine.device, weights: engine.weights };
+        await write((head ?? "") + writer.end({ ...value, ...by }));
+        return;
+      }
+      await write((head ?? "") + writer.add(value)); // no head for what cannot be read
+      head = undefined;
     }
-    await write((head ?? "") + writer.add(value)); // no head for what cannot be read
-    head = undefined;
+  } catch (error) {
+    await segments.throw(error).catch(() => {}); // closes the source
+    throw error;
   }
 }
 
@@ -143,5 +148,6 @@ function resultPath(dir: string, name: string, format: FormatName): string {
 /** What results depend on, but for the sound. */
 function settingsOf(engine: Engine, options: TranscribeArguments): object {
   const { output, resume, model, threads, device, ...others } = options;
-  return { ...others, weights: engine.weights, files: engine.config.files };
+  const vadFound = others.vadModel ?? findVad(findModel(model ?? defaultModel()));
+  return { ...others, vadFound, weights: engine.weights, files: engine.config.files };
 }

@@ -1,8 +1,10 @@
 import { createWasmBackend } from "../kernels/wasm/backend.ts";
 import { loadVad } from "../model/fsmnVad/open.ts";
 import { createEngine, SenseVoiceError, type Span, type Vad } from "../node.ts";
+import { checkNumber } from "../options.ts";
 import { shortClock } from "../output/clock.ts";
-import { createActivity } from "../speech/activity.ts";
+import { singleLine } from "../output/format.ts";
+import { createActivity, MAX_SEGMENT_SECONDS } from "../speech/activity.ts";
 import { detectSpeech } from "../speech/detect.ts";
 import { folderSource } from "../weights/folderSource.ts";
 import { defaultModel, findModel, findVad, VAD_ID } from "../weights/home.ts";
@@ -21,7 +23,7 @@ export interface VadArguments {
 }
 
 interface Detector {
-  detect(sound: AsyncIterable<Float32Array>): AsyncGenerator<Span>;
+  detect(sound: AsyncGenerator<Float32Array>): AsyncGenerator<Span>;
   close(): unknown;
 }
 
@@ -39,7 +41,7 @@ export async function detectVoice(args: readonly string[], options: VadArguments
   const { detect, close } = await openDetector(options);
   try {
     for (const { file } of inputs) {
-      const named = inputs.length > 1 ? `${file}: ` : "";
+      const named = inputs.length > 1 ? `${singleLine(file)}: ` : "";
       try {
         const segments: Span[] = [];
         for await (const [start, end] of detect(openInput(file))) {
@@ -60,6 +62,7 @@ export async function detectVoice(args: readonly string[], options: VadArguments
 /** Loads no more than it takes. */
 async function openDetector(options: VadArguments): Promise<Detector> {
   const { vadModel, model = defaultModel(), threads, maxSegmentSeconds = 60 } = options;
+  checkNumber("maxSegmentSeconds", maxSegmentSeconds, 1, MAX_SEGMENT_SECONDS);
   const modelDir = findModel(model);
   const dir = vadModel ?? findVad(modelDir);
   const vad = options.vad ?? (dir === undefined ? "model" : "fsmn");
@@ -76,7 +79,7 @@ async function openDetector(options: VadArguments): Promise<Detector> {
     const detect: Detector["detect"] = (sound) => engine.detectSpeech(sound, { vad, maxSegmentSeconds });
     return { detect, close: () => engine.close() };
   }
-  const maxSegmentMs = maxSegmentSeconds * 1000;
+  const maxSegmentMs = Math.round(maxSegmentSeconds * 1000);
   if (vad !== "fsmn" || dir === undefined) {
     return { detect: (sound) => detectSpeech(sound, createActivity(vad, { maxSegmentMs })), close: () => {} };
   }

@@ -5,13 +5,16 @@ export type Summary = Omit<Segment, "start" | "end" | "text" | "raw">;
 
 /**
  * The segments of a recording in sum. Language and emotion are those of the most seconds; where a language is spoken,
- * stretches without one do not count. The confidence is the geometric mean over all tokens.
+ * stretches without one do not count. The confidence is the geometric mean over all tokens of the text.
  */
 export function summarise(segments: readonly Segment[]): Summary {
   const spoken = segments.filter(({ language }) => language !== "nospeech" && language !== "unknown");
   const counted = spoken.length > 0 ? spoken : segments;
-  const count = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  const logs = segments.reduce((sum, { tokens, confidence }) => sum + tokens.length * Math.log(confidence), 0);
+  const count = segments.reduce((sum, segment) => sum + textTokens(segment), 0);
+  const logs = segments.reduce((sum, segment) => {
+    const tokens = textTokens(segment);
+    return tokens > 0 ? sum + tokens * Math.log(segment.confidence) : sum;
+  }, 0);
   return {
     tokens: segments.flatMap(({ tokens }) => tokens),
     language: longest(counted, "language") ?? "unknown",
@@ -20,6 +23,11 @@ export function summarise(segments: readonly Segment[]): Summary {
     words: segments.some(({ words }) => words) ? segments.flatMap(({ words }) => words ?? []) : null,
     confidence: count > 0 ? Math.exp(logs / count) : 1,
   };
+}
+
+/** Tokens that are no tags: those that the confidence is of. */
+function textTokens({ tokens, raw }: Segment): number {
+  return Math.max(0, tokens.length - (raw.match(/<\|\w+\|>/g)?.length ?? 0));
 }
 
 /** The value that holds for the most seconds; of equal ones the first. */

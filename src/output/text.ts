@@ -8,7 +8,7 @@ export const text: Format = {
   mimeType: "text/plain",
   writer({ file, marks }) {
     const show = textOf(marks);
-    const name = file === undefined ? "" : `${file}: `;
+    const name = file === undefined ? "" : `${singleLine(file)}: `;
     return {
       head: () => "",
       add(segment) {
@@ -22,7 +22,7 @@ export const text: Format = {
 
 /** `[00:01.470 --> 00:01.590] word`, as Whisper writes times. */
 function wordLine({ word, start, end }: Word): string {
-  return `[${shortClock(start)} --> ${shortClock(end)}] ${word}`;
+  return `[${shortClock(start)} --> ${shortClock(end)}] ${singleLine(word)}`;
 }
 
 /** Start and end in milliseconds and the text of each segment, under a header. Source: WriteTSV in whisper/utils.py. */

@@ -1,4 +1,4 @@
-import { SAMPLE_RATE } from "../audio/pcm.ts";
+import { MAX_SECONDS, SAMPLE_RATE } from "../audio/pcm.ts";
 import { SenseVoiceError } from "../error.ts";
 import type { VadModel } from "../model/fsmnVad/network.ts";
 import { EnergyActivity } from "./energyActivity.ts";
@@ -12,6 +12,9 @@ import type { SpeechEvent, VoiceActivity } from "./voiceActivity.ts";
  */
 export const VADS = ["fsmn", "model", "energy", "none"] as const;
 export type Vad = (typeof VADS)[number];
+
+/** The longest that a segment may last: no more than a run may hear. */
+export const MAX_SEGMENT_SECONDS = MAX_SECONDS - 1;
 
 export interface ActivityOptions {
   /** For "fsmn". */
@@ -36,16 +39,24 @@ export function createActivity(vad: Vad, options: ActivityOptions): VoiceActivit
 
 /** Speech all along, in pieces of `longest` ms. */
 function createPieces(longest: number): VoiceActivity {
-  let [heard, start] = [0, 0];
+  let [heard, start] = [0, -1];
   return {
     async push(pcm) {
       heard += (pcm.length * 1000) / SAMPLE_RATE;
       const events: SpeechEvent[] = [];
-      for (; heard - start > longest; start += longest) events.push([start, start + longest]);
+      const begin = (ms: number) => {
+        start = ms;
+        events.push([start, -1]);
+      };
+      if (start < 0 && heard > 0) begin(0);
+      while (start >= 0 && heard - start > longest) {
+        events.push([-1, start + longest]);
+        begin(start + longest);
+      }
       return events;
     },
     async finish() {
-      return heard > start ? [[start, Math.ceil(heard)]] : [];
+      return start >= 0 ? [[-1, Math.ceil(heard)]] : [];
     },
     close: () => {},
   };

@@ -9,8 +9,8 @@ export interface Clip {
   readonly pcm: Float32Array;
 }
 
-/** Speech may turn out to have begun so many ms before what was heard last. */
-const LOOK_BACK = 90_000;
+/** Speech may turn out to have begun so many ms before what was heard last, more than the longest stretch of it. */
+const LOOK_BACK = 60_000;
 const SAMPLES = SAMPLE_RATE / 1000;
 
 /** Cuts a recording into clips while it comes in. Holds no more of it than the clips to come can need. */
@@ -27,7 +27,9 @@ export interface Cutter {
   readonly held: number;
 }
 
-export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
+/** @param maxSegmentMs the longest stretch of speech that `activity` tells of */
+export function createCutter(activity: VoiceActivity, merger: Merger, maxSegmentMs = 30_000): Cutter {
+  const lookBack = LOOK_BACK + maxSegmentMs;
   const sound = createSampleBuffer();
   let speechFrom: number | undefined;
   /** Where speech began or ended last. */
@@ -43,9 +45,9 @@ export function createCutter(activity: VoiceActivity, merger: Merger): Cutter {
       return end < 0 ? begun : [...begun, ...merger.end(end)];
     });
     const heard = sound.end / SAMPLES;
-    if (speechFrom === undefined && heard - LOOK_BACK - latest > LONGEST_PAUSE) spans.push(...merger.close());
+    if (speechFrom === undefined && heard - lookBack - latest > LONGEST_PAUSE) spans.push(...merger.close());
     const clips = spans.map(clipOf).filter(({ pcm }) => pcm.length > 0);
-    const oldest = Math.min(merger.oldest() ?? Infinity, heard - LOOK_BACK - LONGEST_PAUSE);
+    const oldest = Math.min(merger.oldest() ?? Infinity, heard - lookBack - LONGEST_PAUSE);
     sound.dropBefore(oldest * SAMPLES);
     return clips;
   };

@@ -35,7 +35,9 @@ export interface FsmnActivityOptions {
  */
 export class FsmnActivity implements VoiceActivity {
   readonly #features: OnlineFeatures;
-  readonly #stream: VadStream;
+  /** The network's memory is taken when there is sound. */
+  readonly #open: () => VadStream;
+  #stream: VadStream | undefined;
   readonly #detector: Detector;
   readonly #scheduler: Scheduler | undefined;
   readonly #streaming: boolean;
@@ -66,7 +68,7 @@ export class FsmnActivity implements VoiceActivity {
     this.#features = new OnlineFeatures(config.frontend, cmvn);
     this.#detector = new Detector(options, config.frontend.frameShiftMs);
     this.#scheduler = typeof endSilence === "number" ? undefined : new Scheduler(endSilence, ms);
-    this.#stream = model.open();
+    this.#open = () => model.open();
   }
 
   /** See VoiceActivity.push. */
@@ -94,7 +96,7 @@ export class FsmnActivity implements VoiceActivity {
 
   /** See VoiceActivity.close. */
   close(): void {
-    this.#stream.close();
+    this.#stream?.close();
   }
 
   /** Works on the samples of the piece. What it does depends on where a chunk or a piece ends, not on the pushes. */
@@ -125,6 +127,7 @@ export class FsmnActivity implements VoiceActivity {
 
   async #detect({ features, decibels }: ReturnType<OnlineFeatures["push"]>, final: boolean): Promise<void> {
     if (decibels.length === 0) return;
+    this.#stream ??= this.#open();
     const silence = await this.#stream.silence(features);
     for (let i = 0; i < silence.length; i++) {
       this.#detector.accept(silence[i], decibels[i], final && i === silence.length - 1);

@@ -31,17 +31,15 @@ export async function* listen(
     for (;;) {
       await untilAborted(ahead.ready(), signal);
       const pieces = ahead.take(Number.POSITIVE_INFINITY);
-      const clips = [];
-      for (const pcm of pieces) clips.push(...(await cutter.push(pcm)));
-      if (pieces.length === 0) clips.push(...(await cutter.finish()));
-      if (clips.length > 0) {
-        const heard = await hear(clips.map(({ pcm }) => pcm));
-        for (const [i, clip] of clips.entries()) {
-          yield { ...segmentOf(clip, heard[i]), final: true, stable: heard[i].text.length };
+      const ended = pieces.length === 0;
+      for (const pcm of ended ? [undefined] : pieces) {
+        for (const clip of await (pcm ? cutter.push(pcm) : cutter.finish())) {
+          const [heard] = await hear([clip.pcm]);
+          yield { ...segmentOf(clip, heard), final: true, stable: heard.text.length };
+          before = { end: 0, text: "" };
         }
-        before = { end: 0, text: "" };
       }
-      if (pieces.length === 0) break;
+      if (ended) break;
       const open = cutter.open();
       if (!open || open.end - Math.max(open.start, before.end) < partialMs) continue;
       const [heard] = await hear([open.pcm]);
@@ -71,12 +69,17 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
   readonly #results: AsyncGenerator<LiveResult>;
   #sound!: ReadableStreamDefaultController<Float32Array>;
   #ended = false;
+  /** Nobody reads the results any more. */
+  #left = false;
 
   /** @internal Use Engine.stream. */
   constructor(results: (sound: AsyncIterable<Float32Array>) => AsyncGenerator<LiveResult>) {
     const sound = new ReadableStream<Float32Array>({
       start: (controller) => {
         this.#sound = controller;
+      },
+      cancel: () => {
+        this.#left = true;
       },
     });
     this.#results = results(items(sound));
@@ -91,12 +94,12 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
     if (this.#ended) throw new SenseVoiceError("[stream] write: the stream has ended; create a new one");
     checkPiece(pcm, "Float32Array", "[stream] write");
     checkFinite(pcm, "[stream] write");
-    this.#sound.enqueue(new Float32Array(pcm));
+    if (!this.#left) this.#sound.enqueue(new Float32Array(pcm));
   }
 
   /** The sound is over: what is open becomes final, then the results end. */
   end(): void {
-    if (!this.#ended) this.#sound.close();
+    if (!this.#ended && !this.#left) this.#sound.close();
     this.#ended = true;
   }
 
@@ -108,5 +111,9 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
 /** Not every browser's ReadableStream can be iterated. */
 async function* items<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
   const reader = stream.getReader();
-  for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel();
+  }
 }

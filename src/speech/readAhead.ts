@@ -45,8 +45,12 @@ export function readAhead<T>(source: AsyncIterable<T>, sizeOf: (item: T) => numb
       while (waiting.length === 0 && !ended) await changed;
     },
     take(most) {
-      let count = Math.min(1, waiting.length);
-      while (count < waiting.length && size(waiting.slice(0, count + 1)) <= most) count++;
+      let [count, sum] = [0, 0];
+      for (const item of waiting) {
+        sum += sizeOf(item);
+        if (count > 0 && sum > most) break;
+        count++;
+      }
       const taken = waiting.splice(0, count);
       change();
       return taken;

@@ -32,7 +32,12 @@ export async function* transcribe(
   hear: Hear,
   { batchMs, signal, onProgress }: PipelineOptions,
 ): AsyncGenerator<Segment> {
-  const ahead = readAhead(cut(sound, cutter), ({ start, end }) => end - start, Math.max(1, 2 * batchMs));
+  let left = false;
+  const ahead = readAhead(
+    cut(sound, cutter, () => left),
+    ({ start, end }) => end - start,
+    Math.max(1, 2 * batchMs),
+  );
   const recognise = async (clips: readonly Clip[]) => {
     const heard = await hear(clips.map(({ pcm }) => pcm));
     return clips.map((clip, i) => segmentOf(clip, heard[i]));
@@ -61,13 +66,18 @@ export async function* transcribe(
     if (failure) throw failure.error;
     onProgress?.(cutter.heard / 1000);
   } finally {
+    left = true;
     ahead.stop();
   }
 }
 
-async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter): AsyncGenerator<Clip> {
+/** @param left whether nobody wants more: a source may have no more speech, and no end */
+async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter, left: () => boolean): AsyncGenerator<Clip> {
   try {
-    for await (const pcm of sound) yield* await cutter.push(pcm);
+    for await (const pcm of sound) {
+      if (left()) return;
+      yield* await cutter.push(pcm);
+    }
     yield* await cutter.finish();
   } finally {
     cutter.close();

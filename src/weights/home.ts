@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,5 +51,6 @@ export function vadPath(modelDir: string): string {
 
 /** The voice activity model in a model's folder, else one that was downloaded; undefined if there is none. */
 export function findVad(modelDir: string): string | undefined {
-  return [vadPath(modelDir), modelPath(VAD_ID), vadPath(modelPath(SMALL_ID))].find(recoverFolder);
+  const places = [vadPath(modelDir), modelPath(VAD_ID), vadPath(modelPath(SMALL_ID))];
+  return places.find((dir) => recoverFolder(dir) && existsSync(join(dir, "config.json")));
 }

@@ -145,3 +145,19 @@ describe("damage is one line that names the file", () => {
     expect(() => wavLayout(bytes, "x.wav")).toThrow(new SenseVoiceError(message));
   });
 });
+
+describe("headers that say less than there is", () => {
+  const header = riff([FMT, chunk("data", new Uint8Array(8))]).subarray(0, 44);
+
+  test("a length that began again at 4 GiB is what the file has beyond", () => {
+    const length = 44 + 8 + 2 ** 32 + 100;
+    expect(wavLayout(header, "x.wav", length)).toMatchObject({ frames: (2 ** 32 + 8) / 2 });
+    expect(wavLayout(header, "x.wav", 44 + 8 + 100)).toMatchObject({ frames: 4 });
+  });
+
+  test("more bits than a frame has room for are refused", () => {
+    const wrong = riff([chunk("fmt ", format(1, 1, 16000, 16)), DATA]).slice();
+    new DataView(wrong.buffer).setUint16(34, 24, true);
+    expect(() => wavLayout(wrong, "x.wav")).toThrow("x.wav: damaged wav: 1 channels of 24 bits in frames of 2 bytes");
+  });
+});

@@ -36,6 +36,13 @@ test("other settings, a changed sound or a lost result are done again", () => {
   expect(journal.isDone(sound, result)).toBe(false);
 });
 
+test("a result that was made again with other settings is no longer that of the first", () => {
+  openJournal(dir, { itn: true }, false).done(sound, result);
+  openJournal(dir, { itn: false }, true).done(sound, result);
+  expect(openJournal(dir, { itn: true }, true).isDone(sound, result)).toBe(false);
+  expect(openJournal(dir, { itn: false }, true).isDone(sound, result)).toBe(true);
+});
+
 test("a line that was cut off spoils nothing", () => {
   openJournal(dir, {}, false).done(sound, result);
   appendFileSync(join(dir, ".sensevoice-journal.jsonl"), '\n{"file":"/half');

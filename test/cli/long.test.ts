@@ -58,6 +58,17 @@ describe("a recording of more than 30 s", () => {
     expect(await said("none")).toContain("祝你生日快乐\n");
   });
 
+  test("a refused option ends the command, even if its input does not", async () => {
+    const child = start(["-", ...CPU, "--max-segment-seconds", "0"]);
+    child.stdin?.on("error", () => {});
+    child.stdin?.write(readFileSync(at("talk.wav")));
+    const { status, stderr } = await finish(child);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "error: -: [engine] maxSegmentSeconds: expected a number from 1 to 1799, got 0\n",
+    });
+  });
+
   test("from standard input, as it comes", async () => {
     const child = start(["-", ...CPU, ...ENERGY]);
     const bytes = readFileSync(at("talk.wav"));
@@ -231,6 +242,12 @@ describe("vad", () => {
     const { status, stdout } = await sensevoice(["vad", at("talk.wav"), "--vad", "energy"]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^(00:\d\d\.\d{3} --> 00:\d\d\.\d{3}\n){4}$/);
+  });
+
+  test("a limit that is none is refused", async () => {
+    const { status, stderr } = await sensevoice(["vad", at("talk.wav"), "--vad", "none", "--max-segment-seconds", "0"]);
+    expect(status).toBe(1);
+    expect(stderr).toBe("error: [engine] maxSegmentSeconds: expected a number from 1 to 1799, got 0\n");
   });
 
   test("fsmn without a model says how to get one", async () => {

@@ -27,12 +27,21 @@ test("language and emotion are those of the most seconds; silence does not count
   });
 });
 
+test("tags do not count for the confidence, nor do segments in which nothing is said", () => {
+  const tags = "<|en|><|HAPPY|><|Speech|><|woitn|>";
+  const segments = [
+    part(0, 1, `${tags}two words`, { tokens: [1, 2, 3, 4, 5, 6], confidence: 0.5 }),
+    part(1, 2, tags, { tokens: [1, 2, 3, 4], confidence: 1 }),
+  ];
+  expect(summarise(segments).confidence).toBeCloseTo(0.5, 12);
+});
+
 test("tokens and words follow one another; the confidence is the geometric mean over the tokens", () => {
   const word = (name: string) => ({ word: name, start: 0, end: 1, confidence: 1 });
   const segments = [
-    part(0, 1, "<|en|>", { tokens: [1, 2, 3], confidence: 0.5, words: [word("a")] }),
-    part(1, 2, "<|en|>", { tokens: [4], confidence: 0.25, words: [word("b")] }),
-    part(2, 3, "<|en|>", { tokens: [], confidence: 1, words: [] }),
+    part(0, 1, "a", { tokens: [1, 2, 3], confidence: 0.5, words: [word("a")] }),
+    part(1, 2, "b", { tokens: [4], confidence: 0.25, words: [word("b")] }),
+    part(2, 3, "", { tokens: [], confidence: 1, words: [] }),
   ];
   const { tokens, words, confidence } = summarise(segments);
   expect(tokens).toEqual([1, 2, 3, 4]);

@@ -61,6 +61,19 @@ test("while the device is busy sound gathers, and is taken at once", async () =>
   expect(calls).toBeLessThan(4);
 });
 
+test("a clip is heard at a time, however much has come", async () => {
+  const sizes: number[] = [];
+  const hear: Hear = (clips) => {
+    sizes.push(clips.length);
+    return hearEnds(clips);
+  };
+  const spans = Array.from({ length: 30 }, (_, i) => [i * 1000, i * 1000 + 900] as const);
+  const cutter = createCutter(speechAt(spans), createSplitter());
+  const results = await all(listen(pieces(clock(30_000), 320), cutter, hear, { partialMs: 60_000 }));
+  expect(results).toHaveLength(30);
+  expect(Math.max(...sizes)).toBe(1);
+});
+
 test("aborted, it rejects at once", async () => {
   async function* hanging() {
     yield clock(100);
@@ -100,6 +113,16 @@ test("a stream takes pieces of any length, copies them, and ends", async () => {
   stream.end();
   expect((await all(stream)).map(({ text }) => text)).toEqual(["500-1999"]);
   expect(() => stream.write(piece)).toThrow("[stream] write: the stream has ended; create a new one");
+});
+
+test("when nobody reads any more, what is written is dropped", async () => {
+  const cutter = createCutter(speechAt([[0, 100]]), createSplitter());
+  const stream = new SpeechStream((sound) => listen(sound, cutter, hearEnds, { partialMs: 60_000 }));
+  stream.write(clock(500));
+  for await (const _ of stream) break;
+  stream.write(clock(100));
+  stream.end();
+  expect(() => stream.write(clock(1))).toThrow("the stream has ended");
 });
 
 test("a stream takes samples and nothing else", () => {

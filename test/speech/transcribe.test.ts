@@ -148,6 +148,34 @@ describe("from sound to segments", () => {
   });
 });
 
+test("a stretch of speech of any length allowed keeps all its samples", async () => {
+  const pcm = Float32Array.from({ length: 400 * 1000 }, (_, i) => i); // a sample a ms would be: 16 a ms
+  const long = 200_000;
+  const activity = { ...speechAt([]), push: async () => [], finish: async () => [[0, long] as const] };
+  const cutter = createCutter(activity, createSplitter(), long);
+  for (let at = 0; at < long * 16; at += pcm.length)
+    await cutter.push(pcm.subarray(0, Math.min(pcm.length, long * 16 - at)));
+  const [clip] = await cutter.finish();
+  expect([clip.start, clip.end, clip.pcm.length]).toEqual([0, long, long * 16]);
+  expect([clip.pcm[1], clip.pcm[long * 8 + 1]]).toEqual([1, (long * 8 + 1) % pcm.length]);
+});
+
+test("left in the middle of silence without end, the source is closed", async () => {
+  let closed = false;
+  async function* endless() {
+    try {
+      for (;;) {
+        yield clock(3000);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    } finally {
+      closed = true;
+    }
+  }
+  for await (const _ of run(endless())) break;
+  await expect.poll(() => closed).toBe(true);
+});
+
 test("no more is held of an hour than its clips can need", async () => {
   const hour = 3600;
   const spans = Array.from({ length: hour / 100 }, (_, i) => [i * 100_000 + 1000, i * 100_000 + 8000] as const);

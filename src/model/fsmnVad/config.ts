@@ -175,7 +175,7 @@ function expectDetector(from: VadFields["detector"], frameMs: number, classes: n
     singleUtterance: flag("singleUtterance"),
     maxEndSilenceMs: ms("maxEndSilenceMs"),
     maxStartSilenceMs: ms("maxStartSilenceMs"),
-    windowMs: ms("windowMs", frameMs),
+    windowMs: integerField(from("windowMs"), frameMs, 60_000),
     silenceToSpeechMs: ms("silenceToSpeechMs"),
     speechToSilenceMs: ms("speechToSilenceMs"),
     speechToNoiseRatio: number("speechToNoiseRatio"),

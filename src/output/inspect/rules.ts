@@ -155,7 +155,7 @@ function patternOf(text: string): RegExp {
 function limitOf(value: unknown, units: Readonly<Record<string, number>>): { limit: Limit; unit: string } {
   const [, sign, number, unit = ""] = /^([<>]=?)\s*(\d+(?:\.\d+)?)\s*(\S+)$/.exec(textOf(value)) ?? [];
   if (!Object.hasOwn(units, unit)) refuse(`a limit such as ">= 5 ${Object.keys(units).join('" or ">= 5 ')}"`, value);
-  const bound = Number(number) * units[unit];
+  const bound = Math.round(Number(number) * units[unit] * 1e9) / 1e9; // 700 · 0.001 is not 0.7
   const orSame = sign.length === 2;
   return { limit: (x) => (orSame && x === bound) || (sign[0] === ">" ? x > bound : x < bound), unit };
 }

@@ -72,7 +72,7 @@ export function ctc(
 
 /** Adds the bias; logits past `count` become −∞. */
 function addBias(logits: usize, bias: usize, count: usize): void {
-  for (let at: usize = 0; at < TOKENS * 4; at += 16) {
+  for (let at: usize = 0; at < count * 4; at += 16) {
     v128.store(logits + at, f32x4.add(v128.load(logits + at), v128.load(bias + at)));
   }
   for (let i = count; i < TOKENS; i++) f32.store(logits + i * 4, -Infinity);
