@@ -79,7 +79,7 @@ export function parseRules(yaml: string, where: string): Rule[] {
 function readYaml(yaml: string, lineCounter: LineCounter, at: (position: number) => void) {
   try {
     // In this schema every scalar is a text, so that `no` and `1.5` can be keywords.
-    const document = parseDocument(yaml, { schema: "failsafe", lineCounter, prettyErrors: false });
+    const document = parseDocument(yaml, { schema: "failsafe", lineCounter, prettyErrors: false, logLevel: "error" });
     const [wrong] = document.errors;
     if (wrong) at(wrong.pos[0]);
     if (wrong) throw wrong;
