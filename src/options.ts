@@ -4,6 +4,13 @@ import { SenseVoiceError } from "./error.ts";
 export const DEVICES = ["auto", "webgpu", "cpu", "reference"] as const;
 export type Device = (typeof DEVICES)[number];
 
+/**
+ * How speech is found: by FSMN-VAD, which is a small model of its own; by SenseVoice itself, where it hears nothing
+ * for long; by loudness; or not at all, then the sound is cut into pieces of equal length.
+ */
+export const VADS = ["fsmn", "model", "energy", "none"] as const;
+export type Vad = (typeof VADS)[number];
+
 /** What linear weights can be turned into as they are loaded: floats, or few bits by rule. */
 export const WEIGHT_TYPES = ["f32", "f16", "int8", "int4"] as const;
 export type WeightType = (typeof WEIGHT_TYPES)[number];

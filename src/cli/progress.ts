@@ -30,8 +30,30 @@ export async function withBar<T>(job: (onProgress: (progress: Progress) => void)
   return job(onProgress).finally(() => bar.stop());
 }
 
+/**
+ * Does the work on one sound after another, with a bar if it is to be seen. What fails is told, and the next one done.
+ *
+ * @param work calls `onProgress` with the seconds of the sound that are done
+ */
+export async function forEachSound(
+  files: readonly string[],
+  visible: boolean,
+  work: (file: string, index: number, onProgress: (seconds: number) => void) => Promise<void>,
+  fail: (error: unknown, file: string) => void,
+): Promise<void> {
+  const bar = soundBar(files.length, visible);
+  try {
+    for (const [i, file] of files.entries()) {
+      await work(file, i, bar.heard).catch((error: unknown) => bar.pause(() => fail(error, file)));
+      bar.done(i + 1);
+    }
+  } finally {
+    bar.stop();
+  }
+}
+
 /** Shows how far sounds are, and how fast. */
-export function soundBar(total: number, visible: boolean) {
+function soundBar(total: number, visible: boolean) {
   const speed = "{heard} heard, {speed} × real time";
   const format = total === 1 ? speed : `{bar} {value}/{total} sounds  ${speed}  {eta_formatted} left`;
   const bar = visible ? createBar(format) : undefined;

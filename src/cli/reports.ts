@@ -6,7 +6,7 @@ import { type HearOptions, hearInput } from "./hear.ts";
 import { findInputs } from "./inputs.ts";
 import { printError } from "./messages.ts";
 import { expectApart, modelPaths, writeOutput } from "./output.ts";
-import { soundBar } from "./progress.ts";
+import { forEachSound } from "./progress.ts";
 import { STDIN } from "./readInput.ts";
 import { openEngine } from "./transcribe.ts";
 
@@ -60,20 +60,10 @@ export async function reportOn<T>(
     await writeOutput(output);
   }
   const engine = await openEngine(options);
-  const bar = soundBar(files.length, true);
-  try {
-    for (const [i, file] of files.entries()) {
-      try {
-        taken.push(take(await hear(engine, file, options, bar.heard)));
-      } catch (error) {
-        bar.pause(() => fail(error, file));
-      }
-      bar.done(i + 1);
-    }
-  } finally {
-    bar.stop();
-    await engine.close();
-  }
+  const work = async (file: string, _: number, onProgress: (seconds: number) => void) => {
+    taken.push(take(await hear(engine, file, options, onProgress)));
+  };
+  await forEachSound(files, true, work, fail).finally(() => engine.close());
   const text = report(taken, failed);
   if (output === undefined) process.stdout.write(text);
   else await writeOutput(output, text);

@@ -1,15 +1,15 @@
 import { dirname, join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
 import { createEngine, type Engine, type EngineOptions } from "../node.ts";
-import type { FormatOptions } from "../output/format.ts";
-import { FORMATS, type FormatName } from "../output/formats.ts";
+import type { FormatName, FormatOptions } from "../output/format.ts";
+import { FORMATS } from "../output/formats.ts";
 import { defaultModel, findModel, findVad, SMALL_ID } from "../weights/home.ts";
 import { type HearOptions, hearInput } from "./hear.ts";
 import { findInputs } from "./inputs.ts";
 import { openJournal } from "./journal.ts";
 import { printError, printNote } from "./messages.ts";
 import { expectApart, makeResultFolder, modelPaths, openOutput } from "./output.ts";
-import { soundBar } from "./progress.ts";
+import { forEachSound } from "./progress.ts";
 import { STDIN } from "./readInput.ts";
 
 /** As the command line gives them. */
@@ -53,28 +53,28 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
     );
   }
   const engine = await openEngine(options);
-  // Where the results themselves show on the terminal there is no need of a bar.
-  const bar = soundBar(inputs.length, targets !== undefined || !process.stdout.isTTY);
   try {
     if (output !== undefined)
       new Set([output, ...(targets ?? []).map((target) => dirname(target))]).forEach(makeResultFolder);
     const journal = output === undefined ? undefined : openJournal(output, settingsOf(engine, options), resume);
-    for (const [i, { file }] of inputs.entries()) {
+    const work = async (file: string, i: number, onProgress: (seconds: number) => void) => {
       const target = targets?.[i];
-      try {
-        if (target === undefined) {
-          await transcribeFile(engine, file, options, writeOut, inputs.length > 1, bar.heard);
-        } else if (!journal?.isDone(file, target)) {
-          await intoFile(target, (write) => transcribeFile(engine, file, options, write, false, bar.heard));
-          journal?.done(file, target);
-        }
-      } catch (error) {
-        bar.pause(() => fail(error, file));
+      if (target === undefined) {
+        await transcribeFile(engine, file, options, writeOut, inputs.length > 1, onProgress);
+      } else if (!journal?.isDone(file, target)) {
+        await intoFile(target, (write) => transcribeFile(engine, file, options, write, false, onProgress));
+        journal?.done(file, target);
       }
-      bar.done(i + 1);
-    }
+    };
+    // Where the results themselves show on the terminal there is no need of a bar.
+    const visible = targets !== undefined || !process.stdout.isTTY;
+    await forEachSound(
+      inputs.map(({ file }) => file),
+      visible,
+      work,
+      fail,
+    );
   } finally {
-    bar.stop();
     await engine.close();
   }
 }

@@ -1,6 +1,10 @@
 import type { Segment } from "../speech/segment.ts";
 import { isSpoken, type Marks, shownText } from "./marks.ts";
 
+/** Every format. Who asks only for the names does not load what writes them. */
+export const FORMAT_NAMES = ["text", "json", "jsonl", "srt", "vtt", "tsv", "ass"] as const;
+export type FormatName = (typeof FORMAT_NAMES)[number];
+
 /** What is known of a recording: what it says, and whatever else belongs to it (`model`, `device`), which json keeps. */
 export interface Document extends Closing {
   readonly file?: string;

@@ -1,15 +1,13 @@
 import { SenseVoiceError } from "../error.ts";
 import { ass } from "./ass.ts";
-import type { Document, Format, FormatOptions } from "./format.ts";
+import { type Document, FORMAT_NAMES, type Format, type FormatName, type FormatOptions } from "./format.ts";
 import { json, jsonl } from "./json.ts";
 import { srt } from "./srt.ts";
 import { text, tsv } from "./text.ts";
 import { vtt } from "./vtt.ts";
 
 /** Every format by name. */
-export const FORMATS = { text, json, jsonl, srt, vtt, tsv, ass } as const satisfies Record<string, Format>;
-export type FormatName = keyof typeof FORMATS;
-export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
+export const FORMATS = { text, json, jsonl, srt, vtt, tsv, ass } as const satisfies Record<FormatName, Format>;
 
 /** A whole recording in one of the formats. */
 export function writeDocument(name: FormatName, document: Document, options: FormatOptions = {}): string {

@@ -1,17 +1,11 @@
 import { MAX_SECONDS, SAMPLE_RATE } from "../audio/pcm.ts";
 import { SenseVoiceError } from "../error.ts";
 import type { VadModel } from "../model/fsmnVad/network.ts";
+import type { Vad } from "../options.ts";
 import { EnergyActivity } from "./energyActivity.ts";
 import { FsmnActivity } from "./fsmnActivity.ts";
 import { type BestTokens, ModelActivity } from "./modelActivity.ts";
 import type { SpeechEvent, VoiceActivity } from "./voiceActivity.ts";
-
-/**
- * How speech is found: by FSMN-VAD, which is a small model of its own; by SenseVoice itself, where it hears nothing
- * for long; by loudness; or not at all, then the sound is cut into pieces of equal length.
- */
-export const VADS = ["fsmn", "model", "energy", "none"] as const;
-export type Vad = (typeof VADS)[number];
 
 /** The longest that a segment may last: no more than a run may hear. */
 export const MAX_SEGMENT_SECONDS = MAX_SECONDS - 1;

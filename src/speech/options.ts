@@ -1,4 +1,4 @@
-import type { Vad } from "./activity.ts";
+import type { Vad } from "../options.ts";
 import type { RecogniseOptions } from "./recognise.ts";
 
 export interface RunOptions extends RecogniseOptions {

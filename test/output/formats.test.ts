@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SenseVoiceError } from "../../src/error.ts";
-import { FORMAT_NAMES, FORMATS, type FormatName, formatNamed, writeDocument } from "../../src/output/formats.ts";
+import { FORMAT_NAMES, type FormatName } from "../../src/output/format.ts";
+import { FORMATS, formatNamed, writeDocument } from "../../src/output/formats.ts";
 import { summarise } from "../../src/output/summary.ts";
 import { segment, words } from "./segment.ts";
 

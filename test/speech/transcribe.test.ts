@@ -13,6 +13,22 @@ const SPANS = [
 const run = (sound: AsyncIterable<Float32Array>, hear: Hear = hearEnds, options: Partial<PipelineOptions> = {}) =>
   transcribe(sound, createCutter(speechAt(SPANS), createSplitter()), hear, { batchMs: 60_000, ...options });
 
+/** A sound that comes 3 s at a time and never ends, and whether it was closed. */
+function endless() {
+  let closed = false;
+  async function* sound() {
+    try {
+      for (;;) {
+        yield clock(3000);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    } finally {
+      closed = true;
+    }
+  }
+  return { sound: sound(), isClosed: () => closed };
+}
+
 describe("from sound to segments", () => {
   test("each has its own samples, and times of the whole recording", async () => {
     const segments = await all(run(pieces(clock(10_000), 1600)));
@@ -120,20 +136,10 @@ describe("from sound to segments", () => {
   });
 
   test("an error of the recogniser ends it, and the source", async () => {
-    let closed = false;
-    async function* sound() {
-      try {
-        for (;;) {
-          yield clock(3000);
-          await new Promise((resolve) => setTimeout(resolve, 1));
-        }
-      } finally {
-        closed = true;
-      }
-    }
+    const { sound, isClosed } = endless();
     const lost: Hear = async () => Promise.reject(new Error("the device is lost"));
-    await expect(all(run(sound(), lost))).rejects.toThrow("the device is lost");
-    await expect.poll(() => closed).toBe(true);
+    await expect(all(run(sound, lost))).rejects.toThrow("the device is lost");
+    await expect.poll(isClosed).toBe(true);
   });
 
   test("aborted while the source hangs, it rejects at once", async () => {
@@ -161,19 +167,9 @@ test("a stretch of speech of any length allowed keeps all its samples", async ()
 });
 
 test("left in the middle of silence without end, the source is closed", async () => {
-  let closed = false;
-  async function* endless() {
-    try {
-      for (;;) {
-        yield clock(3000);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    } finally {
-      closed = true;
-    }
-  }
-  for await (const _ of run(endless())) break;
-  await expect.poll(() => closed).toBe(true);
+  const { sound, isClosed } = endless();
+  for await (const _ of run(sound)) break;
+  await expect.poll(isClosed).toBe(true);
 });
 
 test("no more is held of an hour than its clips can need", async () => {
