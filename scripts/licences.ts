@@ -20,6 +20,8 @@ interface Locked {
   readonly version: string;
   readonly license?: string;
   readonly dev?: boolean;
+  /** One of several for different machines: it may not be installed. */
+  readonly optional?: boolean;
 }
 
 /** The text of the notices. Throws an Error if a package is not installed. */
@@ -27,10 +29,14 @@ export function notices(): string {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const rows: string[] = [];
   const texts = new Map<string, string[]>();
-  for (const [path, { version, license, dev }] of Object.entries<Locked>(lock.packages)) {
+  for (const [path, { version, license, dev, optional }] of Object.entries<Locked>(lock.packages)) {
     if (path === "" || dev) continue;
     const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
     const folder = join(root, path);
+    if (optional) {
+      rows.push(`| [${name}](https://www.npmjs.com/package/${name}) | ${version} | ${emphasised(license)} | |`);
+      continue;
+    }
     if (!existsSync(folder)) throw new Error(`${path}: expected an installed package: npm ci`);
     const page = pageOf(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")));
     rows.push(`| [${name}](${page}) | ${version} | ${emphasised(license)} | ${INSIDE[name] ?? ""} |`);

@@ -27,6 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   output: ["error", "model", "speech"],
   tensorEntry: ["error", "tensor", "kernels"],
   eval: ["error", "model", "weights", "node"],
+  server: ["error", "pause", "options", "node", "audio", "weights", "model", "speech", "output"],
   cli: [
     "error",
     "pause",
@@ -42,12 +43,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "audio",
     "speech",
     "output",
+    "server",
   ],
 };
 
 /** The only files that may import Node's modules; the rest runs anywhere. */
 const NODE_FILES: readonly RegExp[] = [
-  /^(cli|convert|eval)\//,
+  /^(cli|convert|eval|server)\//,
   /^audio\/(read|ffmpeg)\.ts$/,
   /^weights\/(file|folderSource|home|place|replaceFolder|safetensorsFile)\.ts$/,
 ];
