@@ -11,7 +11,9 @@ test("THIRD-PARTY-NOTICES.md is up to date (npx tsx scripts/licences.ts)", () =>
 test("every package that is installed has a licence that can be lived with", () => {
   const rows = [...text.matchAll(/^\| \[(.+)\]\(.+\) \| .+ \| (.+) \| .* \|$/gm)];
   expect(rows.length).toBeGreaterThan(20);
-  const others = rows.filter(([, , licence]) => !/^(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0)$/.test(licence));
+  const others = rows.filter(
+    ([, , licence]) => !/^(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0)$/.test(licence),
+  );
   expect(others.map(([, name, licence]) => `${name}: ${licence}`)).toEqual(["codec-parser: **LGPL-3.0-or-later**"]);
 });
 
