@@ -72,6 +72,23 @@ Examples:
     });
 }
 
+/** `serve`; its options are made of a schema that need not be loaded for other commands. */
+export function serveCommand(): Command {
+  return forwarding("serve", "transcribe over HTTP, with OpenAI's API and live sockets").action(async (_, command) => {
+    await (await import("./serve.ts")).serve(command.args);
+  });
+}
+
+/** A command that leaves its arguments, `--help` too, to who runs it. */
+function forwarding(name: string, description: string): Command {
+  return createCommand(name)
+    .description(description)
+    .usage("[options]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments();
+}
+
 /** `convert MODEL --out DIR`, or `convert MODEL DIR`: a FunASR folder in, a model folder out. Prints its path. */
 export function convertCommand(name: string): Command {
   return createCommand(name)

@@ -1,6 +1,7 @@
 import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
 import type { Engine, Hotword, RunOptions, Segment, TranscribeOptions } from "../node.ts";
 import { createPause } from "../pause.ts";
+import { asksToCut, continued, takeBeginning } from "../speech/beginning.ts";
 import { openInput } from "./readInput.ts";
 
 /** What a command line asks of a run. */
@@ -21,9 +22,6 @@ export interface HeardSound {
   readonly timings: { readonly total: number };
 }
 
-/** Longer sound is cut where nobody speaks: the model learned from less than this. */
-const WHOLE_SECONDS = 30;
-
 /**
  * The segments of a file, or of standard input. A short sound is one segment, unless it was asked for how to cut.
  *
@@ -42,17 +40,17 @@ export async function* hearInput(
   const start = performance.now();
   const sound = openInput(file);
   try {
-    const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
-    const { head, more } = await takeSeconds(sound, asked ? 0 : WHOLE_SECONDS);
-    if (!more) {
-      const { duration, timings, ...said } = await engine.run(await concat(head, createPause()), run);
+    const beginning = asksToCut(options) ? { pieces: [], more: true } : await takeBeginning(sound);
+    if (!beginning.more) {
+      const pcm = await concat(beginning.pieces, createPause());
+      const { duration, timings, ...said } = await engine.run(pcm, run);
       yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
       onProgress?.(duration);
       return { duration, timings };
     }
     let samples = 0;
     const counted = async function* () {
-      for await (const pcm of chain(head, sound)) {
+      for await (const pcm of continued(beginning, sound)) {
         samples += pcm.length;
         yield pcm;
       }
@@ -70,21 +68,4 @@ export function runOptions(options: AskOptions): RunOptions {
   const { language, languages, itn, punctuation, timestamps, banEmoUnk: banUnknownEmotion } = options;
   const hotwords = [...(options.hotwords ?? []), ...(options.hotwordsFile ?? [])];
   return { language, languages, hotwords, itn, punctuation, timestamps, banUnknownEmotion };
-}
-
-/** The first pieces of a sound, until they are longer than so much, and whether there may be more. */
-async function takeSeconds(sound: AsyncGenerator<Float32Array>, seconds: number) {
-  const head: Float32Array[] = [];
-  for (let samples = 0; samples <= seconds * SAMPLE_RATE; ) {
-    const { value, done } = await sound.next();
-    if (done) return { head, more: false };
-    head.push(value);
-    samples += value.length;
-  }
-  return { head, more: true };
-}
-
-async function* chain<T>(head: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T> {
-  yield* head;
-  yield* rest;
 }

@@ -9,6 +9,7 @@ import {
   inspectCommand,
   liveCommand,
   quantizeCommand,
+  serveCommand,
   transcribeCommand,
   vadCommand,
 } from "./commands.ts";
@@ -22,6 +23,7 @@ const program = createCommand("sensevoice")
   .version(version())
   .addCommand(transcribe, { isDefault: true })
   .addCommand(liveCommand())
+  .addCommand(serveCommand())
   .addCommand(inspectCommand())
   .addCommand(highlightsCommand())
   .addCommand(vadCommand())

@@ -8,6 +8,8 @@ export interface HttpErrorOptions {
   readonly param?: string;
   /** Seconds after which to try again. */
   readonly retryAfter?: number;
+  /** What went wrong inside; for the log alone. */
+  readonly cause?: unknown;
 }
 
 /**
@@ -19,7 +21,7 @@ export class HttpError extends Error {
   readonly options: HttpErrorOptions;
 
   constructor(status: number, message: string, options: HttpErrorOptions = {}) {
-    super(message);
+    super(message, { cause: options.cause });
     this.status = status;
     this.options = options;
   }

@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import { answerSound, httpErrorOf } from "./answer.ts";
+import { guard } from "./guard.ts";
+import { HttpError } from "./httpError.ts";
+import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
+import { openaiSchema, transcribeSchema } from "./schemas.ts";
+import type { RequestContext, RequestEnv, Service } from "./service.ts";
+
+/** The routes, and what is done for all of them. */
+export function createApp(service: Service): Hono<RequestEnv> {
+  const { config, transcriber, metrics } = service;
+  const app = new Hono<RequestEnv>();
+  app.onError((error, c) => sendError(c, error, service));
+  app.notFound((c) =>
+    sendError(c, new HttpError(404, `${c.req.method} ${c.req.path}: there is no such route`), service),
+  );
+  app.use((c, next) => logged(c, service, next));
+  app.use(guard({ cors: config.cors, loopback: isLoopback(config.host) }));
+
+  app.get("/healthz", (c) => c.text("ok\n"));
+  app.get("/readyz", (c) => {
+    const { closed } = service;
+    return closed === undefined ? c.text("ready\n") : c.text(`${closed}\n`, 503);
+  });
+
+  app.use((c, next) => identified(c, service, next));
+  app.get("/metrics", async (c) =>
+    c.body(await metrics.registry.metrics(), 200, { "Content-Type": metrics.registry.contentType }),
+  );
+  const created = Math.floor(Date.now() / 1000);
+  const model = { id: transcriber.model, object: "model", created, owned_by: "sensevoice" };
+  app.get("/v1/models", (c) => c.json({ object: "list", data: [model] }));
+  app.get("/v1/models/:id", (c) => {
+    if (c.req.param("id") === model.id) return c.json(model);
+    throw new HttpError(404, `model: expected ${model.id}, got another name`, {
+      param: "model",
+      code: "model_not_found",
+    });
+  });
+  app.post("/v1/audio/transcriptions", (c) =>
+    answerSound(c, service, {
+      schema: openaiSchema,
+      ask: (fields) => askOf(fields, config.itn),
+      answer: openaiAnswer,
+    }),
+  );
+  app.post("/v1/transcribe", (c) =>
+    answerSound(c, service, {
+      schema: transcribeSchema,
+      ask: ({ format, marks, ...ask }) => ask,
+      answer: ({ format, marks }, segments) => formatAnswer(format, { marks }, segments, { model: transcriber.model }),
+    }),
+  );
+  return app;
+}
+
+/** Whether only programs on this machine reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+/** Gives each request a name, counts it, and writes one line about it. */
+async function logged(c: RequestContext, { log, metrics }: Service, next: () => Promise<void>): Promise<void> {
+  const begin = performance.now();
+  c.set("id", randomUUID());
+  c.header("X-Request-Id", c.get("id"));
+  await next();
+  const { method, routePath } = c.req;
+  const route = routePath === "/*" || routePath === "*" ? "other" : routePath;
+  c.env.outgoing.once("close", () => {
+    const ms = Math.round(performance.now() - begin);
+    const { status } = c.res;
+    metrics.requests.inc({ route, status: String(status) });
+    metrics.seconds.observe({ route }, ms / 1000);
+    if (route === "/healthz" || route === "/readyz" || route === "/metrics") return;
+    const { id, key, sound, cache } = c.var;
+    log.info({ id, key, method, path: c.req.path, status, ms, sound, cache }, "request");
+  });
+}
+
+async function identified(c: RequestContext, service: Service, next: () => Promise<void>): Promise<void> {
+  c.set("key", c.env.incoming.socket.remoteAddress ?? "unknown");
+  void service;
+  await next();
+}
+
+function sendError(c: RequestContext, thrown: unknown, { log }: Service): Response {
+  const error = httpErrorOf(thrown);
+  if (error.status === 500)
+    log.error({ id: c.get("id"), err: error.options.cause ?? thrown }, "an error of the server");
+  const { retryAfter } = error.options;
+  if (retryAfter !== undefined) c.header("Retry-After", String(retryAfter));
+  if (error.status === 401) c.header("WWW-Authenticate", "Bearer");
+  return c.json(error.body, error.status as 400);
+}

@@ -1,0 +1,82 @@
+import type { z } from "zod";
+import { quote } from "../error.ts";
+import { HttpError } from "./httpError.ts";
+
+/** What every object of zod has for us. */
+type Schema = z.core.$ZodType;
+export type Shape = Readonly<Record<string, Schema>>;
+
+/**
+ * Texts, of a form or a command line, as the schema wants them: numbers, truth values, lists (repeated, or with commas),
+ * JSON where an object is expected. What does not fit stays as it is, for the schema to refuse.
+ */
+export function fromTexts(shape: Shape, texts: ReadonlyMap<string, readonly string[]>): Record<string, unknown> {
+  return Object.fromEntries([...texts].map(([name, values]) => [name, convert(shape[name], values)]));
+}
+
+function convert(schema: Schema | undefined, values: readonly string[]): unknown {
+  const [text] = values;
+  const json = /^\s*[[{]/.test(text) && values.length === 1 ? parse(text) : undefined;
+  const type = schema && baseType(schema);
+  if (type === "array") return json ?? values.flatMap((value) => value.split(",").map((part) => part.trim()));
+  if (values.length > 1) return values;
+  if (type === "boolean") return { true: true, false: false, "1": true, "0": false }[text.toLowerCase()] ?? text;
+  if (type === "number") return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  return type === "union" || type === "object" ? (json ?? text) : text;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a schema is under its default and the like. */
+function baseType(schema: Schema): string {
+  const def = schema._zod.def as { readonly type: string; readonly innerType?: Schema; readonly in?: Schema };
+  const inner = def.innerType ?? (def.type === "pipe" ? def.in : undefined);
+  return inner ? baseType(inner) : def.type;
+}
+
+/** The first thing that is wrong, as `NAME: expected …, got …`; undefined if nothing is. */
+export function problemOf(error: z.core.$ZodError, input: unknown): { path: string; message: string } {
+  const [issue] = error.issues;
+  const path = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") {
+    const name = [...issue.path, issue.keys[0]].join(".");
+    return { path: name, message: `${quote(name)} is not known here` };
+  }
+  let value = input;
+  for (const key of issue.path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  const got = value === undefined ? "nothing" : quote(value);
+  return { path, message: `${path || "request"}: expected ${expected(issue)}, got ${got}` };
+}
+
+function expected(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_value":
+      return issue.values.length === 1 ? quote(issue.values[0]) : `one of ${issue.values.join(", ")}`;
+    case "too_small":
+      return `${issue.origin === "number" ? "a number" : issue.origin} from ${issue.minimum} on`;
+    case "too_big":
+      return `${issue.origin === "number" ? "a number" : issue.origin} up to ${issue.maximum}`;
+    case "invalid_type":
+      return (
+        { number: "a number", boolean: "true or false", string: "a text" }[issue.expected as string] ?? issue.expected
+      );
+    case "custom":
+      return issue.message;
+    default:
+      return "what the documentation says";
+  }
+}
+
+/** Checks the fields of a request. @throws HttpError 400 that names the first that is wrong */
+export function checkFields<S extends z.ZodType>(schema: S, fields: unknown): z.infer<S> {
+  const result = schema.safeParse(fields);
+  if (result.success) return result.data;
+  const { path, message } = problemOf(result.error, fields);
+  throw new HttpError(400, message, { param: path || undefined, code: "invalid_value" });
+}

@@ -1,0 +1,93 @@
+import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
+import type { Engine, Transcript } from "../node.ts";
+import { createPause } from "../pause.ts";
+import { asksToCut, type Beginning, continued, takeBeginning } from "../speech/beginning.ts";
+import type { Decoding } from "./decoding.ts";
+import type { Places } from "./places.ts";
+import type { Ask } from "./schemas.ts";
+import type { Spool } from "./spool.ts";
+import type { Context, Hearing, Segments, Transcriber } from "./transcriber.ts";
+
+/** A short sound, and what is asked about it. */
+export interface Clip {
+  readonly pcm: Float32Array;
+  readonly ask: Ask;
+}
+
+export type EnginePlaces = Places<Clip, Transcript>;
+
+/** An engine of this process hears. */
+export class LocalTranscriber implements Transcriber {
+  readonly model: string;
+  readonly identity: string;
+  readonly #engine: Engine;
+  readonly #decoding: Decoding;
+  readonly #places: EnginePlaces;
+
+  constructor(engine: Engine, decoding: Decoding, places: EnginePlaces) {
+    this.model = engine.config.name;
+    this.identity = identityOf(engine);
+    this.#engine = engine;
+    this.#decoding = decoding;
+    this.#places = places;
+  }
+
+  /** See Transcriber.begin. Decoding begins at once. */
+  begin(spool: Spool): Hearing {
+    const sound = this.#decoding.decode(spool);
+    const beginning = takeBeginning(sound);
+    beginning.catch(() => {}); // told by segments
+    return {
+      segments: (ask, context) => this.#segments(sound, beginning, ask, context),
+      close: async () => {
+        sound.return(undefined).catch(() => {}); // not waited for: it ends with its thread
+      },
+    };
+  }
+
+  async *#segments(
+    sound: AsyncGenerator<Float32Array>,
+    begun: Promise<Beginning>,
+    ask: Ask,
+    { key, signal, onProgress }: Context,
+  ): Segments {
+    const beginning = await begun;
+    if (!beginning.more && !asksToCut(ask)) {
+      const pcm = await concat(beginning.pieces, createPause());
+      const about = { key, seconds: pcm.length / SAMPLE_RATE, group: JSON.stringify(ask), signal };
+      const { duration, timings, ...said } = await this.#places.hear({ pcm, ask }, about);
+      yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
+      onProgress?.(duration);
+      return { duration };
+    }
+    const leave = await this.#places.turn(key, signal);
+    try {
+      let samples = 0;
+      const counted = async function* () {
+        for await (const pcm of continued(beginning, sound)) {
+          samples += pcm.length;
+          yield pcm;
+        }
+      };
+      yield* this.#engine.transcribe(counted(), { ...ask, signal, onProgress });
+      return { duration: samples / SAMPLE_RATE };
+    } finally {
+      leave();
+    }
+  }
+}
+
+/** Hears clips that ask the same in one pass. */
+export function hearClips(engine: Engine): (clips: readonly Clip[], signal: AbortSignal) => Promise<Transcript[]> {
+  return (clips, signal) => {
+    return engine.runBatch(
+      clips.map(({ pcm }) => pcm),
+      { ...clips[0].ask, signal },
+    );
+  };
+}
+
+/** What an engine's results depend on. */
+function identityOf({ config, weights }: Engine): string {
+  return JSON.stringify([config.name, weights, Object.values(config.files).map(({ sha256 }) => sha256)]);
+}

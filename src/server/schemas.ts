@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
+import { VADS } from "../options.ts";
+import { FORMAT_NAMES } from "../output/format.ts";
+import { MARKS } from "../output/marks.ts";
+
+// What requests hold. These schemas check, convert and document: /openapi.json is made of them.
+
+const LANGUAGES = Object.keys(LANGUAGE_ROW) as (keyof typeof LANGUAGE_ROW)[];
+
+/** Longest text of a prompt, and words in a list. */
+const MAX_PROMPT = 10_000;
+const MAX_WORDS = 1000;
+
+const language = z.enum(LANGUAGES).describe("The language spoken; auto lets the model tell.");
+const hotword = z.string().min(1).max(200);
+const milliseconds = z.number().min(0).max(60_000);
+
+/** What can be asked of a recording; the names are the library's. */
+export const askSchema = z.strictObject({
+  language: language.optional(),
+  languages: z
+    .array(z.enum(SPOKEN_LANGUAGES))
+    .min(1)
+    .max(5)
+    .optional()
+    .describe("Lets the model tell, but only among these. In place of language."),
+  itn: z.boolean().optional().describe("Write punctuation, capitals and figures."),
+  punctuation: z.boolean().optional().describe("Punctuation and capitals, numbers as they are spoken. Not beside itn."),
+  hotwords: z
+    .array(z.union([hotword, z.strictObject({ text: hotword, boost: z.number().gt(0).max(100).optional() })]))
+    .max(MAX_WORDS)
+    .optional()
+    .describe("Words that are likely to be said."),
+  timestamps: z.boolean().optional().describe("Add when each word was said."),
+  logProbs: z.boolean().optional().describe("Add the log probability of each token."),
+  banUnknownEmotion: z.boolean().optional().describe("Always name an emotion."),
+  vad: z.enum(VADS).optional().describe("How speech is found in long sound."),
+  mergeSeconds: z.number().min(0).max(600).optional().describe("Join stretches of speech up to this length."),
+  maxSegmentSeconds: z.number().min(1).max(600).optional().describe("Cut longer speech."),
+  endSilenceMs: milliseconds.optional().describe("Silence that ends a segment."),
+  padMs: milliseconds.optional().describe("Sound kept in front of speech."),
+  speechThreshold: z.number().min(0).max(1).optional().describe("How sure it must be that somebody speaks."),
+});
+export type Ask = z.infer<typeof askSchema>;
+
+/** `POST /v1/transcribe`, without its sound. */
+export const transcribeSchema = askSchema.extend({
+  format: z.enum(FORMAT_NAMES).default("json").describe("Of the answer; all but json come while the sound is heard."),
+  marks: z.enum(MARKS).optional().describe("How emotions and events are shown in texts."),
+});
+
+/** OpenAI's settings of voice activity. */
+export const serverVad = z.strictObject({
+  type: z.literal("server_vad"),
+  threshold: z.number().min(0).max(1).optional(),
+  prefix_padding_ms: milliseconds.optional(),
+  silence_duration_ms: milliseconds.optional(),
+});
+
+export const RESPONSE_FORMATS = ["json", "text", "srt", "verbose_json", "vtt"] as const;
+
+/** `POST /v1/audio/transcriptions`, without its sound. Source: OpenAI's API reference. */
+export const openaiSchema = z.strictObject({
+  model: z.string().min(1).max(200).describe("Any name: there is one model, which /v1/models names."),
+  language: language.optional(),
+  prompt: z.string().max(MAX_PROMPT).optional().describe("Words that are likely to be said, with commas between them."),
+  response_format: z.enum(RESPONSE_FORMATS).default("json"),
+  temperature: z.number().min(0).max(1).optional().describe("Without effect: the model does not sample."),
+  include: z.array(z.enum(["logprobs"])).optional(),
+  timestamp_granularities: z.array(z.enum(["word", "segment"])).optional(),
+  chunking_strategy: z
+    .union([z.literal("auto"), serverVad])
+    .nullable()
+    .optional(),
+  stream: z.boolean().nullable().optional(),
+});
+export type OpenaiAsk = z.infer<typeof openaiSchema>;
+
+/** How a sound comes in JSON. */
+export const soundSchema = z.object({
+  file: z.string().optional().describe("Bytes of a sound file in base64, or as a data: URL."),
+  url: z.string().max(2000).optional().describe("Where the sound is; only hosts that the server names."),
+});
+
+/** An error, as OpenAI has it. */
+export const errorSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.enum(["invalid_request_error", "authentication_error", "rate_limit_error", "server_error"]),
+    param: z.string().nullable(),
+    code: z.string().nullable(),
+  }),
+});
+
+/** What our vocabulary of voice activity is called by OpenAI. */
+export function cuttingOf({ threshold, prefix_padding_ms, silence_duration_ms }: z.infer<typeof serverVad>): Ask {
+  return { speechThreshold: threshold, padMs: prefix_padding_ms, endSilenceMs: silence_duration_ms };
+}
+
+/** The words in OpenAI's prompt. */
+export function hotwordsOf(prompt: string | undefined): string[] | undefined {
+  const words = prompt?.split(/[,;\n.!?，、；。！？]/).map((word) => word.trim()) ?? [];
+  const named = words.filter((word) => word !== "").slice(0, MAX_WORDS);
+  return named.length > 0 ? named : undefined;
+}
