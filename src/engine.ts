@@ -9,6 +9,7 @@ import { PROMPT_ROWS, type Prompt } from "./model/sensevoice/prompt.ts";
 import type { Recognizer } from "./model/sensevoice/recognizer.ts";
 import type { Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
+import type { TokenLogProb } from "./model/sensevoice/tokenLogProbs.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import type { Word } from "./model/sensevoice/words.ts";
 import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show, VADS, type Vad } from "./options.ts";
@@ -49,6 +50,8 @@ export interface Transcript extends Tags {
   readonly words: readonly Word[] | null;
   /** Geometric mean of the probabilities of the text's tokens, in [0, 1]; 1 if nothing was said. */
   readonly confidence: number;
+  /** The tokens of the text one by one, only if `logProbs` was asked for. */
+  readonly logProbs?: readonly TokenLogProb[];
   /** Seconds of sound. */
   readonly duration: number;
   /** Of the whole batch, where there was one. */

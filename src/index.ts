@@ -3,6 +3,7 @@ export type { Engine, SoundInput, Timings, Transcript } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
 export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
+export type { TokenLogProb } from "./model/sensevoice/tokenLogProbs.ts";
 export type { Word } from "./model/sensevoice/words.ts";
 export type { Device, Vad, WeightType } from "./options.ts";
 export { type Document, FORMAT_NAMES, type FormatName, type FormatOptions } from "./output/format.ts";
