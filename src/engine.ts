@@ -225,8 +225,8 @@ export class Engine {
     const activity = this.#createActivity(kind, maxSegmentSeconds, run.signal, true);
     const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
-    return new SpeechStream((sound) => {
-      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal });
+    return new SpeechStream((sound, onHeard) => {
+      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal, onHeard });
     });
   }
 

@@ -198,7 +198,7 @@ describe("stream", () => {
     const stream = engine.stream({ vad: "energy", ...options });
     const feed = async () => {
       for (let at = 0; at < recording.length; at += 1600) {
-        stream.write(recording.subarray(at, at + 1600));
+        void stream.write(recording.subarray(at, at + 1600));
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       stream.end();
@@ -225,7 +225,7 @@ describe("stream", () => {
     const stream = engine.stream({ vad: "none", maxSegmentSeconds: 2 });
     const heard = all(stream);
     for (let at = 0; at < 80_000; at += 1600) {
-      stream.write(recording.subarray(at, at + 1600));
+      void stream.write(recording.subarray(at, at + 1600));
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     stream.end();
