@@ -12,9 +12,9 @@ import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
 import type { TokenLogProb } from "./model/sensevoice/tokenLogProbs.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import type { Word } from "./model/sensevoice/words.ts";
-import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show, VADS, type Vad } from "./options.ts";
+import { checkNumber, checkSignal, type Device, expectObject, show, type Vad } from "./options.ts";
 import { untilAborted } from "./pause.ts";
-import { createActivity, MAX_SEGMENT_SECONDS } from "./speech/activity.ts";
+import { checkVoice, createActivity } from "./speech/activity.ts";
 import { createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
@@ -197,11 +197,11 @@ export class Engine {
    */
   transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
     expectObject("options", options);
-    const { vad, mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
+    const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "model"), maxSegmentSeconds, run.signal);
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
     const merger = mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter();
     const cutter = createCutter(activity, merger, maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
@@ -218,11 +218,10 @@ export class Engine {
    */
   stream(options: LiveOptions = {}): SpeechStream {
     expectObject("options", options);
-    const { vad, maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
+    const { maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
     checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const kind = vad ?? (this.#parts.vad ? "fsmn" : "energy");
-    const activity = this.#createActivity(kind, maxSegmentSeconds, run.signal, true);
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "energy", true);
     const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
     return new SpeechStream((sound, onHeard) => {
@@ -238,17 +237,29 @@ export class Engine {
    */
   detectSpeech(source: SoundInput, options: DetectOptions = {}): AsyncGenerator<Span> {
     expectObject("options", options);
-    const { vad = this.#parts.vad ? "fsmn" : "model", maxSegmentSeconds = 60, signal } = options;
+    const { maxSegmentSeconds = 60, signal } = options;
     this.#checkRun({ signal });
-    const activity = this.#createActivity(vad, maxSegmentSeconds, signal);
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
     return detectSpeech(this.#parts.readSound(source), activity, signal);
   }
 
-  #createActivity(vad: Vad, seconds: number, signal?: AbortSignal, live = false): VoiceActivity {
-    checkChoice("vad", vad, VADS);
-    checkNumber("maxSegmentSeconds", seconds, 1, MAX_SEGMENT_SECONDS);
-    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm, signal);
-    return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: Math.round(seconds * 1000), live });
+  /** @param otherwise how speech is found unless the options or the model say */
+  #createActivity(
+    options: DetectOptions & { readonly maxSegmentSeconds: number },
+    otherwise: Vad,
+    live = false,
+  ): VoiceActivity {
+    checkVoice(options);
+    const model = this.#parts.vad;
+    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm, options.signal);
+    const maxSegmentMs = Math.round(options.maxSegmentSeconds * 1000);
+    return createActivity(options.vad ?? (model ? "fsmn" : otherwise), {
+      ...options,
+      model,
+      bestTokens,
+      maxSegmentMs,
+      live,
+    });
   }
 
   #copyClip(pcm: Float32Array): Float32Array {

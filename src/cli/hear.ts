@@ -37,12 +37,13 @@ export async function* hearInput(
   onProgress?: (seconds: number) => void,
   merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
-  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds } = options;
+  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs } = options;
+  const cut = { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs };
   const run = runOptions(options);
   const start = performance.now();
   const sound = openInput(file);
   try {
-    const asked = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
+    const asked = Object.values(cut).some((option) => option !== undefined);
     const { head, more } = await takeSeconds(sound, asked ? 0 : WHOLE_SECONDS);
     if (!more) {
       const { duration, timings, ...said } = await engine.run(await concat(head, createPause()), run);
@@ -57,8 +58,7 @@ export async function* hearInput(
         yield pcm;
       }
     };
-    const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
-    yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
+    yield* engine.transcribe(counted(), { ...run, ...cut, mergeSeconds: mergeSeconds ?? merged, onProgress });
     return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
   } finally {
     sound.return(undefined).catch(() => {}); // not waited for: it may hang

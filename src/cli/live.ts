@@ -38,10 +38,11 @@ function ffmpeg(...input: string[]): [string, ...string[]] {
  * jsonl both.
  */
 export async function live(options: LiveArguments): Promise<void> {
-  const { format, marks, vad, maxSegmentSeconds, partialSeconds } = options;
+  const { format, marks, vad, maxSegmentSeconds, partialSeconds, endSilenceMs, speechThreshold, padMs } = options;
   const engine = await openEngine(options);
   try {
-    const stream = engine.stream({ ...runOptions(options), vad, maxSegmentSeconds, partialSeconds });
+    const voice = { vad, maxSegmentSeconds, endSilenceMs, speechThreshold, padMs };
+    const stream = engine.stream({ ...runOptions(options), ...voice, partialSeconds });
     const fed = feed(stream, options);
     fed.catch(() => {}); // awaited below
     const writer = FORMATS[format].writer({ marks });
