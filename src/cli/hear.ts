@@ -1,7 +1,7 @@
 import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
 import type { Engine, Hotword, RunOptions, Segment, TranscribeOptions } from "../node.ts";
 import { createPause } from "../pause.ts";
-import { asksToCut, continued, takeBeginning } from "../speech/beginning.ts";
+import { asksToCut, continued, cuttingOf, takeBeginning } from "../speech/beginning.ts";
 import { openInput } from "./readInput.ts";
 
 /** What a command line asks of a run. */
@@ -35,7 +35,6 @@ export async function* hearInput(
   onProgress?: (seconds: number) => void,
   merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
-  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds } = options;
   const run = runOptions(options);
   const start = performance.now();
   const sound = openInput(file);
@@ -55,8 +54,7 @@ export async function* hearInput(
         yield pcm;
       }
     };
-    const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
-    yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
+    yield* engine.transcribe(counted(), { ...run, mergeSeconds: merged, ...cuttingOf(options), onProgress });
     return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
   } finally {
     sound.return(undefined).catch(() => {}); // not waited for: it may hang

@@ -4,7 +4,7 @@ import { FORMATS } from "../output/formats.ts";
 import { summarise } from "../output/summary.ts";
 import type { Segment } from "../speech/segment.ts";
 import { HttpError } from "./httpError.ts";
-import { type Ask, cuttingOf, hotwordsOf, type OpenaiAsk } from "./schemas.ts";
+import { type Ask, hotwordsOf, type OpenaiAsk, voiceSettings } from "./schemas.ts";
 import type { Segments, Total } from "./transcriber.ts";
 
 // OpenAI's transcriptions in our terms. Source: OpenAI's API reference, "Create transcription".
@@ -34,7 +34,7 @@ export function askOf(fields: OpenaiAsk, itn: boolean): Ask {
     hotwords: hotwordsOf(prompt),
     timestamps: granularities?.includes("word") || format === "srt" || format === "vtt" || undefined,
     logProbs: include ? true : undefined,
-    ...(typeof chunking === "object" && chunking ? cuttingOf(chunking) : {}),
+    ...(typeof chunking === "object" && chunking ? voiceSettings(chunking) : {}),
   };
 }
 

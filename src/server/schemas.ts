@@ -14,7 +14,9 @@ const MAX_WORDS = 1000;
 
 const language = z.enum(LANGUAGES).describe("The language spoken; auto lets the model tell.");
 const hotword = z.string().min(1).max(200);
-const milliseconds = z.number().min(0).max(60_000);
+/** As VoiceSettings has them. */
+const endSilence = z.number().min(0).max(10_000);
+const padding = z.number().min(0).max(5000);
 
 /** What can be asked of a recording; the names are the library's. */
 export const askSchema = z.strictObject({
@@ -38,9 +40,14 @@ export const askSchema = z.strictObject({
   vad: z.enum(VADS).optional().describe("How speech is found in long sound."),
   mergeSeconds: z.number().min(0).max(600).optional().describe("Join stretches of speech up to this length."),
   maxSegmentSeconds: z.number().min(1).max(600).optional().describe("Cut longer speech."),
-  endSilenceMs: milliseconds.optional().describe("Silence that ends a segment."),
-  padMs: milliseconds.optional().describe("Sound kept in front of speech."),
-  speechThreshold: z.number().min(0).max(1).optional().describe("How sure it must be that somebody speaks."),
+  endSilenceMs: endSilence.optional().describe("Silence that ends a segment."),
+  padMs: padding.optional().describe("Sound kept in front of speech."),
+  speechThreshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("By how much speech must be more probable than silence."),
 });
 export type Ask = z.infer<typeof askSchema>;
 
@@ -54,8 +61,8 @@ export const transcribeSchema = askSchema.extend({
 export const serverVad = z.strictObject({
   type: z.literal("server_vad"),
   threshold: z.number().min(0).max(1).optional(),
-  prefix_padding_ms: milliseconds.optional(),
-  silence_duration_ms: milliseconds.optional(),
+  prefix_padding_ms: padding.optional(),
+  silence_duration_ms: endSilence.optional(),
 });
 
 export const RESPONSE_FORMATS = ["json", "text", "srt", "verbose_json", "vtt"] as const;
@@ -93,9 +100,13 @@ export const errorSchema = z.object({
   }),
 });
 
-/** What our vocabulary of voice activity is called by OpenAI. */
-export function cuttingOf({ threshold, prefix_padding_ms, silence_duration_ms }: z.infer<typeof serverVad>): Ask {
-  return { speechThreshold: threshold, padMs: prefix_padding_ms, endSilenceMs: silence_duration_ms };
+/** OpenAI's settings of voice activity as ours: a probability p of speech is 2p − 1 more than that of silence. */
+export function voiceSettings({ threshold, prefix_padding_ms, silence_duration_ms }: z.infer<typeof serverVad>): Ask {
+  return {
+    speechThreshold: threshold === undefined ? undefined : Math.max(0, 2 * threshold - 1),
+    padMs: prefix_padding_ms,
+    endSilenceMs: silence_duration_ms,
+  };
 }
 
 /** The words in OpenAI's prompt. */

@@ -31,8 +31,13 @@ export async function* continued(
   yield* rest;
 }
 
-/** Whether it was asked for how to cut a sound: then a short one is cut, too. */
+/** What was asked of how to cut a sound; a short one is cut, too, if anything was. */
+export function cuttingOf(options: TranscribeOptions): Partial<TranscribeOptions> {
+  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs } = options;
+  const cut = { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs };
+  return Object.fromEntries(Object.entries(cut).filter(([, value]) => value !== undefined));
+}
+
 export function asksToCut(options: TranscribeOptions): boolean {
-  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds } = options;
-  return [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
+  return Object.keys(cuttingOf(options)).length > 0;
 }
