@@ -77,9 +77,10 @@ export async function startServer(config: ServeConfig, log: Logger): Promise<Run
     async stop() {
       service.closed = "the service is stopping";
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
       const timer = setTimeout(() => server.closeAllConnections(), config.grace * 1000);
       await closed;
+      clearInterval(idle);
       clearTimeout(timer);
       await decoding.close();
       await cache.close();

@@ -69,7 +69,7 @@ async function readForm<S extends z.ZodObject>(request: IncomingMessage, schema:
         const problem = name === "file" ? "expected one sound, got two" : "is not known here as a file";
         return fail(new HttpError(400, `${JSON.stringify(name.slice(0, 60))}: ${problem}`, { param: "file" }));
       }
-      file = stream;
+      file = stream.on("error", fail); // it may come before anyone reads
       sound = fill(stream, options);
       sound.catch(fail);
     });
