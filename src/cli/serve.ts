@@ -2,6 +2,7 @@ import { readConfig, serveSchema } from "../server/config.ts";
 import { createLog, startServer } from "../server/serve.ts";
 import { createCommand } from "./command.ts";
 import { printError } from "./messages.ts";
+import { version } from "./version.ts";
 
 /** `serve`: prints where it listens, then runs until it is told to stop. */
 export async function serve(args: readonly string[]): Promise<void> {
@@ -10,7 +11,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   );
   const config = readConfig(serveSchema, command, args);
   console.info = console.error; // of packages; stdout has one line
-  const server = await startServer(config, createLog(config.logLevel));
+  const server = await startServer(config, createLog(config.logLevel), version());
   stopAtSignals(() => server.stop());
   process.stdout.write(`listening on ${server.address}\n`);
 }

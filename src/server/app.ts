@@ -4,12 +4,14 @@ import { answerSound, httpErrorOf } from "./answer.ts";
 import { guard } from "./guard.ts";
 import { HttpError } from "./httpError.ts";
 import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
+import { createOpenapi } from "./openapi.ts";
 import { openaiSchema, transcribeSchema } from "./schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "./service.ts";
 
 /** The routes, and what is done for all of them. */
 export function createApp(service: Service): Hono<RequestEnv> {
   const { config, transcriber, metrics } = service;
+  const document = createOpenapi({ version: service.version, auth: config.keys !== undefined });
   const app = new Hono<RequestEnv>();
   app.onError((error, c) => sendError(c, error, service));
   app.notFound((c) =>
@@ -23,6 +25,8 @@ export function createApp(service: Service): Hono<RequestEnv> {
     const { closed } = service;
     return closed === undefined ? c.text("ready\n") : c.text(`${closed}\n`, 503);
   });
+
+  app.get("/openapi.json", (c) => c.json(document));
 
   app.use((c, next) => identified(c, service, next));
   app.get("/metrics", async (c) =>

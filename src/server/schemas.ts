@@ -90,16 +90,6 @@ export const soundSchema = z.object({
   url: z.string().max(2000).optional().describe("Where the sound is; only hosts that the server names."),
 });
 
-/** An error, as OpenAI has it. */
-export const errorSchema = z.object({
-  error: z.object({
-    message: z.string(),
-    type: z.enum(["invalid_request_error", "authentication_error", "rate_limit_error", "server_error"]),
-    param: z.string().nullable(),
-    code: z.string().nullable(),
-  }),
-});
-
 /** OpenAI's settings of voice activity as ours: a probability p of speech is 2p − 1 more than that of silence. */
 export function voiceSettings({ threshold, prefix_padding_ms, silence_duration_ms }: z.infer<typeof serverVad>): Ask {
   return {

@@ -32,7 +32,7 @@ export function createLog(level: ServeConfig["logLevel"]): Logger {
 }
 
 /** Loads the model and listens. */
-export async function startServer(config: ServeConfig, log: Logger): Promise<RunningServer> {
+export async function startServer(config: ServeConfig, log: Logger, version: string): Promise<RunningServer> {
   const { model, device, weights, threads, vadModel, concurrency, maxQueue, batchSeconds, maxSeconds } = config;
   const limits = {
     memoryBytes: config.cacheMemory,
@@ -52,6 +52,7 @@ export async function startServer(config: ServeConfig, log: Logger): Promise<Run
   const results = new Results(cache, transcriber);
   const service: Service = {
     config,
+    version,
     log,
     metrics,
     uploads,

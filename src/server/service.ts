@@ -12,6 +12,8 @@ import type { Transcriber } from "./transcriber.ts";
 /** What routes are given. */
 export interface Service {
   readonly config: ServeConfig;
+  /** Of this package. */
+  readonly version: string;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly uploads: SpoolFolder;
