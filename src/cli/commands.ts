@@ -13,6 +13,7 @@ import type { EvalOptions } from "./eval.ts";
 import type { HighlightsOptions } from "./highlights.ts";
 import { readHotwords } from "./hotwords.ts";
 import type { InspectOptions } from "./inspect.ts";
+import type { KeyOptions } from "./key.ts";
 import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
 import type { TranscribeArguments } from "./transcribe.ts";
@@ -181,6 +182,18 @@ Examples:
     )
     .action(async (model: string, options: QuantizeOptions) => {
       await (await import("./quantize.ts")).quantize(model, options);
+    });
+}
+
+/** `key NAME --keys FILE`: a new bearer key for the server. Prints it, once. */
+export function keyCommand(): Command {
+  return createCommand("key")
+    .description("make a key for whoever may use the server, add its hash to the file of keys, and print it once")
+    .argument("<name>", "whose key it is: one word, in no other line of the file")
+    .requiredOption("--keys <file>", "lines NAME SHA256 [REQUESTS_PER_MINUTE]; made if there is none", path)
+    .option("--per-minute <count>", "requests a minute (default: what holds for all)", count)
+    .action(async (name: string, options: KeyOptions) => {
+      (await import("./key.ts")).addKey(name, options);
     });
 }
 

@@ -7,6 +7,7 @@ import {
   evalCommand,
   highlightsCommand,
   inspectCommand,
+  keyCommand,
   liveCommand,
   quantizeCommand,
   serveCommand,
@@ -31,6 +32,7 @@ const program = createCommand("sensevoice")
   .addCommand(downloadCommand())
   .addCommand(evalCommand())
   .addCommand(quantizeCommand())
+  .addCommand(keyCommand())
   .addCommand(infoCommand())
   // Without a command it transcribes, so the options of that are its own.
   .configureHelp({

@@ -127,8 +127,6 @@ async function* read(response: IncomingMessage, { maxBytes, signal }: FetchSound
   } catch (error) {
     if (error instanceof HttpError) throw error;
     throw signal?.aborted ? signal.reason : refusal("the connection ended before the sound did");
-  } finally {
-    response.destroy();
   }
 }
 

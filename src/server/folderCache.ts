@@ -47,8 +47,12 @@ export async function openFolder(
         if (!isRunning(Number(owner)) || now - made > PART_MS) await rm(path, { force: true });
       }
       if (!/^[\da-f]{2}$/.test(sub)) continue;
-      const names = (await readdir(join(dir, sub))).filter((name) => RESULT.test(name) && name.startsWith(sub));
-      const paths = names.map((name) => join(dir, sub, name));
+      const names = await readdir(join(dir, sub)).catch((error: unknown) => {
+        if (isMissing(error)) return []; // it has just been removed, or is a file
+        throw error;
+      });
+      const ours = names.filter((name) => RESULT.test(name) && name.startsWith(sub));
+      const paths = ours.map((name) => join(dir, sub, name));
       for (const [i, stats] of (await Promise.all(paths.map(statOf))).entries()) {
         if (stats?.isFile()) files.push({ path: paths[i], stats });
       }

@@ -64,10 +64,11 @@ export function guard({ cors: origins, loopback }: GuardOptions): MiddlewareHand
 /** Throws a SenseVoiceError unless each is an origin as a browser sends it: scheme, host and, if not the default, port. */
 export function checkOrigins(list: readonly string[]): void {
   for (const given of list) {
-    const url = URL.canParse(given) ? new URL(given) : undefined;
-    const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
-    if (url?.origin === given && isWeb) continue;
-    const hint = isWeb && url ? url.origin : "one such as https://app.example.com";
-    throw new SenseVoiceError(`[cors] expected ${hint}, got ${quote(given)}`);
+    const url = URL.canParse(given) && !given.includes("*") ? new URL(given) : undefined;
+    const origin = url && /^https?:$/.test(url.protocol) ? url.origin : undefined;
+    if (origin === given) continue;
+    throw new SenseVoiceError(
+      `[cors] expected ${origin ?? "one such as https://app.example.com"}, got ${quote(given)}`,
+    );
   }
 }

@@ -21,8 +21,6 @@ interface HashedKey extends Key {
 
 /** How often the file is looked at, at most. */
 const LOOK_MS = 1000;
-/** A file that was changed this recently may be changed again without another time or size. */
-const FRESH_MS = 2000;
 const MAX_BYTES = 2 ** 20;
 
 /**
@@ -40,11 +38,10 @@ export function readKeys(file: string, onProblem: (message: string) => void = ()
     if (performance.now() - lookedAt < LOOK_MS) return;
     lookedAt = performance.now();
     try {
-      if (state !== undefined && state === stateOf(statSync(file))) return;
+      if (state === stateOf(statSync(file))) return;
       ({ keys, state } = readOnce(file));
       problem = "";
     } catch (error) {
-      state = undefined;
       const now = `${reasonOf(error)}; the keys from before still hold`;
       if (now !== problem) onProblem(now);
       problem = now;
@@ -67,14 +64,15 @@ export function newKey(): { key: string; hash: string } {
   return { key, hash: sha256(key).toString("hex") };
 }
 
-/** Whether this can be a key's name: one word without control characters, at most 64 characters. */
+/** Whether this can be a key's name: one word of at most 64 characters, none of them a control character, and no key. */
 export function isKeyName(name: string): boolean {
-  return /^(?!#)[^\s\p{C}]{1,64}$/u.test(name);
+  return /^(?!#|sv-[\w-]{43}$)[^\s\p{C}]{1,64}$/u.test(name);
 }
 
 /** The keys of a file as text. Throws a SenseVoiceError for the first line that is wrong. */
 export function parseKeys(file: string, text: string): HashedKey[] {
-  const keys: HashedKey[] = [];
+  const keys = new Map<string, HashedKey>();
+  const names = new Map<string, string>(); // by hash
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     const words = line.replace(/(^|\s)#.*$/, "").match(/\S+/g);
     if (!words) continue;
@@ -82,8 +80,8 @@ export function parseKeys(file: string, text: string): HashedKey[] {
     const fail = (message: string): never => {
       throw new SenseVoiceError(`${file}:${i + 1}: ${message}`);
     };
-    if (!isKeyName(name)) fail(`expected a name of at most 64 characters, got ${quote(name)}`);
-    // What stands there instead may be the key itself, so it is not shown.
+    // What stands there instead of a name or a hash may be the key itself, so it is not shown.
+    if (!isKeyName(name)) fail("expected a name of at most 64 characters as the first word");
     if (!/^[\da-f]{64}$/i.test(hash ?? ""))
       fail(`${name}: expected the key's SHA-256 in hexadecimal as the second word`);
     if (perMinute !== undefined && !/^[1-9]\d{0,8}$/.test(perMinute)) {
@@ -91,12 +89,13 @@ export function parseKeys(file: string, text: string): HashedKey[] {
     }
     if (more !== undefined) fail(`${name}: expected NAME SHA256 [REQUESTS_PER_MINUTE], got ${words.length} words`);
     const key = { name, digest: Buffer.from(hash, "hex"), perMinute: perMinute ? Number(perMinute) : undefined };
-    if (keys.some((other) => other.name === name)) fail(`${name}: there is a key of this name before`);
-    const same = keys.find((other) => other.digest.equals(key.digest));
-    if (same) fail(`${name}: this is the key of ${same.name}`);
-    keys.push(key);
+    if (keys.has(name)) fail(`${name}: there is a key of this name before`);
+    const same = names.get(hash.toLowerCase());
+    if (same !== undefined) fail(`${name}: this is the key of ${same}`);
+    keys.set(name, key);
+    names.set(hash.toLowerCase(), name);
   }
-  return keys;
+  return [...keys.values()];
 }
 
 /** The text of a file of keys; a SenseVoiceError if it cannot be read. */
@@ -111,11 +110,11 @@ export function readKeyFile(file: string): { text: string; stats: Stats } {
   }
 }
 
-function readOnce(file: string): { keys: readonly HashedKey[]; state: string | undefined } {
+function readOnce(file: string): { keys: readonly HashedKey[]; state: string } {
   const { text, stats } = readKeyFile(file);
   const keys = parseKeys(file, text);
   if (keys.length === 0) throw new SenseVoiceError(`${file}: expected at least one key, got none`);
-  return { keys, state: Date.now() - stats.mtimeMs < FRESH_MS ? undefined : stateOf(stats) };
+  return { keys, state: stateOf(stats) };
 }
 
 function stateOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {

@@ -43,7 +43,7 @@ export function createLimits({ perMinute: initial }: { readonly perMinute?: numb
 }
 
 function refuse(message: string, waitMs: number): never {
-  const retryAfter = Math.max(1, Math.ceil(waitMs / 1000));
+  const retryAfter = Math.ceil(waitMs / 1000);
   throw new HttpError(429, `${message}; try again in ${retryAfter} s`, { code: "rate_limit_exceeded", retryAfter });
 }
 

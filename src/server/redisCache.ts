@@ -34,15 +34,20 @@ export async function openRedis(
     retryStrategy: (times) => Math.min(100 * times, 2000),
   });
   let closing = false;
+  /** Whether commands are answered; not so between one without an answer and the next connection. */
+  let answers = false;
   redis.on("error", (error) => link.raise(reasonOf(error)));
   redis.on("close", () => closing || link.raise("it was closed"));
-  redis.on("ready", () => link.lower());
+  redis.on("ready", () => {
+    answers = true;
+    link.lower();
+  });
   // The event above says why it failed, and the client goes on trying.
   await Promise.race([redis.connect().catch(() => {}), sleep(OPEN_MS, undefined, { ref: false })]);
 
   /** What Redis refuses is told apart from a Redis that does not answer. */
   async function attempt<T>(alarm: typeof reading, run: () => Promise<T>): Promise<T | undefined> {
-    if (redis.status !== "ready") return undefined;
+    if (!answers || redis.status !== "ready") return undefined;
     try {
       const result = await run();
       alarm.lower();
@@ -51,7 +56,8 @@ export async function openRedis(
       if (error instanceof ReplyError) alarm.raise(reasonOf(error));
       else {
         link.raise(reasonOf(error));
-        if (redis.status === "ready") redis.disconnect(true);
+        if (answers) redis.disconnect(true);
+        answers = false;
       }
       return undefined;
     }
