@@ -83,10 +83,32 @@ async function logged(c: RequestContext, { log, metrics }: Service, next: () => 
   });
 }
 
+/** Lets in who has a key, if there are any, and not too often. */
 async function identified(c: RequestContext, service: Service, next: () => Promise<void>): Promise<void> {
-  c.set("key", c.env.incoming.socket.remoteAddress ?? "unknown");
-  void service;
-  await next();
+  const { keys, limits } = service;
+  const address = addressOf(c, service.config.behindProxy);
+  if (!keys) {
+    await limits.take(address);
+    c.set("key", address);
+    return next();
+  }
+  await limits.checkAddress(address);
+  const token = /^Bearer (\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const key = token === undefined ? undefined : keys.find(token);
+  if (!key) {
+    if (token !== undefined) await limits.failed(address);
+    const got = token === undefined ? "none" : "another one";
+    throw new HttpError(401, `expected a key: Authorization: Bearer KEY; got ${got}`, { code: "invalid_api_key" });
+  }
+  await limits.take(key.name, key.perMinute);
+  c.set("key", key.name);
+  return next();
+}
+
+/** Who asks. Whoever is no proxy could claim any address. */
+function addressOf(c: RequestContext, behindProxy: boolean): string {
+  const forwarded = behindProxy ? c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim() : undefined;
+  return forwarded || (c.env.incoming.socket.remoteAddress ?? "unknown");
 }
 
 function sendError(c: RequestContext, thrown: unknown, { log }: Service): Response {

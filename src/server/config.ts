@@ -49,6 +49,7 @@ export const serveSchema = z.strictObject({
   hash: z.enum(HASHES).default("md5").describe("what names a sound's content in the cache"),
   keys: text.optional().describe("file of API keys; see sensevoice key --help (default: everybody may)"),
   perMinute: count.optional().describe("requests a minute of a key, or of an address where there are no keys"),
+  behindProxy: z.boolean().default(false).describe("take addresses from the proxy's X-Forwarded-For"),
   cors: list.describe("origin whose pages may use the service: https://example.org; may be repeated"),
   allowUrl: list.describe("host whose addresses may be given in place of sounds; may be repeated"),
   allowWebhook: list.describe("host that may be told of finished jobs; may be repeated"),

@@ -11,7 +11,7 @@ export interface GuardOptions {
   readonly loopback: boolean;
 }
 
-const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 
 /**
  * What each answer needs, an upgrade to a WebSocket's too: headers for a browser, CORS for the origins named, and 403

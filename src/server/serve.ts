@@ -9,6 +9,9 @@ import { createApp, isLoopback } from "./app.ts";
 import { openCache } from "./cache.ts";
 import type { ServeConfig } from "./config.ts";
 import { Decoding } from "./decoding.ts";
+import { checkOrigins } from "./guard.ts";
+import { readKeys } from "./keys.ts";
+import { createLimits } from "./limits.ts";
 import { hearClips, LocalTranscriber } from "./local.ts";
 import { createMetrics } from "./metrics.ts";
 import { Places } from "./places.ts";
@@ -39,6 +42,8 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
     folderBytes: config.cacheFolder,
     maxAgeSeconds: config.cacheDays * 86_400,
   };
+  const keys = config.keys === undefined ? undefined : readKeys(config.keys, (message) => log.warn(message));
+  checkOrigins(config.cors);
   const cache = await openCache(config.cache, limits, (message) => log.warn(message));
   const engine: Engine = await createEngine({ model, device, weights, threads, vadModel });
   const places = new Places({ concurrency, maxQueue, batchSeconds }, hearClips(engine));
@@ -59,6 +64,8 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
     places,
     transcriber,
     results,
+    limits: createLimits({ perMinute: config.perMinute }),
+    keys,
     engine,
     live: 0,
     closed: undefined,

@@ -3,6 +3,8 @@ import type { Context } from "hono";
 import type { Logger } from "pino";
 import type { Engine } from "../node.ts";
 import type { ServeConfig } from "./config.ts";
+import type { KeyRing } from "./keys.ts";
+import type { Limits } from "./limits.ts";
 import type { EnginePlaces } from "./local.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Results } from "./results.ts";
@@ -20,6 +22,9 @@ export interface Service {
   readonly places: EnginePlaces;
   readonly transcriber: Transcriber;
   readonly results: Results;
+  readonly limits: Limits;
+  /** Unless everybody may. */
+  readonly keys: KeyRing | undefined;
   /** For live sound; only where there is a model in this process. */
   readonly engine: Engine | undefined;
   /** Live sockets that are open. */

@@ -78,10 +78,20 @@ describe("the description of the service", () => {
     const request = fc.constantFrom(...posts).chain(({ route, post }) => {
       const schema = post.requestBody?.content["application/json"].schema as Schema;
       const { file, url, ...fields } = schema.properties ?? {};
-      const values = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mostly(valueOf(field))]));
+      const values = Object.fromEntries(
+        Object.entries(fields).map(([name, field]) => [name, mostly(arbitraryOf(field))]),
+      );
       const body = fc.tuple(
-        fc.record(values, { requiredKeys: ["model"].filter((name) => name in values) }).chain((all) => fc.subarray(Object.keys(all)).map((kept) => ({ model: all.model, ...Object.fromEntries(kept.slice(0, 3).map((name) => [name, all[name]])) }))),
-        fc.oneof({ weight: 9, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 1 }) }),
+        fc.record(values, { requiredKeys: ["model"].filter((name) => name in values) }).chain((all) =>
+          fc.subarray(Object.keys(all)).map((kept) => ({
+            model: all.model,
+            ...Object.fromEntries(kept.slice(0, 3).map((name) => [name, all[name]])),
+          })),
+        ),
+        fc.oneof(
+          { weight: 9, arbitrary: fc.constant({}) },
+          { weight: 1, arbitrary: fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 1 }) },
+        ),
       );
       const file_ = fc.oneof({ weight: 3, arbitrary: fc.constant(sound) }, fc.uint8Array({ maxLength: 2000 }));
       return fc.record({ route: fc.constant(route), body, file: file_, form: fc.boolean() });
@@ -116,10 +126,10 @@ function mostly(arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   return fc.oneof({ weight: 30, arbitrary }, { weight: 1, arbitrary: fc.jsonValue() });
 }
 
-function valueOf(schema: Schema): fc.Arbitrary<unknown> {
+function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);
-  if (schema.anyOf) return fc.oneof(...schema.anyOf.map(valueOf));
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map(arbitraryOf));
   const { minimum = 0, maximum = 1000 } = schema;
   switch (schema.type) {
     case "boolean":
@@ -129,10 +139,10 @@ function valueOf(schema: Schema): fc.Arbitrary<unknown> {
     case "number":
       return fc.double({ min: minimum, max: maximum, noNaN: true });
     case "array":
-      return fc.array(valueOf(schema.items ?? {}), { maxLength: 3 });
+      return fc.array(arbitraryOf(schema.items ?? {}), { maxLength: 3 });
     case "object":
       return fc.record(
-        Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, field]) => [name, valueOf(field)])),
+        Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, field]) => [name, arbitraryOf(field)])),
         { requiredKeys: ["type", "text"].filter((name) => name in (schema.properties ?? {})) },
       );
     case "null":
