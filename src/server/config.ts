@@ -91,11 +91,11 @@ export function readConfig<S extends z.ZodObject>(
   const values = { ...(file === undefined ? {} : readFile(String(file))), ...variables, ...flags };
   const result = schema.safeParse(values);
   if (result.success) return result.data;
-  const { path, message } = problemOf(result.error, values);
+  const { path, problem } = problemOf(result.error, values);
   const [key] = path.split(".");
   const where =
     key in flags ? flagOf(key) : key in variables ? variableOf(key) : file !== undefined && `${file}: ${key}`;
-  throw new SenseVoiceError(`${where || flagOf(key)}${message.slice(key.length)}`);
+  throw new SenseVoiceError(`${where || flagOf(key)}: ${problem}`);
 }
 
 function optionOf(key: string, schema: z.ZodType): Option {
@@ -119,7 +119,7 @@ function readFile(path: string): Record<string, unknown> {
   try {
     value = parse(readFileSync(path, "utf8"), { logLevel: "error" });
   } catch (error) {
-    throw new SenseVoiceError(`${path}: cannot be read as YAML (${reasonOf(error)})`);
+    throw new SenseVoiceError(`${path}: cannot be read (${reasonOf(error)})`);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new SenseVoiceError(`${path}: expected options, name: value; got something else`);

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { quote } from "../error.ts";
+import { oneLine, quote } from "../error.ts";
 import { HttpError } from "./httpError.ts";
 
 /** What every object of zod has for us. */
@@ -40,18 +40,17 @@ function baseType(schema: Schema): string {
   return inner ? baseType(inner) : def.type;
 }
 
-/** The first thing that is wrong, as `NAME: expected …, got …`; undefined if nothing is. */
-export function problemOf(error: z.core.$ZodError, input: unknown): { path: string; message: string } {
+/** The first thing that is wrong: where, and `expected …, got …`. */
+export function problemOf(error: z.core.$ZodError, input: unknown): { path: string; problem: string } {
   const [issue] = error.issues;
   const path = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
-    const name = [...issue.path, issue.keys[0]].join(".");
-    return { path: name, message: `${quote(name)} is not known here` };
+    return { path: [...issue.path, issue.keys[0]].join("."), problem: "not known here" };
   }
   let value = input;
   for (const key of issue.path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
   const got = value === undefined ? "nothing" : quote(value);
-  return { path, message: `${path || "request"}: expected ${expected(issue)}, got ${got}` };
+  return { path, problem: `expected ${expected(issue)}, got ${got}` };
 }
 
 function expected(issue: z.core.$ZodIssue): string {
@@ -77,6 +76,9 @@ function expected(issue: z.core.$ZodIssue): string {
 export function checkFields<S extends z.ZodType>(schema: S, fields: unknown): z.infer<S> {
   const result = schema.safeParse(fields);
   if (result.success) return result.data;
-  const { path, message } = problemOf(result.error, fields);
-  throw new HttpError(400, message, { param: path || undefined, code: "invalid_value" });
+  const { path, problem } = problemOf(result.error, fields);
+  throw new HttpError(400, oneLine(`${path || "request"}: ${problem}`), {
+    param: path || undefined,
+    code: "invalid_value",
+  });
 }

@@ -226,7 +226,7 @@ describe("a service", () => {
     ]);
     expect(await error(await transcribe(formOf(bytes("zh.wav"), { colour: "red" })))).toMatchObject([
       400,
-      '"colour" is not known here',
+      "colour: not known here",
     ]);
     expect(await error(await transcribe(formOf(bytes("zh.wav"), { hotwords: "☃☃" })))).toMatchObject([
       400,
