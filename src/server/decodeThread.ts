@@ -1,5 +1,5 @@
 /** A thread that decodes uploads: see decoding.ts. */
-import { open } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import type { Fallback } from "../audio/decode.ts";
 import { decodeWithFfmpeg } from "../audio/ffmpeg.ts";
@@ -27,6 +27,8 @@ export type DecodeReply =
 const MESSAGE = 2 ** 16;
 const IN_FLIGHT = 8;
 const CHUNK = 2 ** 16;
+/** Bytes of a file whose end is looked at first: it tells how long the sound is, so that too long a one is refused at once. */
+const WHOLE = 2 ** 23;
 
 parentPort?.on("message", (task: DecodeTask) => void decode(task));
 
@@ -50,7 +52,13 @@ async function decode({ path, maxSeconds, port }: DecodeTask): Promise<void> {
     wake();
   });
 
-  async function* bytes(): AsyncGenerator<Uint8Array> {
+  /** All of a small file; what is larger, piece by piece while it comes. */
+  async function content(): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    while (!growth.ended && growth.size <= WHOLE && !closed) await changed();
+    return growth.size <= WHOLE && !closed ? readFile(path) : pieces();
+  }
+
+  async function* pieces(): AsyncGenerator<Uint8Array> {
     const file = await open(path);
     const chunk = new Uint8Array(CHUNK);
     try {
@@ -70,7 +78,7 @@ async function decode({ path, maxSeconds, port }: DecodeTask): Promise<void> {
   try {
     // mp4 may have to be read from its end: once it has come whole, ffmpeg opens the file itself.
     const fallback: Fallback = (file, container) => decodeWithFfmpeg(file, container, path);
-    for await (const pcm of inMessages(streamAudio(bytes(), "file", fallback, maxSeconds))) {
+    for await (const pcm of inMessages(streamAudio(await content(), "file", fallback, maxSeconds))) {
       while (free === 0 && !closed) await changed();
       if (closed) return;
       free--;

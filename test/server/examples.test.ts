@@ -1,0 +1,34 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestServer, type TestServer } from "./support.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const SOUND = "samples/zh-happy.wav";
+const TEXT = "祝你生日快乐😊"; // samples/expected.jsonl
+
+describe("examples of a service's users", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+  const run = async (command: string, ...args: string[]) => {
+    return (await promisify(execFile)(command, [...args, SOUND, server.address], { cwd: root })).stdout;
+  };
+
+  test("examples/service/openaiClient.ts", async () => {
+    const output = await run(process.execPath, "--import", "tsx", "examples/service/openaiClient.ts");
+    expect(output).toBe(`${TEXT}\n${TEXT}\n`);
+  });
+
+  test("examples/service/curl.sh", async () => {
+    const output = await run("examples/service/curl.sh");
+    expect(output).toMatch(new RegExp(`^${TEXT}\n1\r\n00:00:00,000 --> .*\r\n${TEXT}\r\n`));
+    expect(output).toContain(`data: {"type":"transcript.text.done","text":"${TEXT}"`);
+    expect(output).toContain('"language":"zh","emotion":"happy"');
+  });
+});
