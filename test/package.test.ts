@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -67,6 +67,20 @@ test("the tarball holds the build, the demonstration model and the texts, and no
 test("npx sensevoice FILE", async () => {
   const args = ["--no-install", "sensevoice", "--device", "cpu", "--model", "tiny", sound];
   expect(await runIn(app, "npx", ...args)).toBe(TEXT);
+});
+
+test("npx sensevoice serve", async () => {
+  const main = join(modules, ".bin", "sensevoice");
+  const child = spawn(main, ["serve", "--device", "cpu", "--model", "tiny", "--port", "0"], { cwd: app });
+  const line = await new Promise<string>((resolve) => child.stdout.once("data", (chunk) => resolve(String(chunk))));
+  const body = new FormData();
+  body.append("file", new Blob([readFileSync(sound)]));
+  body.append("format", "text");
+  const address = /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(line)?.[1];
+  const answer = await fetch(`${address}/v1/transcribe`, { method: "POST", body });
+  expect(await answer.text()).toBe(TEXT);
+  child.kill("SIGTERM");
+  expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
 });
 
 test('import { createEngine, readAudio } from "sensevoice"', async () => {

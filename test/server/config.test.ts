@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { readConfig, serveSchema, workerSchema } from "../../src/server/config.ts";
 
 describe("options of the service", () => {
@@ -73,6 +74,16 @@ describe("options of the service", () => {
     expect(() => read(["--config", file("- 1\n")])).toThrow(`${path}: expected options, name: value`);
     expect(() => read(["--config", file("a: [\n")])).toThrow(`${path}: cannot be read`);
     expect(() => read(["--config", join(dir, "none")])).toThrow(`${join(dir, "none")}: cannot be read`);
+  });
+
+  test("those of compose.yaml are known", () => {
+    const { services } = parse(readFileSync(new URL("../../compose.yaml", import.meta.url), "utf8"));
+    const [name, ...front] = services.front.command.split(" ");
+    expect(name).toBe("serve");
+    expect(read(front)).toMatchObject({ queue: "redis://redis:6379", cache: "redis://redis:6379" });
+    const [other, ...args] = services.worker.command.split(" ");
+    expect(other).toBe("worker");
+    expect(readConfig(workerSchema, new Command("worker"), args, {}).queue).toBe("redis://redis:6379");
   });
 
   test("a worker needs a queue", () => {

@@ -1,4 +1,8 @@
-import { createReadStream, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI, { type APIError, BadRequestError, RateLimitError, toFile } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -303,6 +307,62 @@ describe("limits", () => {
     expect((await slow()).status).toBe(408);
     await expect.poll(async () => (await heard()).status).toBe(200);
     expect(await server.stop()).toBe(0);
+  });
+
+  test("what takes too long ends with 504, within a stream with an event", async () => {
+    const server = await startTestServer(["--timeout", "1"]);
+    const ask = (fields: Record<string, string>) => {
+      const body = formOf(long(200), { vad: "model", ...fields });
+      return fetch(`${server.address}/v1/transcribe`, { method: "POST", body });
+    };
+    const [whole, lines] = await Promise.all([ask({ format: "json" }), ask({ format: "jsonl", mergeSeconds: "0" })]);
+    expect([whole.status, await whole.json()]).toMatchObject([
+      504,
+      { error: { code: "timeout", type: "server_error" } },
+    ]);
+    if (lines.status === 200) {
+      expect(JSON.parse((await lines.text()).trim().split("\n").at(-1) ?? "")).toMatchObject({
+        error: { code: "timeout" },
+      });
+    } else expect(lines.status).toBe(504);
+    expect(await server.stop()).toBe(0);
+  });
+
+  test("results in a folder outlive the service", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "sensevoice-results-"));
+    const caches = [];
+    for (let i = 0; i < 2; i++) {
+      const server = await startTestServer(["--cache", dir, "--hash", "sha256"]);
+      const answer = await fetch(`${server.address}/v1/transcribe`, { method: "POST", body: formOf(bytes("zh.wav")) });
+      caches.push([answer.headers.get("x-cache"), (await answer.json()).text]);
+      expect(await server.stop()).toBe(0);
+    }
+    const text = "开饭时间上午九点至下午五点";
+    expect(caches).toEqual([
+      ["miss", text],
+      ["hit", text],
+    ]);
+    rmSync(dir, { recursive: true });
+  });
+
+  test("a sound is fetched from a host that was named, and from no other", async () => {
+    const files = createServer((_, response) => response.end(bytes("zh.wav"))).listen(0, "127.0.0.1");
+    await once(files, "listening");
+    const { port } = files.address() as AddressInfo;
+    const server = await startTestServer(["--allow-url", `127.0.0.1:${port}`]);
+    const ask = async (url: string) => {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(`${server.address}/v1/transcribe`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ url }),
+      });
+      return [answer.status, await answer.json()];
+    };
+    expect(await ask(`http://127.0.0.1:${port}/a.wav`)).toMatchObject([200, { text: "开饭时间上午九点至下午五点" }]);
+    expect(await ask(server.address)).toMatchObject([400, { error: { param: "url" } }]);
+    expect(await server.stop()).toBe(0);
+    files.close();
   });
 
   test("what was accepted is finished before the service stops", async () => {
