@@ -56,7 +56,20 @@ export function createApp(service: Service): Hono<RequestEnv> {
       answer: ({ format, marks }, segments) => formatAnswer(format, { marks }, segments, { model: transcriber.model }),
     }),
   );
+  refuseOtherMethods(app);
   return app;
+}
+
+/** A route that is there, but not for this method. */
+function refuseOtherMethods(app: Hono<RequestEnv>): void {
+  for (const path of new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path))) {
+    const methods = app.routes.filter((route) => route.path === path && route.method !== "ALL");
+    const allow = [...new Set(methods.map(({ method }) => method))].join(", ");
+    app.all(path, (c) => {
+      c.header("Allow", allow);
+      throw new HttpError(405, `${c.req.path}: expected ${allow}, got ${c.req.method}`);
+    });
+  }
 }
 
 /** Whether only programs on this machine reach an address. */

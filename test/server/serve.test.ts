@@ -240,7 +240,9 @@ describe("a service", () => {
       404,
       "GET /nothing: there is no such route",
     ]);
-    expect((await fetch(url)).status).toBe(404);
+    const other = await fetch(url, { method: "PUT" });
+    expect(other.headers.get("allow")).toBe("POST");
+    expect(await error(other)).toEqual([405, "/v1/transcribe: expected POST, got PUT"]);
   });
 
   test("the service tells how it is", async () => {
