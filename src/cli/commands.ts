@@ -79,6 +79,15 @@ export function serveCommand(): Command {
   });
 }
 
+/** `worker`; its options are made of a schema too. */
+export function workerCommand(): Command {
+  return forwarding("worker", "transcribe the sounds of a queue that `serve --queue` fills").action(
+    async (_, command) => {
+      await (await import("./worker.ts")).worker(command.args);
+    },
+  );
+}
+
 /** A command that leaves its arguments, `--help` too, to who runs it. */
 function forwarding(name: string, description: string): Command {
   return createCommand(name)

@@ -12,6 +12,7 @@ import {
   serveCommand,
   transcribeCommand,
   vadCommand,
+  workerCommand,
 } from "./commands.ts";
 import { infoCommand } from "./info.ts";
 import { version } from "./version.ts";
@@ -24,6 +25,7 @@ const program = createCommand("sensevoice")
   .addCommand(transcribe, { isDefault: true })
   .addCommand(liveCommand())
   .addCommand(serveCommand())
+  .addCommand(workerCommand())
   .addCommand(inspectCommand())
   .addCommand(highlightsCommand())
   .addCommand(vadCommand())

@@ -5,6 +5,7 @@ import type { Engine } from "../node.ts";
 import type { ServeConfig } from "./config.ts";
 import type { EnginePlaces } from "./local.ts";
 import type { Metrics } from "./metrics.ts";
+import type { QueueService } from "./queue/front.ts";
 import type { Results } from "./results.ts";
 import type { SpoolFolder } from "./spool.ts";
 import type { Transcriber } from "./transcriber.ts";
@@ -18,6 +19,8 @@ export interface Service {
   readonly places: EnginePlaces;
   readonly transcriber: Transcriber;
   readonly results: Results;
+  /** What serves it; only where there is a queue. */
+  readonly queue: QueueService | undefined;
   /** For live sound; only where there is a model in this process. */
   readonly engine: Engine | undefined;
   /** Live sockets that are open. */
