@@ -5,6 +5,8 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { readAudio } from "../../src/node.ts";
 import { hasGpu } from "../support/gpu.ts";
+import { describeRedis, startRedis } from "../support/redis.ts";
+import { startProgram } from "../support/service.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const SOUND = "samples/zh-happy.wav";
@@ -35,7 +37,22 @@ const EXPECTED: Record<string, { args: string[]; output: RegExp }> = {
 
 test("every example is run here", () => {
   const programs = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"));
-  expect(programs.sort()).toEqual(Object.keys(EXPECTED));
+  expect(programs.sort()).toEqual([...Object.keys(EXPECTED), "bullmqProducer.ts"].sort());
+});
+
+describeRedis("with a queue", () => {
+  test("examples/bullmqProducer.ts", async () => {
+    const redis = await startRedis();
+    const worker = await startProgram(["worker", "--queue", redis.url, "--model", "tiny", "--device", "cpu"]);
+    try {
+      const command = ["--import", "tsx", "examples/bullmqProducer.ts", redis.url, SOUND];
+      const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
+      expect(stdout).toBe(`${TEXT}\n`);
+    } finally {
+      await worker.stop("SIGKILL");
+      await redis.stop();
+    }
+  });
 });
 
 const NEEDS_GPU = ["own-kernel.ts"];

@@ -32,7 +32,11 @@ export interface TestRedis {
 export async function startRedis(options: readonly string[] = []): Promise<TestRedis> {
   const dir = mkdtempSync(join(tmpdir(), "sensevoice-redis-"));
   const port = await freePort();
-  let child = await launch(port, dir, options);
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  let child = await launch(port, dir, options).catch((error: unknown) => {
+    remove();
+    throw error;
+  });
   const kill = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL");
@@ -49,7 +53,7 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
     },
     async stop() {
       await kill();
-      rmSync(dir, { recursive: true, force: true });
+      remove();
     },
   };
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { Queue } from "bullmq";
 import type { HttpError } from "../httpError.ts";
-import { DUE, failureOf, HOOKS, type JobData, type JobProgress, type JobResult, KEPT, QUEUE, WAITING } from "./job.ts";
+import { DUE, failureOf, HOOKS, type JobData, type JobProgress, type JobResult, KEPT, QUEUE } from "./job.ts";
 import type { QueueLink } from "./link.ts";
+import { takeTurn } from "./turns.ts";
 
 /** What is known of a job. */
 export interface StoredJob {
@@ -17,8 +18,6 @@ export interface StoredJob {
 export type Outcome = { readonly result: JobResult } | { readonly failure: HttpError };
 
 const FIELDS = ["data", "timestamp", "progress", "finishedOn", "returnvalue", "failedReason"] as const;
-/** BullMQ takes no more. */
-const MAX_PRIORITY = 2 ** 21 - 1;
 const kept = { removeOnComplete: { age: KEPT }, removeOnFail: { age: KEPT } };
 
 /** Jobs in Redis: they are added, looked at and removed. Each call is an HttpError 503 while Redis is away. */
@@ -36,22 +35,16 @@ export class Desk {
   }
 
   /**
-   * Adds a job. The more jobs of its key wait, the later it is served: those of others do not wait for all of them.
+   * Adds a job; jobs of several keys are served in rotation.
    *
    * @returns its id
    */
   async add(data: JobData, id: string = randomUUID()): Promise<string> {
-    const now = Date.now();
-    const mine = WAITING + (data.key ?? "");
-    const [waiting] = await this.link.pipeline((pipeline) => {
-      pipeline
-        .zcard(mine)
-        .zadd(mine, now, id)
-        .zremrangebyscore(mine, 0, now - 1000 * KEPT)
-        .expire(mine, KEPT);
-      return data.webhook === undefined ? pipeline : pipeline.zadd(DUE, now, id);
-    });
-    const priority = Math.min(Number(waiting), MAX_PRIORITY);
+    const priority = await takeTurn(this.link, data.key ?? "", [
+      this.#queue.toKey("wait"),
+      this.#queue.toKey("prioritized"),
+    ]);
+    if (data.webhook !== undefined) await this.link.ask(() => this.link.redis.zadd(DUE, Date.now(), id));
     await this.link.ask(() => this.#queue.add(QUEUE, data, { jobId: id, priority, attempts: 3, ...kept }));
     return id;
   }
@@ -74,12 +67,7 @@ export class Desk {
   async remove(id: string, data: JobData): Promise<boolean> {
     const removed = await this.link.ask(() => this.#queue.remove(id));
     if (removed === 0) return false;
-    await this.link.pipeline((pipeline) =>
-      pipeline
-        .del(data.sound)
-        .zrem(WAITING + (data.key ?? ""), id)
-        .zrem(DUE, id),
-    );
+    await this.link.pipeline((pipeline) => pipeline.del(data.sound).zrem(DUE, id));
     return true;
   }
 

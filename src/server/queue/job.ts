@@ -9,9 +9,10 @@ import type { Total } from "../transcriber.ts";
 /** The BullMQ queue of sounds, and that of webhooks. */
 export const QUEUE = "sensevoice";
 export const HOOKS = "sensevoice-webhooks";
-/** Redis keys: a sound's bytes; what waits of a client's key; jobs whose webhook is due; what workers serve, and they. */
+/** Redis keys: a sound's bytes; whose turn it is; jobs whose webhook is due; what workers serve, and they. */
 export const SOUND = "sensevoice:sound:";
-export const WAITING = "sensevoice:waiting:";
+export const TURN = "sensevoice:turn";
+export const TURNS = "sensevoice:turns";
 export const DUE = "sensevoice:due";
 export const MODEL = "sensevoice:model";
 export const WORKERS = "sensevoice:workers";

@@ -11,9 +11,10 @@ import { HttpError } from "../httpError.ts";
 import { SpoolFolder } from "../spool.ts";
 import type { Transcriber } from "../transcriber.ts";
 import type { Desk } from "./desk.ts";
-import { failureText, type JobData, type JobProgress, type JobResult, jobSchema, KEPT, QUEUE, WAITING } from "./job.ts";
+import { failureText, type JobData, type JobProgress, type JobResult, jobSchema, KEPT, QUEUE } from "./job.ts";
 import { register, unregister } from "./registry.ts";
 import { MAX_SOUND, pullSound } from "./sound.ts";
+import { beginTurn } from "./turns.ts";
 
 export interface WorkerOptions {
   /** Jobs that are heard at a time. */
@@ -155,7 +156,7 @@ export class QueueWorker {
 
   async #hear(job: HeardJob, signal: AbortSignal): Promise<JobResult> {
     const { sound, ask, bytes, key = "" } = dataOf(job);
-    await this.#redis.zrem(WAITING + key, job.id ?? "");
+    await beginTurn(this.#redis, job.priority);
     const spool = await this.#uploads.create();
     const hearing = this.#transcriber.begin(spool);
     try {
