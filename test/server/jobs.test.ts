@@ -111,6 +111,16 @@ describeRedis("jobs over HTTP", () => {
     }
   });
 
+  test("a webhook is told even if the worker ended before it could say so", async () => {
+    const { body } = await json(await send(`${url}/v1/jobs`, soundOf("zh.wav")));
+    await doneJob(url, body.id);
+    const job = await queue.getJob(body.id);
+    await job?.updateData({ ...job.data, webhook: listener.url });
+    await connection.zadd("sensevoice:due", 0, body.id, 0, "of-no-job");
+    await until(() => listener.calls.some(({ headers }) => headers["webhook-id"] === body.id));
+    await until(async () => (await connection.zcard("sensevoice:due")) === 0);
+  });
+
   test("a key with many jobs lets each other key have every second turn", async () => {
     const link = new QueueLink(redis.url, pino({ level: "silent" }));
     const waiting = ["some", "none"] as const;

@@ -142,6 +142,7 @@ describeRedis("a queue", () => {
 
   test("a worker that is told to stop hands over what it does not finish", async () => {
     const redis = await startRedis();
+    const connection = new Redis(redis.url);
     try {
       const long = await longSound(12);
       const { url } = await startFront(redis);
@@ -161,7 +162,10 @@ describeRedis("a queue", () => {
       const again = await json(await send(`${url}/v1/transcribe`, long));
       expect(result.segments.length).toBeGreaterThan(2);
       expect(result).toEqual({ ...again.body, model: undefined });
+      // The stop was none of the attempts that a job has.
+      expect(await connection.hget(`bull:sensevoice:${body.id}`, "atm")).toBe("1");
     } finally {
+      connection.disconnect();
       await redis.stop();
     }
   });
