@@ -74,28 +74,25 @@ Examples:
 
 /** `serve`; its options are made of a schema that need not be loaded for other commands. */
 export function serveCommand(): Command {
-  return forwarding("serve", "transcribe over HTTP, with OpenAI's API and live sockets").action(async (_, command) => {
-    await (await import("./serve.ts")).serve(command.args);
-  });
+  const description = "transcribe over HTTP, with OpenAI's API and live sockets";
+  return forwarding("serve", description, async (args) => (await import("./serve.ts")).serve(args));
 }
 
-/** `worker`; its options are made of a schema too. */
+/** `worker`, in the same way. */
 export function workerCommand(): Command {
-  return forwarding("worker", "transcribe the sounds of a queue that `serve --queue` fills").action(
-    async (_, command) => {
-      await (await import("./worker.ts")).worker(command.args);
-    },
-  );
+  const description = "transcribe the sounds of a queue that `serve --queue` fills";
+  return forwarding("worker", description, async (args) => (await import("./worker.ts")).worker(args));
 }
 
 /** A command that leaves its arguments, `--help` too, to who runs it. */
-function forwarding(name: string, description: string): Command {
+function forwarding(name: string, description: string, run: (args: readonly string[]) => Promise<void>): Command {
   return createCommand(name)
     .description(description)
     .usage("[options]")
     .helpOption(false)
     .allowUnknownOption()
-    .allowExcessArguments();
+    .allowExcessArguments()
+    .action((_, command) => run(command.args));
 }
 
 /** `convert MODEL --out DIR`, or `convert MODEL DIR`: a FunASR folder in, a model folder out. Prints its path. */

@@ -58,7 +58,7 @@ export class Desk {
     return answers.map((answer, i) => storedJob(ids[i], answer as (string | null)[]));
   }
 
-  /** Whether a job is heard now, waits for it, or is done. */
+  /** Whether a job is heard now. */
   async isActive(id: string): Promise<boolean> {
     return (await this.link.ask(() => this.#queue.getJobState(id))) === "active";
   }
