@@ -13,7 +13,6 @@ import type { EvalOptions } from "./eval.ts";
 import type { HighlightsOptions } from "./highlights.ts";
 import { readHotwords } from "./hotwords.ts";
 import type { InspectOptions } from "./inspect.ts";
-import type { KeyOptions } from "./key.ts";
 import type { LiveArguments } from "./live.ts";
 import type { QuantizeOptions } from "./quantize.ts";
 import type { TranscribeArguments } from "./transcribe.ts";
@@ -71,23 +70,6 @@ Examples:
     .action(async (options: LiveArguments) => {
       await (await import("./live.ts")).live(options);
     });
-}
-
-/** `serve`; its options are made of a schema that need not be loaded for other commands. */
-export function serveCommand(): Command {
-  return forwarding("serve", "transcribe over HTTP, with OpenAI's API and live sockets").action(async (_, command) => {
-    await (await import("./serve.ts")).serve(command.args);
-  });
-}
-
-/** A command that leaves its arguments, `--help` too, to who runs it. */
-function forwarding(name: string, description: string): Command {
-  return createCommand(name)
-    .description(description)
-    .usage("[options]")
-    .helpOption(false)
-    .allowUnknownOption()
-    .allowExcessArguments();
 }
 
 /** `convert MODEL --out DIR`, or `convert MODEL DIR`: a FunASR folder in, a model folder out. Prints its path. */
@@ -185,18 +167,6 @@ Examples:
     });
 }
 
-/** `key NAME --keys FILE`: a new bearer key for the server. Prints it, once. */
-export function keyCommand(): Command {
-  return createCommand("key")
-    .description("make a key for whoever may use the server, add its hash to the file of keys, and print it once")
-    .argument("<name>", "whose key it is: one word, in no other line of the file")
-    .requiredOption("--keys <file>", "lines NAME SHA256 [REQUESTS_PER_MINUTE]; made if there is none", path)
-    .option("--per-minute <count>", "requests a minute (default: what holds for all)", count)
-    .action(async (name: string, options: KeyOptions) => {
-      (await import("./key.ts")).addKey(name, options);
-    });
-}
-
 /** `inspect FILES`: what happens when. */
 export function inspectCommand(): Command {
   const command = createCommand("inspect").description("report moods, events, keywords and silences of recordings");
@@ -283,7 +253,7 @@ function choice(flags: string, description: string, choices: readonly string[], 
   return new Option(flags, description).choices(choices).default(initial);
 }
 
-function count(text: string): number {
+export function count(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new InvalidArgumentError("expected a number from 1 on.");
 }
@@ -313,7 +283,7 @@ function languageList(text: string): string[] {
 }
 
 /** An empty path is what a shell makes of a variable that is not set. */
-function path(text: string): string {
+export function path(text: string): string {
   if (text !== "") return text;
   throw new InvalidArgumentError("expected a path, got an empty one.");
 }

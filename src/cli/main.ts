@@ -7,14 +7,13 @@ import {
   evalCommand,
   highlightsCommand,
   inspectCommand,
-  keyCommand,
   liveCommand,
   quantizeCommand,
-  serveCommand,
   transcribeCommand,
   vadCommand,
 } from "./commands.ts";
 import { infoCommand } from "./info.ts";
+import { keyCommand, serveCommand, workerCommand } from "./serverCommands.ts";
 import { version } from "./version.ts";
 
 const transcribe = transcribeCommand();
@@ -25,6 +24,7 @@ const program = createCommand("sensevoice")
   .addCommand(transcribe, { isDefault: true })
   .addCommand(liveCommand())
   .addCommand(serveCommand())
+  .addCommand(workerCommand())
   .addCommand(inspectCommand())
   .addCommand(highlightsCommand())
   .addCommand(vadCommand())

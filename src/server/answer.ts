@@ -79,7 +79,7 @@ export async function answerSound<S extends z.ZodObject>(
 }
 
 /** Aborts when the client goes, or its time is over. */
-function requestLife(c: RequestContext, seconds: number) {
+export function requestLife(c: RequestContext, seconds: number) {
   const life = new AbortController();
   const over = new HttpError(504, `expected to be done within ${seconds} seconds, it takes longer`, {
     code: "timeout",

@@ -5,6 +5,7 @@ import { guard } from "./guard.ts";
 import { HttpError } from "./httpError.ts";
 import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
 import { createOpenapi } from "./openapi.ts";
+import { addJobRoutes } from "./queue/jobs.ts";
 import { openaiSchema, transcribeSchema } from "./schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "./service.ts";
 
@@ -22,8 +23,8 @@ export function createApp(service: Service): Hono<RequestEnv> {
 
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => {
-    const { closed } = service;
-    return closed === undefined ? c.text("ready\n") : c.text(`${closed}\n`, 503);
+    const problem = service.closed ?? transcriber.problem;
+    return problem === undefined ? c.text("ready\n") : c.text(`${problem}\n`, 503);
   });
 
   app.get("/openapi.json", (c) => c.json(document));
@@ -33,9 +34,10 @@ export function createApp(service: Service): Hono<RequestEnv> {
     c.body(await metrics.registry.metrics(), 200, { "Content-Type": metrics.registry.contentType }),
   );
   const created = Math.floor(Date.now() / 1000);
-  const model = { id: transcriber.model, object: "model", created, owned_by: "sensevoice" };
-  app.get("/v1/models", (c) => c.json({ object: "list", data: [model] }));
+  const modelOf = () => ({ id: transcriber.model, object: "model", created, owned_by: "sensevoice" });
+  app.get("/v1/models", (c) => c.json({ object: "list", data: [modelOf()] }));
   app.get("/v1/models/:id", (c) => {
+    const model = modelOf();
     if (c.req.param("id") === model.id) return c.json(model);
     throw new HttpError(404, `model: expected ${model.id}, got another name`, {
       param: "model",
@@ -56,6 +58,7 @@ export function createApp(service: Service): Hono<RequestEnv> {
       answer: ({ format, marks }, segments) => formatAnswer(format, { marks }, segments, { model: transcriber.model }),
     }),
   );
+  addJobRoutes(app, service);
   refuseOtherMethods(app);
   return app;
 }

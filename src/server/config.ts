@@ -28,6 +28,12 @@ const common = {
   batchSeconds: seconds.default(60).describe("seconds of sound that are heard in one batch"),
   maxSeconds: seconds.default(3600).describe("longest sound that is taken, in seconds"),
   grace: seconds.default(30).describe("seconds that a stop waits for what was accepted"),
+  stallSeconds: seconds
+    .min(0.5)
+    .default(10)
+    .describe("seconds without a sign of life of a worker: others take its jobs"),
+  allowWebhook: list.describe("host that may be told of finished jobs; may be repeated"),
+  webhookSecret: text.optional().describe("what webhooks are signed with: whsec_BASE64"),
   logLevel: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info").describe("what is logged"),
 };
 
@@ -52,7 +58,7 @@ export const serveSchema = z.strictObject({
   behindProxy: z.boolean().default(false).describe("take addresses from the proxy's X-Forwarded-For"),
   cors: list.describe("origin whose pages may use the service: https://example.org; may be repeated"),
   allowUrl: list.describe("host whose addresses may be given in place of sounds; may be repeated"),
-  allowWebhook: list.describe("host that may be told of finished jobs; may be repeated"),
+  maxJobs: count.default(10_000).describe("jobs that may wait in the queue"),
   queue: text.optional().describe("redis://… of a queue that workers serve; a model here only if --model is given"),
   config: text.optional().describe("YAML or JSON file with these options: maxQueue: 32"),
 });

@@ -21,6 +21,8 @@ export interface FetchSoundOptions {
   readonly resolve?: Resolve;
   readonly connectMs?: number;
   readonly idleMs?: number;
+  /** What is sent to the address; else it is asked for what is there. */
+  readonly post?: { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }
 
 const systemResolve: Resolve = (name, done) => dnsLookup(name, { all: true }, done);
@@ -62,7 +64,8 @@ export function isPublic(address: string): boolean {
   return isGlobal && parsed.range() === "unicast";
 }
 
-function checkUrl(address: string, hosts: readonly string[], base?: URL): URL {
+/** An address that may be asked. @throws HttpError 400 */
+export function checkUrl(address: string, hosts: readonly string[], base?: URL): URL {
   const url = URL.canParse(address, base?.href) ? new URL(address, base) : undefined;
   const what = base ? "redirected: " : "";
   if (url?.protocol !== "http:" && url?.protocol !== "https:")
@@ -76,9 +79,9 @@ function checkUrl(address: string, hosts: readonly string[], base?: URL): URL {
   return url;
 }
 
-/** Resolves with the headers of the answer. */
-function get(url: URL, options: FetchSoundOptions): Promise<IncomingMessage> {
-  const { signal, resolve = systemResolve, connectMs = CONNECT_MS, idleMs = IDLE_MS } = options;
+/** Resolves with the headers of the answer; redirects are not followed. See fetchSound for what is connected to. */
+export function get(url: URL, options: FetchSoundOptions): Promise<IncomingMessage> {
+  const { signal, post, resolve = systemResolve, connectMs = CONNECT_MS, idleMs = IDLE_MS } = options;
   return new Promise((respond, reject) => {
     let notPublic = false;
     // Not asked for where the host is an address.
@@ -92,11 +95,12 @@ function get(url: URL, options: FetchSoundOptions): Promise<IncomingMessage> {
       });
     };
     const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
+      method: post ? "POST" : "GET",
       agent: false, // a connection of its own
       lookup,
       signal,
       timeout: idleMs,
-      headers: { "user-agent": "sensevoice", "accept-encoding": "identity" },
+      headers: { "user-agent": "sensevoice", "accept-encoding": "identity", ...post?.headers },
     });
     const timer = setTimeout(() => request.destroy(new Error("no connection in time")), connectMs);
     request.on("socket", (socket) => {
@@ -112,7 +116,7 @@ function get(url: URL, options: FetchSoundOptions): Promise<IncomingMessage> {
       response.on("error", () => {}); // told to whoever reads it, if anybody does
       respond(response);
     });
-    request.end();
+    request.end(post?.body);
   });
 }
 

@@ -57,6 +57,27 @@ export const transcribeSchema = askSchema.extend({
   marks: z.enum(MARKS).optional().describe("How emotions and events are shown in texts."),
 });
 
+/** `POST /v1/jobs`, without its sound. */
+export const postJobSchema = transcribeSchema.extend({
+  webhook: z.url().max(2000).optional().describe("Who is told when the job is done; only hosts that the server names."),
+});
+
+/** A job, as it is answered and told to a webhook. */
+export const jobViewSchema = z.object({
+  id: z.string(),
+  state: z.enum(["waiting", "active", "completed", "failed"]),
+  created: z.iso.datetime(),
+  progress: z.number().describe("Seconds of the sound that were heard."),
+  result: z.unknown().optional().describe("In the format that was asked for: an object for json, else a text."),
+  error: z.string().optional().describe("Why there is no result."),
+});
+export type JobView = z.infer<typeof jobViewSchema>;
+
+/** `GET /v1/jobs/ID` */
+export const jobQuerySchema = z.strictObject({
+  format: z.enum(FORMAT_NAMES).optional().describe("Answers with the result alone, in this format."),
+});
+
 /** OpenAI's settings of voice activity. */
 export const serverVad = z.strictObject({
   type: z.literal("server_vad"),

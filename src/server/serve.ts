@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import { createAdaptorServer } from "@hono/node-server";
 import { destination, type Logger, pino } from "pino";
 import { SenseVoiceError } from "../error.ts";
-import { createEngine, type Engine } from "../node.ts";
+import { createEngine } from "../node.ts";
 import { createApp, isLoopback } from "./app.ts";
 import { openCache } from "./cache.ts";
 import type { ServeConfig } from "./config.ts";
@@ -15,9 +15,11 @@ import { createLimits } from "./limits.ts";
 import { hearClips, LocalTranscriber } from "./local.ts";
 import { createMetrics } from "./metrics.ts";
 import { Places } from "./places.ts";
+import { openQueue } from "./queue/openQueue.ts";
 import { Results } from "./results.ts";
 import type { Service } from "./service.ts";
 import { SpoolFolder } from "./spool.ts";
+import type { Transcriber } from "./transcriber.ts";
 
 /** Threads that decode: one can keep several engines busy. */
 const DECODERS = 2;
@@ -45,12 +47,16 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
   const keys = config.keys === undefined ? undefined : readKeys(config.keys, (message) => log.warn(message));
   checkOrigins(config.cors);
   const cache = await openCache(config.cache, limits, (message) => log.warn(message));
-  const engine: Engine = await createEngine({ model, device, weights, threads, vadModel });
-  const places = new Places({ concurrency, maxQueue, batchSeconds }, hearClips(engine));
+  // Behind a queue others have models.
+  const hears = config.queue === undefined || model !== undefined;
+  const engine = hears ? await createEngine({ model, device, weights, threads, vadModel }) : undefined;
+  const places = new Places({ concurrency, maxQueue, batchSeconds }, engine ? hearClips(engine) : async () => []);
   const decoding = new Decoding({ threads: DECODERS, maxSeconds });
-  const transcriber = new LocalTranscriber(engine, decoding, places);
+  const local = engine && new LocalTranscriber(engine, decoding, places);
+  const queue = config.queue === undefined ? undefined : await openQueue(config.queue, config, local, log);
+  const transcriber = (queue?.transcriber ?? local) as Transcriber;
   const metrics = createMetrics(() => {
-    return { inside: places.inside, active: places.active, live: service.live, device: engine.memory };
+    return { inside: places.inside, active: places.active, live: service.live, device: engine?.memory ?? 0 };
   });
   places.onBatch = (size) => metrics.batch.observe(size);
   const uploads = new SpoolFolder({ maxBytes: config.maxUpload, hash: config.hash });
@@ -66,6 +72,7 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
     results,
     limits: createLimits({ perMinute: config.perMinute }),
     keys,
+    queue,
     engine,
     live: 0,
     closed: undefined,
@@ -76,7 +83,7 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
   await listen(server, config);
   const address = addressOf(server, config.host);
   log.info(
-    { model: engine.config.name, device: engine.device, adapter: engine.deviceDescription, address },
+    { model: engine?.config.name, device: engine?.device, adapter: engine?.deviceDescription, address },
     "listening",
   );
   log.info(reachableBy(config));
@@ -90,9 +97,10 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
       await closed;
       clearInterval(idle);
       clearTimeout(timer);
+      await queue?.stop();
       await decoding.close();
       await cache.close();
-      await engine.close();
+      await engine?.close();
       uploads.remove();
     },
   };

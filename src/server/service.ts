@@ -7,6 +7,7 @@ import type { KeyRing } from "./keys.ts";
 import type { Limits } from "./limits.ts";
 import type { EnginePlaces } from "./local.ts";
 import type { Metrics } from "./metrics.ts";
+import type { QueueService } from "./queue/front.ts";
 import type { Results } from "./results.ts";
 import type { SpoolFolder } from "./spool.ts";
 import type { Transcriber } from "./transcriber.ts";
@@ -25,6 +26,8 @@ export interface Service {
   readonly limits: Limits;
   /** Unless everybody may. */
   readonly keys: KeyRing | undefined;
+  /** What serves it; only where there is a queue. */
+  readonly queue: QueueService | undefined;
   /** For live sound; only where there is a model in this process. */
   readonly engine: Engine | undefined;
   /** Live sockets that are open. */

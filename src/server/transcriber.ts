@@ -36,4 +36,6 @@ export interface Transcriber {
   readonly model: string;
   /** What results depend on beside the sound and what was asked. */
   readonly identity: string;
+  /** Why nothing can be heard at present. */
+  readonly problem?: string;
 }

@@ -1,12 +1,20 @@
 import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeRedis, startRedis } from "../support/redis.ts";
+import { startProgram } from "../support/service.ts";
 import { startTestServer, type TestServer } from "./support.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const SOUND = "samples/zh-happy.wav";
 const TEXT = "祝你生日快乐😊"; // samples/expected.jsonl
+
+test("every example is run here", () => {
+  const named = ["browserMicrophone.html", "bullmqProducer.ts", "curl.sh", "openaiClient.ts"];
+  expect(readdirSync(`${root}examples/service`).sort()).toEqual(named);
+});
 
 describe("examples of a service's users", () => {
   let server: TestServer;
@@ -30,5 +38,20 @@ describe("examples of a service's users", () => {
     expect(output).toMatch(new RegExp(`^${TEXT}\n1\r\n00:00:00,000 --> .*\r\n${TEXT}\r\n`));
     expect(output).toContain(`data: {"type":"transcript.text.done","text":"${TEXT}"`);
     expect(output).toContain('"language":"zh","emotion":"happy"');
+  });
+});
+
+describeRedis("with a queue", () => {
+  test("examples/service/bullmqProducer.ts", async () => {
+    const redis = await startRedis();
+    const worker = await startProgram(["worker", "--queue", redis.url, "--model", "tiny", "--device", "cpu"]);
+    try {
+      const command = ["--import", "tsx", "examples/service/bullmqProducer.ts", redis.url, SOUND];
+      const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
+      expect(stdout).toBe(`${TEXT}\n`);
+    } finally {
+      await worker.stop("SIGKILL");
+      await redis.stop();
+    }
   });
 });

@@ -1,55 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { type Running, startProgram } from "../support/service.ts";
 
-const root = new URL("../../", import.meta.url);
-const tsx = import.meta.resolve("tsx");
-
-export const SAMPLES = fileURLToPath(new URL("samples/", root));
+export const SAMPLES = fileURLToPath(new URL("../../samples/", import.meta.url));
 
 /** A service in a process of its own, as a user starts it. */
-export interface TestServer {
+export interface TestServer extends Running {
   readonly address: string;
-  readonly child: ChildProcess;
-  /** What it has logged. */
-  log(): string;
-  /** Ends it with SIGTERM; its exit status. */
-  stop(): Promise<number | null>;
 }
 
 /** Starts `sensevoice serve` with the tiny model on the CPU, on a free port. */
-export async function startTestServer(
-  args: readonly string[] = [],
-  env: NodeJS.ProcessEnv = {},
-  command = "serve",
-): Promise<TestServer> {
-  const main = fileURLToPath(new URL("src/cli/main.ts", root));
-  const where = command === "serve" ? ["--port", "0"] : [];
-  const child = spawn(
-    process.execPath,
-    ["--import", tsx, main, command, "--model", "tiny", "--device", "cpu", ...where, ...args],
-    { cwd: root, env: { ...process.env, ...env }, timeout: 300_000, killSignal: "SIGKILL" },
-  );
-  let [output, log] = ["", ""];
-  child.stderr.on("data", (chunk) => {
-    log += chunk;
-  });
-  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-      if (output.includes("\n")) resolve();
-    });
-    exited.then((status) => reject(new Error(`exit status ${status}: ${log}`)));
-  });
-  return {
-    address: /http:\S+/.exec(output)?.[0] ?? "",
-    child,
-    log: () => log,
-    stop() {
-      child.kill("SIGTERM");
-      return exited;
-    },
-  };
+export async function startTestServer(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<TestServer> {
+  const program = await startProgram(["serve", "--model", "tiny", "--device", "cpu", "--port", "0", ...args], env);
+  return { ...program, address: program.line.replace("listening on ", "") };
 }
 
 /** A form with a sound and other fields. */

@@ -1,0 +1,99 @@
+import type { Hono } from "hono";
+import { FORMATS } from "../../output/formats.ts";
+import { httpErrorOf, requestLife } from "../answer.ts";
+import { checkUrl, fetchSound } from "../fetchSound.ts";
+import { checkFields } from "../fields.ts";
+import { HttpError } from "../httpError.ts";
+import { jobQuerySchema, postJobSchema } from "../schemas.ts";
+import type { RequestContext, RequestEnv, Service } from "../service.ts";
+import type { Spool } from "../spool.ts";
+import { receive } from "../upload.ts";
+import type { StoredJob } from "./desk.ts";
+import type { QueueHearing, QueueService } from "./front.ts";
+import { resultText, viewOf } from "./view.ts";
+
+/** `/v1/jobs`: sounds that nobody waits for. Only where there is a queue. */
+export function addJobRoutes(app: Hono<RequestEnv>, service: Service): void {
+  const { queue } = service;
+  if (!queue) {
+    app.all("/v1/jobs/*", () => {
+      throw new HttpError(404, "jobs: there are none here, since the server has no --queue");
+    });
+    return;
+  }
+  app.post("/v1/jobs", (c) => postJob(c, service, queue));
+  app.get("/v1/jobs/:id", async (c) => {
+    const job = await ownJob(c, queue);
+    const { format } = checkFields(jobQuerySchema, c.req.query());
+    if (format === undefined) return c.json(await shown(job, queue));
+    const text = resultText(job, format);
+    if (text === undefined) throw new HttpError(409, "the job has no result", { code: "no_result" });
+    const { mimeType } = FORMATS[format];
+    return c.body(text, 200, { "Content-Type": /^text/.test(mimeType) ? `${mimeType}; charset=utf-8` : mimeType });
+  });
+  app.delete("/v1/jobs/:id", async (c) => {
+    const { id, data } = await ownJob(c, queue);
+    if (await queue.desk.remove(id, data)) return c.body(null, 204);
+    throw new HttpError(409, "the job is heard now; it can be deleted when it is done", { code: "job_active" });
+  });
+}
+
+async function postJob(c: RequestContext, service: Service, { transcriber, desk }: QueueService): Promise<Response> {
+  const { config } = service;
+  if (service.closed !== undefined) throw new HttpError(503, service.closed, { retryAfter: 10 });
+  const key = c.get("key");
+  const leave = service.places.enter(key);
+  const { signal, end } = requestLife(c, config.timeout);
+  let sound: Spool | undefined;
+  let hearing: QueueHearing | undefined;
+  try {
+    if ((await desk.waiting()) >= config.maxJobs) {
+      const message = `all ${config.maxJobs} places of waiting jobs are taken; try again later`;
+      throw new HttpError(429, message, { code: "queue_full", retryAfter: 60 });
+    }
+    const { fields } = await receive(c.env.incoming, postJobSchema, {
+      maxBytes: config.maxUpload,
+      idleSeconds: config.idleTimeout,
+      signal,
+      begin: async () => {
+        sound = await service.uploads.create();
+        hearing = transcriber.begin(sound);
+        return sound;
+      },
+      fetch: (url) => fetchSound(url, { hosts: config.allowUrl, maxBytes: config.maxUpload, signal }),
+    });
+    const { format, marks, webhook, ...ask } = fields;
+    if (webhook !== undefined) checkWebhook(webhook, config.allowWebhook);
+    const id = await (hearing as unknown as QueueHearing).post({ ask, key, webhook, format, marks });
+    c.header("Location", `/v1/jobs/${id}`);
+    return c.json({ id, state: "waiting", created: new Date().toISOString(), progress: 0 }, 202);
+  } catch (error) {
+    throw httpErrorOf(error);
+  } finally {
+    end();
+    leave();
+    await hearing?.close();
+    await sound?.remove();
+  }
+}
+
+/** @throws HttpError 404 for a job of another key, too */
+async function ownJob(c: RequestContext, { desk }: QueueService): Promise<StoredJob> {
+  const id = c.req.param("id") ?? "";
+  const [job] = /^[\w-]{1,64}$/.test(id) ? await desk.read([id]) : [];
+  if (job && job.data.key === c.get("key")) return job;
+  throw new HttpError(404, "job: there is none of this id", { param: "id", code: "job_not_found" });
+}
+
+async function shown(job: StoredJob, { desk }: QueueService) {
+  return viewOf(job, !job.outcome && (await desk.isActive(job.id)));
+}
+
+function checkWebhook(address: string, hosts: readonly string[]): void {
+  try {
+    checkUrl(address, hosts);
+  } catch {
+    const message = "webhook: expected an http or https address of a host that this server tells";
+    throw new HttpError(400, message, { param: "webhook", code: "invalid_value" });
+  }
+}
