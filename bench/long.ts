@@ -11,6 +11,7 @@
  */
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { wavHeader } from "../src/audio/wav.ts";
 import { createEngine, type Device, readAudio } from "../src/node.ts";
 import { watchEventLoop } from "../test/support/eventLoop.ts";
 
@@ -36,12 +37,7 @@ for (const name of readdirSync(folder).filter((name) => name.endsWith(".flac")))
 
 /** Clips and pauses of 0.3 to 2 s, as 16-bit wav of unknown length, in pieces of 64 KiB. */
 async function* wav(seconds: number): AsyncGenerator<Uint8Array> {
-  const header = Buffer.alloc(44);
-  header.write("RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0", "latin1");
-  header.writeUInt32LE(RATE, 24);
-  header.writeUInt32LE(2 * RATE, 28);
-  header.write("\x02\0\x10\0data\xff\xff\xff\xff", 32, "latin1");
-  yield header;
+  yield wavHeader({ encoding: "s16le", rate: RATE, channels: 1 });
   for await (const pcm of samples(seconds)) {
     yield new Uint8Array(Int16Array.from(pcm, (x) => Math.round(x * 32767)).buffer);
   }
@@ -134,7 +130,7 @@ async function live(seconds: number) {
         at += Math.min(1600, piece.length - i);
         const wait = start + (at * 1000) / RATE - performance.now();
         if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-        stream.write(piece.subarray(i, i + 1600));
+        void stream.write(piece.subarray(i, i + 1600));
       }
     }
     stream.end();

@@ -6,7 +6,7 @@ const stream = engine.stream();
 process.stdin.on("end", () => stream.end());
 process.stdin.on("data", (bytes: Buffer) => {
   // A whole number of samples; a program of your own would keep the rest for the next piece.
-  stream.write(new Float32Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / 4)));
+  void stream.write(new Float32Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / 4)));
 });
 for await (const { final, text, stable } of stream) {
   console.log(final ? text : `… ${text.slice(0, stable)}|${text.slice(stable)}`);

@@ -9,11 +9,12 @@ import { PROMPT_ROWS, type Prompt } from "./model/sensevoice/prompt.ts";
 import type { Recognizer } from "./model/sensevoice/recognizer.ts";
 import type { Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
+import type { TokenLogProb } from "./model/sensevoice/tokenLogProbs.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
 import type { Word } from "./model/sensevoice/words.ts";
-import { checkChoice, checkNumber, checkSignal, type Device, expectObject, show, VADS, type Vad } from "./options.ts";
+import { checkNumber, checkSignal, type Device, expectObject, show, type Vad } from "./options.ts";
 import { untilAborted } from "./pause.ts";
-import { createActivity, MAX_SEGMENT_SECONDS } from "./speech/activity.ts";
+import { checkVoice, createActivity } from "./speech/activity.ts";
 import { createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
@@ -49,6 +50,8 @@ export interface Transcript extends Tags {
   readonly words: readonly Word[] | null;
   /** Geometric mean of the probabilities of the text's tokens, in [0, 1]; 1 if nothing was said. */
   readonly confidence: number;
+  /** The tokens of the text one by one, only if `logProbs` was asked for. */
+  readonly logProbs?: readonly TokenLogProb[];
   /** Seconds of sound. */
   readonly duration: number;
   /** Of the whole batch, where there was one. */
@@ -194,11 +197,11 @@ export class Engine {
    */
   transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
     expectObject("options", options);
-    const { vad, mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
+    const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const activity = this.#createActivity(vad ?? (this.#parts.vad ? "fsmn" : "model"), maxSegmentSeconds, run.signal);
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
     const merger = mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter();
     const cutter = createCutter(activity, merger, maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
@@ -215,15 +218,14 @@ export class Engine {
    */
   stream(options: LiveOptions = {}): SpeechStream {
     expectObject("options", options);
-    const { vad, maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
+    const { maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
     checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
-    const kind = vad ?? (this.#parts.vad ? "fsmn" : "energy");
-    const activity = this.#createActivity(kind, maxSegmentSeconds, run.signal, true);
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "energy", true);
     const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
-    return new SpeechStream((sound) => {
-      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal });
+    return new SpeechStream((sound, onHeard) => {
+      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal, onHeard });
     });
   }
 
@@ -235,17 +237,29 @@ export class Engine {
    */
   detectSpeech(source: SoundInput, options: DetectOptions = {}): AsyncGenerator<Span> {
     expectObject("options", options);
-    const { vad = this.#parts.vad ? "fsmn" : "model", maxSegmentSeconds = 60, signal } = options;
+    const { maxSegmentSeconds = 60, signal } = options;
     this.#checkRun({ signal });
-    const activity = this.#createActivity(vad, maxSegmentSeconds, signal);
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
     return detectSpeech(this.#parts.readSound(source), activity, signal);
   }
 
-  #createActivity(vad: Vad, seconds: number, signal?: AbortSignal, live = false): VoiceActivity {
-    checkChoice("vad", vad, VADS);
-    checkNumber("maxSegmentSeconds", seconds, 1, MAX_SEGMENT_SECONDS);
-    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm, signal);
-    return createActivity(vad, { model: this.#parts.vad, bestTokens, maxSegmentMs: Math.round(seconds * 1000), live });
+  /** @param otherwise how speech is found unless the options or the model say */
+  #createActivity(
+    options: DetectOptions & { readonly maxSegmentSeconds: number },
+    otherwise: Vad,
+    live = false,
+  ): VoiceActivity {
+    checkVoice(options);
+    const model = this.#parts.vad;
+    const bestTokens = (pcm: Float32Array) => this.#bestTokens(pcm, options.signal);
+    const maxSegmentMs = Math.round(options.maxSegmentSeconds * 1000);
+    return createActivity(options.vad ?? (model ? "fsmn" : otherwise), {
+      ...options,
+      model,
+      bestTokens,
+      maxSegmentMs,
+      live,
+    });
   }
 
   #copyClip(pcm: Float32Array): Float32Array {

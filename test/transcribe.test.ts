@@ -166,6 +166,19 @@ describe("transcribe", () => {
     await expect.poll(() => closed).toBe(true);
   });
 
+  test("voice activity is set alike for segments, for live sound and for where speech is", async () => {
+    const settings = { vad: "energy", endSilenceMs: 200, padMs: 0 } as const;
+    const segments = await hear(recording, { ...settings, mergeSeconds: 0 });
+    expect(segments.length).toBeGreaterThan((await hear(recording, ENERGY)).length);
+    const spans = await all(engine.detectSpeech(recording, settings));
+    expect(segments.map(({ start, end }) => [start * 1000, end * 1000])).toEqual(spans);
+    const stream = engine.stream(settings);
+    void stream.write(recording);
+    stream.end();
+    const finals = (await all(stream)).filter(({ final }) => final);
+    expect(finals.map(({ start, end }) => [start * 1000, end * 1000])).toEqual(spans);
+  });
+
   test("the event loop gets its turns", async () => {
     await hear(recording, ENERGY);
     const { longest } = await watchEventLoop(() => hear(recording, { vad: "energy", timestamps: true }));
@@ -177,6 +190,7 @@ describe("transcribe", () => {
     [{ vad: "fsmn" }, "[vad] fsmn: expected a model for it, got none"],
     [{ mergeSeconds: -1 }, "[engine] mergeSeconds: expected a number from 0 to 1800, got -1"],
     [{ maxSegmentSeconds: 0 }, "[engine] maxSegmentSeconds: expected a number from 1 to 1799, got 0"],
+    [{ endSilenceMs: -1 }, "[engine] endSilenceMs: expected a number from 0 to 10000, got -1"],
     [{ batchSeconds: Number.NaN }, "[engine] batchSeconds: expected a number from 0 to 1800, got null"],
     [{ language: "xx" as never }, "[engine] language: expected one of"],
   ])("options that are not as asked are refused at once: %j", (options, message) => {
@@ -198,7 +212,7 @@ describe("stream", () => {
     const stream = engine.stream({ vad: "energy", ...options });
     const feed = async () => {
       for (let at = 0; at < recording.length; at += 1600) {
-        stream.write(recording.subarray(at, at + 1600));
+        void stream.write(recording.subarray(at, at + 1600));
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       stream.end();
@@ -225,7 +239,7 @@ describe("stream", () => {
     const stream = engine.stream({ vad: "none", maxSegmentSeconds: 2 });
     const heard = all(stream);
     for (let at = 0; at < 80_000; at += 1600) {
-      stream.write(recording.subarray(at, at + 1600));
+      void stream.write(recording.subarray(at, at + 1600));
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     stream.end();
@@ -241,6 +255,9 @@ describe("stream", () => {
   test("options that are not as asked are refused at once", () => {
     expect(() => engine.stream({ partialSeconds: -1 })).toThrow("[engine] partialSeconds: expected a number");
     expect(() => engine.stream({ vad: "fsmn" })).toThrow("[vad] fsmn: expected a model for it, got none");
+    const message = "[engine] speechThreshold: expected vad fsmn with it, got energy";
+    expect(() => engine.stream({ vad: "energy", speechThreshold: 0.4 })).toThrow(message);
+    expect(() => engine.detectSpeech(recording, { vad: "energy", speechThreshold: 0.4 })).toThrow(message);
   });
 });
 

@@ -42,6 +42,31 @@ export function wavLayout(bytes: Uint8Array, name: string, length = bytes.length
   return { ...layout, read, frames: Math.floor(dataBytes / layout.frameBytes) };
 }
 
+/** How samples stand in a wav without compression. */
+export interface WavFormat {
+  readonly encoding: "s16le" | "f32le";
+  /** Samples a second. */
+  readonly rate: number;
+  readonly channels: number;
+}
+
+/** The 44 bytes in front of the samples of a wav whose length is not known yet: all that follows is sound. */
+export function wavHeader({ encoding, rate, channels }: WavFormat): Uint8Array {
+  const bytes = encoding === "s16le" ? 2 : 4;
+  const header = Uint8Array.from("RIFF\xff\xff\xff\xffWAVEfmt ".padEnd(36, "\0").concat("data\xff\xff\xff\xff"), (c) =>
+    c.charCodeAt(0),
+  );
+  const view = new DataView(header.buffer);
+  view.setUint32(16, 16, true);
+  view.setUint16(20, encoding === "s16le" ? 1 : 3, true);
+  view.setUint16(22, channels, true);
+  view.setUint32(24, rate, true);
+  view.setUint32(28, rate * channels * bytes, true);
+  view.setUint16(32, channels * bytes, true);
+  view.setUint16(34, 8 * bytes, true);
+  return header;
+}
+
 /** Walks the chunks up to `data`. Chunks are padded to even lengths; unknown ones are stepped over. */
 function readChunks(bytes: Uint8Array, name: string, length: number) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -27,7 +27,7 @@ export function transcribeCommand(): Command {
   const command = createCommand("transcribe")
     .description("write down what is said in sound files (the default command)")
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
-  return addSpeechOptions(addEngineOptions(command))
+  return addVoiceOptions(addSpeechOptions(addEngineOptions(command)))
     .option("--timestamps", "add when each word was said")
     .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
@@ -50,7 +50,7 @@ export function liveCommand(): Command {
   const command = createCommand("live").description(
     "write down what is being said: from a microphone, or raw samples on stdin",
   );
-  return addSpeechOptions(addEngineOptions(command))
+  return addVoiceOptions(addSpeechOptions(addEngineOptions(command)))
     .option("--timestamps", "add when each word was said")
     .addOption(choice("--format <format>", "jsonl has partial results too", ["text", "jsonl"], "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
@@ -128,7 +128,7 @@ export function downloadCommand(): Command {
 
 /** `vad FILE...`: where somebody speaks. */
 export function vadCommand(): Command {
-  return createCommand("vad")
+  return addVoiceOptions(createCommand("vad"))
     .description("tell from when to when somebody speaks in sound files")
     .argument("<files...>", "sound files: wav, mp3, flac, ogg, m4a, …; - reads standard input")
     .addOption(choice("--vad <how>", "FSMN-VAD, the recogniser or loudness (default: fsmn if there is one)", VADS))
@@ -253,6 +253,14 @@ function addSpeechOptions(command: Command): Command {
     );
 }
 
+/** How commands that look for speech tell it from silence: VoiceSettings. */
+function addVoiceOptions(command: Command): Command {
+  return command
+    .option("--end-silence-ms <ms>", "silence that ends speech (default: 800; fsmn: 2000, less in long speech)", amount)
+    .option("--speech-threshold <x>", "fsmn: how much likelier than silence speech is, 0 to 1 (default: 0.5)", amount)
+    .option("--pad-ms <ms>", "sound to have in front of speech (default: 200; model: 300)", amount);
+}
+
 /** How a conversion keeps the matrices. */
 function dtypeOption(): Option {
   return choice("--dtype <type>", "element type of the matrices", ["f16", "f32"], "f16");
@@ -270,6 +278,11 @@ function count(text: string): number {
 function seconds(text: string): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("expected seconds, 0 or more.");
+}
+
+function amount(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected a number, 0 or more.");
 }
 
 const tagNames = [...new Set([...EVENTS, ...EMOTIONS])];

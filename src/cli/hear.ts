@@ -35,7 +35,8 @@ export async function* hearInput(
   onProgress?: (seconds: number) => void,
   merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
-  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds } = options;
+  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs } = options;
+  const cut = { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs };
   const run = runOptions(options);
   const start = performance.now();
   const sound = openInput(file);
@@ -55,8 +56,7 @@ export async function* hearInput(
         yield pcm;
       }
     };
-    const cut = { vad, mergeSeconds: mergeSeconds ?? merged, maxSegmentSeconds, batchSeconds };
-    yield* engine.transcribe(counted(), { ...run, ...cut, onProgress });
+    yield* engine.transcribe(counted(), { ...run, ...cut, mergeSeconds: mergeSeconds ?? merged, onProgress });
     return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
   } finally {
     sound.return(undefined).catch(() => {}); // not waited for: it may hang

@@ -1,21 +1,22 @@
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { streamSound } from "../audio/source.ts";
+import { type WavFormat, wavHeader } from "../audio/wav.ts";
 import { SenseVoiceError } from "../error.ts";
-import type { EngineOptions, LiveOptions, LiveResult } from "../node.ts";
+import type { EngineOptions, LiveOptions, LiveResult, SpeechStream } from "../node.ts";
 import { FORMATS } from "../output/formats.ts";
 import type { Marks } from "../output/marks.ts";
 import { type AskOptions, runOptions } from "./hear.ts";
 import { openEngine } from "./transcribe.ts";
 
 /** As the command line gives them. */
-export interface LiveArguments extends Omit<EngineOptions, "signal">, AskOptions, LiveOptions {
+export interface LiveArguments extends Omit<EngineOptions, "signal">, AskOptions, LiveOptions, WavFormat {
   readonly format: "text" | "jsonl";
   readonly marks?: Marks;
-  readonly encoding: "s16le" | "f32le";
-  readonly rate: number;
-  readonly channels: number;
 }
+
+/** What recorders give. */
+const RECORDED: WavFormat = { encoding: "s16le", rate: 16_000, channels: 1 };
 
 /** Programs that record from the default microphone: 16-bit samples, mono, 16 kHz, on standard output. */
 const RECORDERS: Readonly<Record<string, readonly (readonly [command: string, ...args: string[]])[]>> = {
@@ -37,10 +38,11 @@ function ffmpeg(...input: string[]): [string, ...string[]] {
  * jsonl both.
  */
 export async function live(options: LiveArguments): Promise<void> {
-  const { format, marks, vad, maxSegmentSeconds, partialSeconds } = options;
+  const { format, marks, vad, maxSegmentSeconds, partialSeconds, endSilenceMs, speechThreshold, padMs } = options;
   const engine = await openEngine(options);
   try {
-    const stream = engine.stream({ ...runOptions(options), vad, maxSegmentSeconds, partialSeconds });
+    const voice = { vad, maxSegmentSeconds, endSilenceMs, speechThreshold, padMs };
+    const stream = engine.stream({ ...runOptions(options), ...voice, partialSeconds });
     const fed = feed(stream, options);
     fed.catch(() => {}); // awaited below
     const writer = FORMATS[format].writer({ marks });
@@ -56,13 +58,13 @@ export async function live(options: LiveArguments): Promise<void> {
 }
 
 /** Sound that comes in goes to the stream until it ends. */
-async function feed(stream: { write(pcm: Float32Array): void; end(): void }, options: LiveArguments): Promise<void> {
+async function feed(stream: SpeechStream, options: LiveArguments): Promise<void> {
   try {
-    const { encoding, rate, channels } = options;
     const stdin = !process.stdin.isTTY;
-    const header = stdin ? wavHeader(encoding, rate, channels) : wavHeader("s16le", 16_000, 1);
+    const header = wavHeader(stdin ? options : RECORDED);
     const sound = stdin ? process.stdin : await openRecorder();
-    for await (const pcm of streamSound(withHeader(header, sound), stdin ? "stdin" : "microphone")) stream.write(pcm);
+    const pieces = streamSound(withHeader(header, sound), stdin ? "stdin" : "microphone");
+    for await (const pcm of pieces) await stream.write(pcm);
   } finally {
     stream.end();
   }
@@ -71,22 +73,6 @@ async function feed(stream: { write(pcm: Float32Array): void; end(): void }, opt
 async function* withHeader(header: Uint8Array, sound: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield header;
   yield* sound;
-}
-
-/** The head of a wav file of unknown length. */
-function wavHeader(encoding: LiveArguments["encoding"], rate: number, channels: number): Uint8Array {
-  const bytes = encoding === "s16le" ? 2 : 4;
-  const header = Buffer.alloc(44);
-  header.write("RIFF\xff\xff\xff\xffWAVEfmt ", 0, "latin1");
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(encoding === "s16le" ? 1 : 3, 20);
-  header.writeUInt16LE(channels, 22);
-  header.writeUInt32LE(rate, 24);
-  header.writeUInt32LE(rate * channels * bytes, 28);
-  header.writeUInt16LE(channels * bytes, 32);
-  header.writeUInt16LE(8 * bytes, 34);
-  header.write("data\xff\xff\xff\xff", 36, "latin1");
-  return header;
 }
 
 /** The first recorder that gives sound. */

@@ -1,10 +1,9 @@
 import { createWasmBackend } from "../kernels/wasm/backend.ts";
 import { loadVad } from "../model/fsmnVad/open.ts";
-import { createEngine, SenseVoiceError, type Span, type Vad } from "../node.ts";
-import { checkNumber } from "../options.ts";
+import { createEngine, SenseVoiceError, type Span, type Vad, type VoiceSettings } from "../node.ts";
 import { shortClock } from "../output/clock.ts";
 import { singleLine } from "../output/format.ts";
-import { createActivity, MAX_SEGMENT_SECONDS } from "../speech/activity.ts";
+import { checkVoice, createActivity } from "../speech/activity.ts";
 import { detectSpeech } from "../speech/detect.ts";
 import { folderSource } from "../weights/folderSource.ts";
 import { defaultModel, findModel, findVad, VAD_ID } from "../weights/home.ts";
@@ -13,7 +12,7 @@ import { printError, printNote } from "./messages.ts";
 import { openInput } from "./readInput.ts";
 
 /** As the command line gives them. */
-export interface VadArguments {
+export interface VadArguments extends VoiceSettings {
   readonly vad?: Vad;
   readonly vadModel?: string;
   readonly model?: string;
@@ -62,7 +61,8 @@ export async function detectVoice(args: readonly string[], options: VadArguments
 /** Loads no more than it takes. */
 async function openDetector(options: VadArguments): Promise<Detector> {
   const { vadModel, model = defaultModel(), threads, maxSegmentSeconds = 60 } = options;
-  checkNumber("maxSegmentSeconds", maxSegmentSeconds, 1, MAX_SEGMENT_SECONDS);
+  const { endSilenceMs, speechThreshold, padMs } = options;
+  checkVoice(options);
   const modelDir = findModel(model);
   const dir = vadModel ?? findVad(modelDir);
   const vad = options.vad ?? (dir === undefined ? "model" : "fsmn");
@@ -76,18 +76,19 @@ async function openDetector(options: VadArguments): Promise<Detector> {
   if (options.vad === undefined && vad === "model") printNote(`going by the recogniser; for FSMN-VAD: ${advice}`);
   if (vad === "model") {
     const engine = await createEngine({ model, device: "cpu", threads });
-    const detect: Detector["detect"] = (sound) => engine.detectSpeech(sound, { vad, maxSegmentSeconds });
+    const detect: Detector["detect"] = (sound) =>
+      engine.detectSpeech(sound, { vad, maxSegmentSeconds, endSilenceMs, padMs });
     return { detect, close: () => engine.close() };
   }
-  const maxSegmentMs = Math.round(maxSegmentSeconds * 1000);
+  const settings = { maxSegmentMs: Math.round(maxSegmentSeconds * 1000), endSilenceMs, speechThreshold, padMs };
   if (vad !== "fsmn" || dir === undefined) {
-    return { detect: (sound) => detectSpeech(sound, createActivity(vad, { maxSegmentMs })), close: () => {} };
+    return { detect: (sound) => detectSpeech(sound, createActivity(vad, settings)), close: () => {} };
   }
   const backend = await createWasmBackend({ threads });
   try {
     const loaded = await loadVad(backend, folderSource(dir));
     const detect: Detector["detect"] = (sound) =>
-      detectSpeech(sound, createActivity(vad, { model: loaded, maxSegmentMs }));
+      detectSpeech(sound, createActivity(vad, { ...settings, model: loaded }));
     return { detect, close: backend.close };
   } catch (error) {
     backend.close();

@@ -33,6 +33,7 @@ export async function* continued(
 
 /** Whether it was asked for how to cut a sound: then a short one is cut, too. */
 export function asksToCut(options: TranscribeOptions): boolean {
-  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds } = options;
-  return [vad, mergeSeconds, maxSegmentSeconds, batchSeconds].some((option) => option !== undefined);
+  const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs } = options;
+  const cut = [vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs];
+  return cut.some((option) => option !== undefined);
 }

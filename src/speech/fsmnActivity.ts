@@ -25,7 +25,7 @@ export interface FsmnActivityOptions {
   readonly live?: boolean;
   /** Silence that ends a segment, in milliseconds or by a schedule; FunASR's DEFAULT_SILENCE_SCHEDULE unless given. */
   readonly endSilence?: number | SilenceSchedule;
-  /** In place of the model's own. */
+  /** In place of the model's own; a `speechNoiseThreshold` also of the one that a schedule brings. */
   readonly detector?: Partial<DetectorOptions>;
 }
 
@@ -67,7 +67,8 @@ export class FsmnActivity implements VoiceActivity {
     this.#piece = new Float32Array(Math.min(this.#live ? LIVE_PIECE : PIECE, this.#chunk));
     this.#features = new OnlineFeatures(config.frontend, cmvn);
     this.#detector = new Detector(options, config.frontend.frameShiftMs);
-    this.#scheduler = typeof endSilence === "number" ? undefined : new Scheduler(endSilence, ms);
+    const threshold = detector?.speechNoiseThreshold;
+    this.#scheduler = typeof endSilence === "number" ? undefined : new Scheduler(endSilence, ms, threshold);
     this.#open = () => model.open();
   }
 

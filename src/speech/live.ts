@@ -1,5 +1,5 @@
 import { checkPiece } from "../audio/input.ts";
-import { checkFinite } from "../audio/pcm.ts";
+import { checkFinite, SAMPLE_RATE } from "../audio/pcm.ts";
 import { SenseVoiceError } from "../error.ts";
 import { untilAborted } from "../pause.ts";
 import type { Cutter } from "./cut.ts";
@@ -15,6 +15,16 @@ export interface LiveResult extends Segment {
   readonly stable: number;
 }
 
+export interface ListenOptions {
+  readonly partialMs: number;
+  readonly signal?: AbortSignal;
+  /** Called with the number of samples that do not wait any more: voice activity and the recogniser had them. */
+  readonly onHeard?: (samples: number) => void;
+}
+
+/** Samples that may wait before a writer is asked to: 10 s. */
+const MAX_WAITING = 10 * SAMPLE_RATE;
+
 /**
  * Results while sound comes in: the segment that is open is recognised anew after every `partialMs` of sound, or as
  * often as the device can; sound that came meanwhile is taken at once.
@@ -23,7 +33,7 @@ export async function* listen(
   sound: AsyncIterable<Float32Array>,
   cutter: Cutter,
   hear: Hear,
-  { partialMs, signal }: { readonly partialMs: number; readonly signal?: AbortSignal },
+  { partialMs, signal, onHeard }: ListenOptions,
 ): AsyncGenerator<LiveResult> {
   const ahead = readAhead(sound, (pcm) => pcm.length, Number.POSITIVE_INFINITY);
   let before = { end: 0, text: "" };
@@ -38,6 +48,7 @@ export async function* listen(
           yield { ...segmentOf(clip, heard), final: true, stable: heard.text.length };
           before = { end: 0, text: "" };
         }
+        onHeard?.(pcm?.length ?? 0);
       }
       if (ended) break;
       const open = cutter.open();
@@ -71,9 +82,14 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
   #ended = false;
   /** Nobody reads the results any more. */
   #left = false;
+  /** Samples that were written and not heard yet, and the writers that wait for there to be fewer. */
+  #waiting = 0;
+  #writers: (() => void)[] = [];
 
   /** @internal Use Engine.stream. */
-  constructor(results: (sound: AsyncIterable<Float32Array>) => AsyncGenerator<LiveResult>) {
+  constructor(
+    results: (sound: AsyncIterable<Float32Array>, onHeard: (samples: number) => void) => AsyncGenerator<LiveResult>,
+  ) {
     const sound = new ReadableStream<Float32Array>({
       start: (controller) => {
         this.#sound = controller;
@@ -82,19 +98,44 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
         this.#left = true;
       },
     });
-    this.#results = results(items(sound));
+    this.#results = this.#follow(results(items(sound), (samples) => this.#onHeard(samples)));
+  }
+
+  /** The results. Once they end, have failed or are left nothing more is heard: writers do not wait. */
+  async *#follow(results: AsyncGenerator<LiveResult>): AsyncGenerator<LiveResult> {
+    try {
+      yield* results;
+    } finally {
+      if (!this.#left && !this.#ended) this.#sound.close();
+      this.#left = true;
+      this.#onHeard(this.#waiting);
+    }
+  }
+
+  #onHeard(samples: number): void {
+    this.#waiting -= samples;
+    if (this.#waiting < MAX_WAITING) for (const resume of this.#writers.splice(0)) resume();
   }
 
   /**
    * Takes the next samples, mono at 16 kHz in [-1, 1], any number of them. They are copied before the call returns.
    *
-   * @throws SenseVoiceError for anything else, and after `end`
+   * @returns resolves once less than 10 s of sound wait to be heard: at once, if sound comes as fast as it is spoken.
+   *   Whoever sends faster waits for it, so that memory is bounded; who does not loses nothing. The results have to be
+   *   read meanwhile; once nobody reads them any more, or they failed, it resolves. It never rejects
+   * @throws SenseVoiceError (at once, not by the promise) for anything else, and after `end`
    */
-  write(pcm: Float32Array): void {
+  write(pcm: Float32Array): Promise<void> {
     if (this.#ended) throw new SenseVoiceError("[stream] write: the stream has ended; create a new one");
     checkPiece(pcm, "Float32Array", "[stream] write");
     checkFinite(pcm, "[stream] write");
-    if (!this.#left) this.#sound.enqueue(new Float32Array(pcm));
+    if (this.#left) return Promise.resolve();
+    this.#sound.enqueue(new Float32Array(pcm));
+    this.#waiting += pcm.length;
+    return new Promise((resolve) => {
+      if (this.#waiting < MAX_WAITING) resolve();
+      else this.#writers.push(resolve);
+    });
   }
 
   /** The sound is over: what is open becomes final, then the results end. */

@@ -5,6 +5,7 @@ import type { Heard, Recognition, Recognizer } from "../model/sensevoice/recogni
 import { richText } from "../model/sensevoice/richText.ts";
 import { readTags } from "../model/sensevoice/tags.ts";
 import type { Tokenizer } from "../model/sensevoice/tokenizer.ts";
+import { tokenLogProbs } from "../model/sensevoice/tokenLogProbs.ts";
 import { alignWords } from "../model/sensevoice/words.ts";
 import { checkChoice } from "../options.ts";
 import { HOTWORD_K, type Hotword, hotwordGraph, withHotwords } from "./hotwords.ts";
@@ -29,6 +30,11 @@ export interface RecogniseOptions {
   readonly hotwords?: readonly Hotword[];
   /** Word times. Default false. */
   readonly timestamps?: boolean;
+  /**
+   * Each token of the text with its log-probability. With `punctuation` they are those of what was spoken: marks and
+   * capitals that were put in have none. Default false.
+   */
+  readonly logProbs?: boolean;
   /** Forbids the answer `<|EMO_UNKNOWN|>` (FunASR's ban_emo_unk). Default false. */
   readonly banUnknownEmotion?: boolean;
 }
@@ -67,6 +73,7 @@ export async function recognise(
   const k = graph && Math.min(HOTWORD_K, tokenizer.size - 1);
   const banned = banUnknownEmotion ? tokenizer.tags.get("EMO_UNKNOWN") : undefined;
   const tagIds = new Set(tokenizer.tags.values());
+  const isTag = (token: number) => tagIds.has(token);
   const recognitions: Recognition[] = [];
   const keep = (recognition: Recognition): readonly Heard[] => {
     recognitions.push(recognition);
@@ -93,7 +100,8 @@ export async function recognise(
         ...textOf(punctuation ? await punctuated(said.raw, (await decode(heard[clips.length + i])).raw) : said.raw),
         tokens: said.tokens,
         words: options.timestamps ? await alignWords(tokenizer, heard[i], said.raw) : null,
-        confidence: confidenceOf(said, (token) => tagIds.has(token)),
+        confidence: confidenceOf(said, isTag),
+        ...(options.logProbs && { logProbs: tokenLogProbs(said, tokenizer, isTag) }),
       });
       signal?.throwIfAborted();
     }

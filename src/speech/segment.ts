@@ -1,4 +1,5 @@
 import type { Tags } from "../model/sensevoice/tags.ts";
+import type { TokenLogProb } from "../model/sensevoice/tokenLogProbs.ts";
 import type { Word } from "../model/sensevoice/words.ts";
 
 /** What was said from one moment of a recording to another. */
@@ -16,4 +17,6 @@ export interface Segment extends Tags {
   readonly words: readonly Word[] | null;
   /** Geometric mean of the probabilities of the text's tokens, in [0, 1]; 1 if nothing was said. */
   readonly confidence: number;
+  /** The tokens of the text one by one, only if `logProbs` was asked for. */
+  readonly logProbs?: readonly TokenLogProb[];
 }

@@ -87,7 +87,7 @@ async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter, left: ()
 /** A clip's answer at its place in the recording. */
 export function segmentOf({ start, end }: Clip, heard: Utterance): Segment {
   const shift = (seconds: number) => Math.round(seconds * 1000 + start) / 1000;
-  const { text, raw, tokens, language, emotion, events, words, confidence } = heard;
+  const { text, raw, tokens, language, emotion, events, words, confidence, logProbs } = heard;
   return {
     start: start / 1000,
     end: end / 1000,
@@ -99,5 +99,6 @@ export function segmentOf({ start, end }: Clip, heard: Utterance): Segment {
     events,
     words: words?.map((word) => ({ ...word, start: shift(word.start), end: shift(word.end) })) ?? null,
     confidence,
+    ...(logProbs && { logProbs }),
   };
 }

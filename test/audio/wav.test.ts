@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isWav, wavLayout } from "../../src/audio/wav.ts";
+import { isWav, wavHeader, wavLayout } from "../../src/audio/wav.ts";
 import { SenseVoiceError } from "../../src/error.ts";
 import { chunk, concat, fixture, format, readWhole, riff } from "./support.ts";
 
@@ -111,6 +111,22 @@ describe("layout", () => {
   test.each([0, 0xffffffff, 0x7ffff000])("data of unknown length (%i) goes to the end of the file", (length) => {
     const file = riff([FMT, chunk("data", DATA.slice(8), length)], "RIFF", 0xffffffff);
     expect([...decode(file).channels[0]]).toEqual(VALUES);
+  });
+
+  test("a header for sound of unknown length: what follows is sound, in its encoding, rate and channels", () => {
+    const samples = [0.5, -0.25, -1, 0, 0.125, 0.75];
+    const pcm = int(Int16Array.from(samples, (x) => x * 32768));
+    const mono = concat([wavHeader({ encoding: "s16le", rate: 8000, channels: 1 }), pcm]);
+    expect(mono.length).toBe(44 + pcm.length);
+    expect(isWav(mono)).toBe(true);
+    expect(decode(mono)).toEqual({ channels: [Float32Array.from(samples)], sampleRate: 8000 });
+    const floats = int(Float32Array.from(samples));
+    const stereo = concat([wavHeader({ encoding: "f32le", rate: 192_000, channels: 2 }), floats]);
+    expect(decode(stereo)).toEqual({
+      channels: [Float32Array.of(0.5, -1, 0.125), Float32Array.of(-0.25, 0, 0.75)],
+      sampleRate: 192_000,
+    });
+    expect(new DataView(stereo.buffer).getUint32(28, true)).toBe(192_000 * 2 * 4); // bytes a second
   });
 
   test("data of length 0 in a file that is whole has no samples", () => {

@@ -58,6 +58,17 @@ describe("sensevoice vad", () => {
     expect(two.stdout).toMatch(new RegExp(`^(${EN}: ${line})+$`));
   });
 
+  test("how speech is told from silence can be set", async () => {
+    const spans = async (...args: string[]) => {
+      const { stdout } = await sensevoice(["vad", EN, "--vad", "energy", "--format", "json", ...args]);
+      return (JSON.parse(stdout) as Line).segments;
+    };
+    const usual = await spans();
+    const short = await spans("--end-silence-ms", "100", "--pad-ms", "0");
+    expect(short.length).toBeGreaterThan(usual.length);
+    expect(short[0][0]).toBeGreaterThan(usual[0][0]);
+  });
+
   test("fsmn without a model: the error says how to get one", async () => {
     const { status, stdout, stderr } = await sensevoice(["vad", EN, "--vad", "fsmn"]);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
@@ -83,6 +94,12 @@ describe("sensevoice vad", () => {
       ["--vad-model", "nowhere", "--vad", "energy"],
       /^error: --vad-model: expected --vad fsmn with it, got --vad energy\n$/,
     ],
+    [
+      "a setting that loudness does not have",
+      ["--vad", "energy", "--speech-threshold", "0.5"],
+      /^error: \[engine\] speechThreshold: expected vad fsmn with it, got energy\n$/,
+    ],
+    ["no number", ["--pad-ms", "-3"], /^error: option '--pad-ms <ms>' argument '-3' is invalid. expected a number/],
     ["another way", ["--vad", "silero"], /^error: option '--vad <how>' argument 'silero' is invalid\. Allowed choices/],
   ])("a wrong option is one line: %s", async (_, args, message) => {
     const { status, stdout, stderr } = await sensevoice(["vad", EN, ...args]);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createCutter } from "../../src/speech/cut.ts";
 import { listen, SpeechStream } from "../../src/speech/live.ts";
 import { createSplitter } from "../../src/speech/merge.ts";
@@ -106,7 +106,7 @@ test("a stream takes pieces of any length, copies them, and ends", async () => {
   for (let at = 0; at < sound.length; at += piece.length) {
     const part = sound.subarray(at, at + piece.length);
     piece.set(part);
-    stream.write(piece.subarray(0, part.length));
+    void stream.write(piece.subarray(0, part.length));
     piece.fill(-1);
   }
   stream.end();
@@ -118,11 +118,94 @@ test("a stream takes pieces of any length, copies them, and ends", async () => {
 test("when nobody reads any more, what is written is dropped", async () => {
   const cutter = createCutter(speechAt([[0, 100]]), createSplitter());
   const stream = new SpeechStream((sound) => listen(sound, cutter, hearEnds, { partialMs: 60_000 }));
-  stream.write(clock(500));
+  void stream.write(clock(500));
   for await (const _ of stream) break;
-  stream.write(clock(100));
+  void stream.write(clock(100));
   stream.end();
   expect(() => stream.write(clock(1))).toThrow("the stream has ended");
+});
+
+describe("a writer that is faster than the sound is heard", () => {
+  const spans = Array.from({ length: 40 }, (_, i) => [i * 2000 + 200, i * 2000 + 1700] as const);
+
+  /** Sends 80 s in pieces of 0.1 s to a slow device. @returns the final texts, and the most seconds that waited. */
+  async function send(write: (stream: SpeechStream, pcm: Float32Array) => unknown) {
+    let [heard, most] = [0, 0];
+    const slow: Hear = async (clips) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return hearEnds(clips);
+    };
+    const cutter = createCutter(speechAt(spans), createSplitter());
+    const stream = new SpeechStream((sound, onHeard) => {
+      const count = (samples: number) => {
+        heard += samples;
+        onHeard(samples);
+      };
+      return listen(sound, cutter, slow, { partialMs: 60_000, onHeard: count });
+    });
+    const results = all(stream);
+    let sent = 0;
+    for await (const pcm of pieces(clock(80_000), 1600)) {
+      sent += pcm.length;
+      most = Math.max(most, (sent - heard) / 16_000);
+      await write(stream, pcm);
+    }
+    stream.end();
+    return { most, texts: (await results).filter(({ final }) => final).map(({ text }) => text) };
+  }
+
+  test("waits while 10 s of sound do, so that memory is bounded", async () => {
+    const { most, texts } = await send((stream, pcm) => stream.write(pcm));
+    expect(most).toBeGreaterThan(9);
+    expect(most).toBeLessThan(10.2);
+    expect(texts).toEqual(spans.map(([start, end]) => `${start}-${end - 1}`));
+  });
+
+  test("need not wait, and loses nothing by it", async () => {
+    const { most, texts } = await send((stream, pcm) => void stream.write(pcm));
+    expect(most).toBeGreaterThan(20);
+    expect(texts).toEqual(spans.map(([start, end]) => `${start}-${end - 1}`));
+  });
+
+  test("does not wait for less", async () => {
+    const stream = new SpeechStream((sound) => start(sound));
+    for (let i = 0; i < 99; i++) await stream.write(clock(100));
+    let resolved = false;
+    const last = stream.write(clock(100)).then(() => {
+      resolved = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(resolved).toBe(false); // nobody reads yet
+    stream.end();
+    const results = all(stream);
+    await last;
+    await results;
+  });
+
+  test.each<[string, Hear, (stream: SpeechStream) => Promise<unknown>]>([
+    [
+      "have left",
+      hearEnds,
+      async (stream) => {
+        for await (const _ of stream) break;
+      },
+    ],
+    [
+      "have failed",
+      async () => Promise.reject(new Error("the device is lost")),
+      (stream) => expect(all(stream)).rejects.toThrow("the device is lost"),
+    ],
+  ])("goes on once the results %s", async (_, hear, read) => {
+    const stream = new SpeechStream((sound, onHeard) => {
+      const cutter = createCutter(speechAt([[0, 100]]), createSplitter());
+      return listen(sound, cutter, hear, { partialMs: 60_000, onHeard });
+    });
+    const writes = Array.from({ length: 3 }, () => stream.write(clock(9000)));
+    await read(stream);
+    await Promise.all(writes);
+    for (let i = 0; i < 20; i++) await stream.write(clock(1000));
+    stream.end();
+  });
 });
 
 test("a stream takes samples and nothing else", () => {

@@ -88,10 +88,10 @@ export class Detector {
     return this.#state === "speaking";
   }
 
-  /** From now on so much silence ends a segment. FunASR lowers the threshold to 0.5 along with it. */
-  setEndSilence(ms: number): void {
+  /** From now on so much silence ends a segment. FunASR lowers the threshold to 0.5 along with it, unless one is given. */
+  setEndSilence(ms: number, speechNoiseThreshold = 0.5): void {
     this.#endSilenceMs = this.#beyondWindow(ms);
-    this.#speechThreshold = 0.5;
+    this.#speechThreshold = speechNoiseThreshold;
   }
 
   /**

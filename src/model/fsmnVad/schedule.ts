@@ -31,18 +31,21 @@ export const STREAMING_SCHEDULE: SilenceSchedule = [
 export class Scheduler {
   readonly #schedule: SilenceSchedule;
   readonly #chunkMs: number;
+  readonly #speechNoiseThreshold: number | undefined;
   /** Chunks that began in speech count whole, from the last chunk on that told something. */
   #speechMs = 0;
 
-  constructor(schedule: SilenceSchedule, chunkMs: number) {
+  /** @param speechNoiseThreshold in place of what FunASR sets along with the silence */
+  constructor(schedule: SilenceSchedule, chunkMs: number, speechNoiseThreshold?: number) {
     this.#schedule = schedule;
+    this.#speechNoiseThreshold = speechNoiseThreshold;
     this.#chunkMs = chunkMs;
   }
 
   beginChunk(detector: Detector): void {
     if (detector.speaking || this.#speechMs > 0) this.#speechMs += this.#chunkMs;
     const entry = this.#schedule.find(([speechMs]) => this.#speechMs <= speechMs);
-    if (entry) detector.setEndSilence(entry[1]);
+    if (entry) detector.setEndSilence(entry[1], this.#speechNoiseThreshold);
   }
 
   /** @param told whether something was told of the chunk */

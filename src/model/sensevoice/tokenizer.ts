@@ -11,6 +11,8 @@ export interface Tokenizer {
   readonly unknown: number;
   /** Text of a piece. Throws if there is no such id. */
   piece(id: number): string;
+  /** What a piece adds to the text it stands in: a space for `▁`, nothing for a control piece. Throws as `piece` does. */
+  surface(id: number): string;
   /** Text of a sequence of ids: SentencePiece's DecodeIds. Throws if an id is not in the model. */
   decode(ids: Iterable<number>): string;
   /** Ids of the most probable segmentation of a text: SentencePiece's EncodeAsIds. */
@@ -95,24 +97,27 @@ export function createTokenizer(bytes: Uint8Array): Tokenizer {
     throw new SenseVoiceError(`[tokenizer] id: expected 0 to ${pieces.length - 1}, got ${id}`);
   }
 
+  function surface(id: number): string {
+    const text = piece(id);
+    const { type } = pieces[id];
+    if (type === PieceType.control) return "";
+    return type === PieceType.unknown ? unkSurface : text.replaceAll(SPACE, " ");
+  }
+
   function decode(sequence: Iterable<number>): string {
     const stripFirst = normalizer.addDummyPrefix || normalizer.removeExtraWhitespaces;
     let text = "";
     let atStart = true;
     for (const id of sequence) {
-      let surface = piece(id);
-      const type = pieces[id].type;
+      let added = surface(id);
+      const { type, text: own } = pieces[id];
       if (type === PieceType.control) continue;
-      if (type === PieceType.unknown) surface = unkSurface;
-      else {
-        if (stripFirst && atStart && surface.startsWith(SPACE)) {
-          surface = surface.slice(1);
-          // Of several spaces in front, the dummy prefix is the first one; extra whitespace is all of them.
-          if (!normalizer.removeExtraWhitespaces) atStart = false;
-        }
-        surface = surface.replaceAll(SPACE, " ");
+      if (stripFirst && atStart && type !== PieceType.unknown && own.startsWith(SPACE)) {
+        added = added.slice(1);
+        // Of several spaces in front, the dummy prefix is the first one; extra whitespace is all of them.
+        if (!normalizer.removeExtraWhitespaces) atStart = false;
       }
-      text += surface;
+      text += added;
       if (text !== "") atStart = false;
     }
     return text;
@@ -123,6 +128,7 @@ export function createTokenizer(bytes: Uint8Array): Tokenizer {
     unknown,
     tags,
     piece,
+    surface,
     decode,
     encode: (text) => segment(text).map(({ id }) => id),
     encodePieces: (text) => segment(text).map((step) => step.text),

@@ -64,6 +64,17 @@ describe("pieces", () => {
     expect(tiny.tags.size).toBe(25);
   });
 
+  test("each has a text that it adds: a space for ▁, none for a control piece, the file's for the unknown one", () => {
+    const file = (...pieces: Uint8Array[]) => {
+      const listed = pieces.map((piece): [number, Uint8Array] => [1, piece]);
+      return createTokenizer(message(...listed, [2, message([3, 1])], [3, normaliser]));
+    };
+    const tokenizer = file(unk, message([1, "<s>"], [3, 3]), message([1, "▁a▁b"]), message([1, "c"]));
+    expect([0, 1, 2, 3].map(tokenizer.surface)).toEqual([" \u2047 ", "", " a b", "c"]);
+    expect(() => tokenizer.surface(4)).toThrow("[tokenizer] id: expected 0 to 3, got 4");
+    expect(tokenizer.decode([3, 1, 2, 0])).toBe("c a b \u2047 ");
+  });
+
   test("an id that is not in the model is an error", () => {
     expect(() => tiny.decode([5, 995])).toThrow("[tokenizer] id: expected 0 to 994, got 995");
     expect(() => tiny.piece(-1)).toThrow(SenseVoiceError);
