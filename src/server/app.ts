@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { answerSound, httpErrorOf } from "./answer.ts";
 import { guard } from "./guard.ts";
 import { HttpError } from "./httpError.ts";
+import { openLive } from "./live.ts";
 import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
+import { openRealtime } from "./realtime.ts";
 import { openaiSchema, transcribeSchema } from "./schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "./service.ts";
 
@@ -52,6 +55,8 @@ export function createApp(service: Service): Hono<RequestEnv> {
       answer: ({ format, marks }, segments) => formatAnswer(format, { marks }, segments, { model: transcriber.model }),
     }),
   );
+  app.get("/v1/live", (c) => openLive(c, service));
+  app.get("/v1/realtime", (c) => openRealtime(c, service));
   return app;
 }
 
@@ -68,9 +73,11 @@ async function logged(c: RequestContext, { log, metrics }: Service, next: () => 
   await next();
   const { method, routePath } = c.req;
   const route = routePath === "/*" || routePath === "*" ? "other" : routePath;
-  c.env.outgoing.once("close", () => {
+  // An upgrade has no answer of its own: it is over with its connection.
+  const { incoming, outgoing } = c.env as Partial<HttpBindings>;
+  (outgoing ?? incoming?.socket)?.once("close", () => {
     const ms = Math.round(performance.now() - begin);
-    const { status } = c.res;
+    const status = c.get("upgraded") ? 101 : c.res.status;
     metrics.requests.inc({ route, status: String(status) });
     metrics.seconds.observe({ route }, ms / 1000);
     if (route === "/healthz" || route === "/readyz" || route === "/metrics") return;

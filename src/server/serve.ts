@@ -14,6 +14,7 @@ import { createMetrics } from "./metrics.ts";
 import { Places } from "./places.ts";
 import { Results } from "./results.ts";
 import type { Service } from "./service.ts";
+import { createSocketServer, SocketRequest } from "./sockets.ts";
 import { SpoolFolder } from "./spool.ts";
 
 /** Threads that decode: one can keep several engines busy. */
@@ -45,7 +46,7 @@ export async function startServer(config: ServeConfig, log: Logger): Promise<Run
   const decoding = new Decoding({ threads: DECODERS, maxSeconds });
   const transcriber = new LocalTranscriber(engine, decoding, places);
   const metrics = createMetrics(() => {
-    return { inside: places.inside, active: places.active, live: service.live, device: engine.memory };
+    return { inside: places.inside, active: places.active, live: service.sockets.size, device: engine.memory };
   });
   places.onBatch = (size) => metrics.batch.observe(size);
   const uploads = new SpoolFolder({ maxBytes: config.maxUpload, hash: config.hash });
@@ -59,11 +60,17 @@ export async function startServer(config: ServeConfig, log: Logger): Promise<Run
     transcriber,
     results,
     engine,
-    live: 0,
+    sockets: new Set(),
     closed: undefined,
   };
   process.once("exit", () => uploads.remove());
-  const server = createAdaptorServer({ fetch: createApp(service).fetch, createServer }) as Server;
+  const websockets = createSocketServer();
+  const server = createAdaptorServer({
+    fetch: createApp(service).fetch,
+    createServer,
+    serverOptions: { IncomingMessage: SocketRequest },
+    websocket: { server: websockets },
+  }) as Server;
   server.requestTimeout = config.timeout * 1000;
   await listen(server, config);
   const address = addressOf(server, config.host);
@@ -78,7 +85,11 @@ export async function startServer(config: ServeConfig, log: Logger): Promise<Run
       service.closed = "the service is stopping";
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), config.grace * 1000);
+      for (const socket of service.sockets) void socket.stop(service.closed);
+      const timer = setTimeout(() => {
+        server.closeAllConnections();
+        for (const socket of websockets.clients) socket.terminate();
+      }, config.grace * 1000);
       await closed;
       clearTimeout(timer);
       await decoding.close();

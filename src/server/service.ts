@@ -6,6 +6,7 @@ import type { ServeConfig } from "./config.ts";
 import type { EnginePlaces } from "./local.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Results } from "./results.ts";
+import type { LiveSocket } from "./sockets.ts";
 import type { SpoolFolder } from "./spool.ts";
 import type { Transcriber } from "./transcriber.ts";
 
@@ -21,7 +22,7 @@ export interface Service {
   /** For live sound; only where there is a model in this process. */
   readonly engine: Engine | undefined;
   /** Live sockets that are open. */
-  live: number;
+  readonly sockets: Set<LiveSocket>;
   /** Why no new requests are taken. */
   closed: string | undefined;
 }
@@ -37,6 +38,8 @@ export interface RequestEnv {
     /** Seconds of sound, for the log. */
     sound?: number;
     cache?: "hit" | "miss";
+    /** Whether it became a WebSocket. */
+    upgraded?: boolean;
   };
 }
 
