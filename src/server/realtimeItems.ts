@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { commonLength } from "../speech/live.ts";
 import type { Segment } from "../speech/segment.ts";
 import type { HttpError } from "./httpError.ts";
 import { logprobsOf, textOf } from "./openai.ts";
@@ -10,6 +11,8 @@ export interface Item {
   readonly id: string;
   /** The deltas so far, joined. */
   sent: string;
+  /** What was the same in the last two results. */
+  same: string;
 }
 
 /** The last word of a text, or its last character where words have no spaces between them, and what follows. */
@@ -30,7 +33,7 @@ export class Items {
   }
 
   create(): Item {
-    return { id: `item_${randomUUID()}`, sent: "" };
+    return { id: `item_${randomUUID()}`, sent: "", same: "" };
   }
 
   async commit({ id }: Item): Promise<void> {
@@ -45,11 +48,14 @@ export class Items {
   }
 
   /**
-   * Tells more of a text that may still change: what was the same in two results, but for the last word. What was told
+   * Tells more of a text that may still change: what was the same in three results, but for the last word. What was told
    * is never taken back: where the text has become another, nothing more is told until the end.
    */
   async partial(item: Item, text: string, stable: number): Promise<void> {
-    await this.#delta(item, text.slice(0, stable).replace(LAST_WORD, ""));
+    const same = text.slice(0, stable);
+    const settled = same.slice(0, commonLength(item.same, same));
+    item.same = same;
+    await this.#delta(item, settled.replace(LAST_WORD, ""));
   }
 
   /** Tells more of a text that will not change any more. */

@@ -6,7 +6,6 @@ import type { ServeConfig } from "./config.ts";
 import type { EnginePlaces } from "./local.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Results } from "./results.ts";
-import type { LiveSocket } from "./sockets.ts";
 import type { SpoolFolder } from "./spool.ts";
 import type { Transcriber } from "./transcriber.ts";
 
@@ -21,8 +20,8 @@ export interface Service {
   readonly results: Results;
   /** For live sound; only where there is a model in this process. */
   readonly engine: Engine | undefined;
-  /** Live sockets that are open. */
-  readonly sockets: Set<LiveSocket>;
+  /** Live sockets that are open. `stop` resolves once what came was heard. */
+  readonly sockets: Set<{ stop(reason: string): Promise<void> }>;
   /** Why no new requests are taken. */
   closed: string | undefined;
 }

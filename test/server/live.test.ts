@@ -1,8 +1,12 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { connect } from "node:net";
+import { pino } from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createResampler } from "../../src/audio/resample.ts";
 import { createEngine, type Engine, readAudio } from "../../src/node.ts";
+import { createApp } from "../../src/server/app.ts";
+import { serveSchema } from "../../src/server/config.ts";
+import type { Service } from "../../src/server/service.ts";
 import { recordingOf } from "../support/recording.ts";
 import { eventually, expectedText, pieces, s16, sample, startTestServer, TestSocket } from "./support.ts";
 
@@ -43,7 +47,7 @@ test.each([
   const bytes = s16(Float32Array.from([...resample(pcm), ...resample()]));
   const before = await metric("sensevoice_sound_seconds_total");
   const socket = open(`?rate=${rate}&timestamps=true`);
-  await socket.opened();
+  await socket.ready();
   for (const piece of pieces(bytes, rate / 5)) socket.send(piece);
   socket.send({ type: "end" });
   expect(await finals(socket)).toEqual([expectedText(name)]);
@@ -71,7 +75,7 @@ test("the results are those of engine.stream, however the bytes are cut, in ster
     stereo.writeFloatLE(0, 8 * i + 4);
   }
   const socket = open("?encoding=f32le&channels=2&partialSeconds=600");
-  await socket.opened();
+  await socket.ready();
   for (const piece of pieces(stereo, 99_991)) socket.send(piece);
   socket.send({ type: "end" });
   await socket.closed;
@@ -82,7 +86,7 @@ test("the results are those of engine.stream, however the bytes are cut, in ster
 test("partial results come while somebody speaks, and say what is stable", async () => {
   const bytes = s16(await readAudio(sample("en.wav")));
   const socket = open("?partialSeconds=0.2");
-  await socket.opened();
+  await socket.ready();
   for (const piece of pieces(bytes, 6400)) {
     socket.send(piece);
     await new Promise((resolve) => setTimeout(resolve, 40));
@@ -100,7 +104,7 @@ test("partial results come while somebody speaks, and say what is stable", async
 
 test("two sockets at once, each hears its own; a third is refused before the upgrade", async () => {
   const sockets = [open(), open()];
-  await Promise.all(sockets.map((socket) => socket.opened()));
+  await Promise.all(sockets.map((socket) => socket.ready()));
   expect(await open().opened()).toBe(429);
   await Promise.all(
     ["zh.wav", "en.wav"].map(async (name, i) => {
@@ -141,7 +145,7 @@ test.each([
   ["null", "null", 1008],
 ])("after %s there is an error, and what came before is heard", async (_, text, code) => {
   const socket = open();
-  await socket.opened();
+  await socket.ready();
   socket.send(s16(await readAudio(sample("zh.wav"))));
   socket.ws.send(text);
   expect((await socket.closed).code).toBe(code);
@@ -152,7 +156,7 @@ test.each([
 
 test("samples that are no numbers are refused", async () => {
   const socket = open("?encoding=f32le");
-  await socket.opened();
+  await socket.ready();
   socket.send(Buffer.from(new Uint8Array([0, 0, 192, 127])));
   expect((await socket.closed).code).toBe(1007);
   expect(socket.messages).toMatchObject([
@@ -162,7 +166,7 @@ test("samples that are no numbers are refused", async () => {
 
 test("a message of more than 1 MiB closes the socket with 1009", async () => {
   const socket = open();
-  await socket.opened();
+  await socket.ready();
   socket.send(Buffer.alloc(2 ** 20 + 1));
   expect((await socket.closed).code).toBe(1009);
   await free();
@@ -172,7 +176,7 @@ test("a session of more than maxSeconds ends with what was heard, then an error"
   const { pcm } = await recordingOf(["zh.wav", "en.wav", "en.wav"], 2);
   expect(pcm.length / 16_000).toBeGreaterThan(20);
   const socket = open();
-  await socket.opened();
+  await socket.ready();
   for (const piece of pieces(s16(pcm), 64_000)) socket.send(piece);
   expect((await socket.closed).code).toBe(1008);
   expect(socket.messages.at(-1)).toMatchObject({
@@ -185,7 +189,7 @@ test("a session of more than maxSeconds ends with what was heard, then an error"
 
 test("a socket that sends nothing is closed with a sentence, after its sound was heard", async () => {
   const socket = open();
-  await socket.opened();
+  await socket.ready();
   socket.send(s16(await readAudio(sample("zh.wav"))));
   expect(await socket.closed).toEqual({ code: 1001, reason: "nothing came for 1 seconds" });
   expect(socket.messages.at(-1)).toMatchObject({ final: true, text: expectedText("zh.wav") });
@@ -196,7 +200,7 @@ test("sockets that are destroyed, half-closed or given up in the handshake free 
   const bytes = s16(await readAudio(sample("en.wav")));
   for (let round = 0; round < 4; round++) {
     const [destroyed, left] = [open(), open()];
-    await Promise.all([destroyed.opened(), left.opened()]);
+    await Promise.all([destroyed.ready(), left.ready()]);
     for (const socket of [destroyed, left]) for (const piece of pieces(bytes, 3200)) socket.send(piece);
     destroyed.ws.terminate();
     left.ws.close();
@@ -224,7 +228,7 @@ test("a peer that does not answer pings is dropped", async () => {
     const [deaf, well] = [{ autoPong: false }, { autoPong: true }].map(
       (options) => new TestSocket(slow.address, "/v1/live", options),
     );
-    await Promise.all([deaf.opened(), well.opened()]);
+    await Promise.all([deaf.ready(), well.ready()]);
     const pinged = once(well.ws, "ping");
     vi.advanceTimersByTime(30_000);
     await pinged;
@@ -249,6 +253,18 @@ test("a page of another origin is refused, one that is allowed is not; a plain r
   await free();
 });
 
+test("where there is no model it is told so", async () => {
+  const config = serveSchema.parse({});
+  const service = { config, transcriber: { model: "x" }, sockets: new Set(), log: pino({ level: "silent" }) };
+  const app = createApp(service as unknown as Service);
+  const env = { incoming: { socket: new EventEmitter() } };
+  for (const path of ["/v1/live", "/v1/realtime"]) {
+    const response = await app.request(path, { headers: { host: "localhost", upgrade: "websocket" } }, env);
+    expect(response.status).toBe(503);
+    expect((await response.json()).error.message).toMatch(/^live sound is heard only where a model is/);
+  }
+});
+
 test("other upgrades than to a WebSocket do not keep a request from its answer", async () => {
   const { port, host } = new URL(server.address);
   const socket = connect(Number(port), "127.0.0.1");
@@ -263,7 +279,7 @@ test("other upgrades than to a WebSocket do not keep a request from its answer",
 test("who sends faster than is heard is slowed down, and nothing is lost", async () => {
   const fast = await startTestServer({ maxSeconds: 600 });
   const socket = new TestSocket(fast.address, "/v1/live?vad=energy&partialSeconds=600");
-  await socket.opened();
+  await socket.ready();
   const { pcm } = await recordingOf(["en.wav", "zh.wav", "en.wav", "zh.wav"], 1);
   const bytes = s16(pcm);
   const rounds = 16;
@@ -283,7 +299,7 @@ test("who sends faster than is heard is slowed down, and nothing is lost", async
 test("a service that stops hears what has come, then closes with 1001", async () => {
   const stopping = await startTestServer();
   const socket = new TestSocket(stopping.address, "/v1/live");
-  await socket.opened();
+  await socket.ready();
   for (const piece of pieces(s16(await readAudio(sample("zh.wav"))), 3200)) socket.send(piece);
   await socket.until(({ final }) => final === false);
   const stopped = stopping.close();

@@ -52,7 +52,12 @@ export class TestSocket {
     this.ws.on("error", () => {});
   }
 
-  /** Resolves once it is open; else with the status of the answer. */
+  /** Resolves once it is open; it is an error if it is refused. */
+  async ready(): Promise<void> {
+    expect(await this.opened()).toBe(101);
+  }
+
+  /** 101 once it is open, else the status of the answer. */
   opened(): Promise<number> {
     if (this.ws.readyState === this.ws.OPEN) return Promise.resolve(101);
     return new Promise((resolve, reject) => {
