@@ -1,13 +1,17 @@
 import { randomUUID } from "node:crypto";
+import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { answerSound, httpErrorOf } from "./answer.ts";
 import { guard } from "./guard.ts";
 import { HttpError } from "./httpError.ts";
+import { openLive } from "./live.ts";
 import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
 import { createOpenapi } from "./openapi.ts";
 import { addJobRoutes } from "./queue/jobs.ts";
+import { openRealtime } from "./realtime.ts";
 import { openaiSchema, transcribeSchema } from "./schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "./service.ts";
+import { keyOfRequest } from "./token.ts";
 
 /** The routes, and what is done for all of them. */
 export function createApp(service: Service): Hono<RequestEnv> {
@@ -59,6 +63,8 @@ export function createApp(service: Service): Hono<RequestEnv> {
     }),
   );
   addJobRoutes(app, service);
+  app.get("/v1/live", (c) => openLive(c, service));
+  app.get("/v1/realtime", (c) => openRealtime(c, service));
   refuseOtherMethods(app);
   return app;
 }
@@ -88,9 +94,11 @@ async function logged(c: RequestContext, { log, metrics }: Service, next: () => 
   await next();
   const { method, routePath } = c.req;
   const route = routePath === "/*" || routePath === "*" ? "other" : routePath;
-  c.env.outgoing.once("close", () => {
+  // An upgrade has no answer of its own: it is over with its connection.
+  const { incoming, outgoing } = c.env as Partial<HttpBindings>;
+  (outgoing ?? incoming?.socket)?.once("close", () => {
     const ms = Math.round(performance.now() - begin);
-    const { status } = c.res;
+    const status = c.get("upgraded") ? 101 : c.res.status;
     metrics.requests.inc({ route, status: String(status) });
     metrics.seconds.observe({ route }, ms / 1000);
     if (route === "/healthz" || route === "/readyz" || route === "/metrics") return;
@@ -109,7 +117,7 @@ async function identified(c: RequestContext, service: Service, next: () => Promi
     return next();
   }
   await limits.checkAddress(address);
-  const token = /^Bearer (\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const token = keyOfRequest(c.env.incoming.headers);
   const key = token === undefined ? undefined : keys.find(token);
   if (!key) {
     if (token !== undefined) await limits.failed(address);

@@ -11,7 +11,9 @@ export type Shape = Readonly<Record<string, Schema>>;
  * JSON where an object is expected. What does not fit stays as it is, for the schema to refuse.
  */
 export function fromTexts(shape: Shape, texts: ReadonlyMap<string, readonly string[]>): Record<string, unknown> {
-  return Object.fromEntries([...texts].map(([name, values]) => [name, convert(shape[name], values)]));
+  return Object.fromEntries(
+    [...texts].map(([name, values]) => [name, convert(Object.hasOwn(shape, name) ? shape[name] : undefined, values)]),
+  );
 }
 
 function convert(schema: Schema | undefined, values: readonly string[]): unknown {

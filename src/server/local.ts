@@ -34,46 +34,55 @@ export class LocalTranscriber implements Transcriber {
 
   /** See Transcriber.begin. Decoding begins at once. */
   begin(spool: Spool): Hearing {
+    const ears = { engine: this.#engine, places: this.#places };
     const sound = this.#decoding.decode(spool);
     const beginning = takeBeginning(sound);
     beginning.catch(() => {}); // told by segments
     return {
-      segments: (ask, context) => this.#segments(sound, beginning, ask, context),
+      segments: (ask, context) => hearSound(ears, beginning, sound, ask, context),
       close: async () => {
         sound.return(undefined).catch(() => {}); // not waited for: it ends with its thread
       },
     };
   }
+}
 
-  async *#segments(
-    sound: AsyncGenerator<Float32Array>,
-    begun: Promise<Beginning>,
-    ask: Ask,
-    { key, signal, onProgress }: Context,
-  ): Segments {
-    const beginning = await begun;
-    if (!beginning.more && !asksToCut(ask)) {
-      const pcm = await concat(beginning.pieces, createPause());
-      const about = { key, seconds: pcm.length / SAMPLE_RATE, group: JSON.stringify(ask), signal };
-      const { duration, timings, ...said } = await this.#places.hear({ pcm, ask }, about);
-      yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
-      onProgress?.(duration);
-      return { duration };
-    }
-    const leave = await this.#places.turn(key, signal);
-    try {
-      let samples = 0;
-      const counted = async function* () {
-        for await (const pcm of continued(beginning, sound)) {
-          samples += pcm.length;
-          yield pcm;
-        }
-      };
-      yield* this.#engine.transcribe(counted(), { ...ask, signal, onProgress });
-      return { duration: samples / SAMPLE_RATE };
-    } finally {
-      leave();
-    }
+/** What hears. */
+export interface Ears {
+  readonly engine: Engine;
+  readonly places: EnginePlaces;
+}
+
+/** Hears a sound and the beginning that was taken of it: a short one as a whole, maybe in a batch with others. */
+export async function* hearSound(
+  { engine, places }: Ears,
+  begun: Promise<Beginning>,
+  sound: AsyncGenerator<Float32Array>,
+  ask: Ask,
+  { key, signal, onProgress }: Context,
+): Segments {
+  const beginning = await begun;
+  if (!beginning.more && !asksToCut(ask)) {
+    const pcm = await concat(beginning.pieces, createPause());
+    const about = { key, seconds: pcm.length / SAMPLE_RATE, group: JSON.stringify(ask), signal };
+    const { duration, timings, ...said } = await places.hear({ pcm, ask }, about);
+    yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
+    onProgress?.(duration);
+    return { duration };
+  }
+  const leave = await places.turn(key, signal);
+  try {
+    let samples = 0;
+    const counted = async function* () {
+      for await (const pcm of continued(beginning, sound)) {
+        samples += pcm.length;
+        yield pcm;
+      }
+    };
+    yield* engine.transcribe(counted(), { ...ask, signal, onProgress });
+    return { duration: samples / SAMPLE_RATE };
+  } finally {
+    leave();
   }
 }
 

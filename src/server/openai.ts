@@ -167,14 +167,14 @@ function compressionRatio(text: string): number {
   return bytes.length === 0 ? 1 : bytes.length / deflateSync(bytes).length;
 }
 
-function textOf(list: readonly Segment[]): string {
+export function textOf(list: readonly Segment[]): string {
   return list
     .map(({ text }) => text)
     .filter((text) => text !== "")
     .join(" ");
 }
 
-function logprobsOf(list: readonly Segment[]) {
+export function logprobsOf(list: readonly Segment[]) {
   return list.flatMap(({ logProbs = [] }) => {
     return logProbs.map(({ token, logProb, bytes }) => ({ token, logprob: logProb, bytes }));
   });

@@ -3,16 +3,17 @@ import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
 import { VADS } from "../options.ts";
 import { FORMAT_NAMES } from "../output/format.ts";
 import { MARKS } from "../output/marks.ts";
+import { ENCODINGS } from "./rawSound.ts";
 
 // What requests hold. These schemas check, convert and document: /openapi.json is made of them.
 
 const LANGUAGES = Object.keys(LANGUAGE_ROW) as (keyof typeof LANGUAGE_ROW)[];
 
 /** Longest text of a prompt, and words in a list. */
-const MAX_PROMPT = 10_000;
+export const MAX_PROMPT = 10_000;
 const MAX_WORDS = 1000;
 
-const language = z.enum(LANGUAGES).describe("The language spoken; auto lets the model tell.");
+export const language = z.enum(LANGUAGES).describe("The language spoken; auto lets the model tell.");
 const hotword = z.string().min(1).max(200);
 /** As VoiceSettings has them. */
 const endSilence = z.number().min(0).max(10_000);
@@ -76,6 +77,15 @@ export type JobView = z.infer<typeof jobViewSchema>;
 /** `GET /v1/jobs/ID` */
 export const jobQuerySchema = z.strictObject({
   format: z.enum(FORMAT_NAMES).optional().describe("Answers with the result alone, in this format."),
+});
+
+/** `/v1/live`, in its address. */
+export const liveSchema = askSchema.omit({ mergeSeconds: true }).extend({
+  partialSeconds: z.number().min(0).max(600).optional().describe("Sound between two partial results."),
+  encoding: z.enum(ENCODINGS).default("s16le").describe("Of the samples in binary messages; little-endian."),
+  rate: z.number().int().min(8000).max(192_000).default(16_000).describe("Samples a second."),
+  channels: z.number().int().min(1).max(16).default(1).describe("Channels; their mean is heard."),
+  marks: z.enum(MARKS).optional().describe("How emotions and events are shown in texts."),
 });
 
 /** OpenAI's settings of voice activity. */

@@ -18,6 +18,7 @@ import { Places } from "./places.ts";
 import { openQueue } from "./queue/openQueue.ts";
 import { Results } from "./results.ts";
 import type { Service } from "./service.ts";
+import { createSocketServer, SocketRequest } from "./sockets.ts";
 import { SpoolFolder } from "./spool.ts";
 import type { Transcriber } from "./transcriber.ts";
 
@@ -56,7 +57,7 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
   const queue = config.queue === undefined ? undefined : await openQueue(config.queue, config, local, log);
   const transcriber = (queue?.transcriber ?? local) as Transcriber;
   const metrics = createMetrics(() => {
-    return { inside: places.inside, active: places.active, live: service.live, device: engine?.memory ?? 0 };
+    return { inside: places.inside, active: places.active, live: service.sockets.size, device: engine?.memory ?? 0 };
   });
   places.onBatch = (size) => metrics.batch.observe(size);
   const uploads = new SpoolFolder({ maxBytes: config.maxUpload, hash: config.hash });
@@ -74,11 +75,17 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
     keys,
     queue,
     engine,
-    live: 0,
+    sockets: new Set(),
     closed: undefined,
   };
   process.once("exit", () => uploads.remove());
-  const server = createAdaptorServer({ fetch: createApp(service).fetch, createServer }) as Server;
+  const websockets = createSocketServer();
+  const server = createAdaptorServer({
+    fetch: createApp(service).fetch,
+    createServer,
+    serverOptions: { IncomingMessage: SocketRequest },
+    websocket: { server: websockets },
+  }) as Server;
   server.requestTimeout = config.timeout * 1000;
   await listen(server, config);
   const address = addressOf(server, config.host);
@@ -93,7 +100,11 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
       service.closed = "the service is stopping";
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const idle = setInterval(() => server.closeIdleConnections(), 50);
-      const timer = setTimeout(() => server.closeAllConnections(), config.grace * 1000);
+      for (const socket of service.sockets) void socket.stop(service.closed);
+      const timer = setTimeout(() => {
+        server.closeAllConnections();
+        for (const socket of websockets.clients) socket.terminate();
+      }, config.grace * 1000);
       await closed;
       clearInterval(idle);
       clearTimeout(timer);

@@ -30,8 +30,8 @@ export interface Service {
   readonly queue: QueueService | undefined;
   /** For live sound; only where there is a model in this process. */
   readonly engine: Engine | undefined;
-  /** Live sockets that are open. */
-  live: number;
+  /** Live sockets that are open. `stop` resolves once what came was heard. */
+  readonly sockets: Set<{ stop(reason: string): Promise<void> }>;
   /** Why no new requests are taken. */
   closed: string | undefined;
 }
@@ -47,6 +47,8 @@ export interface RequestEnv {
     /** Seconds of sound, for the log. */
     sound?: number;
     cache?: "hit" | "miss";
+    /** Whether it became a WebSocket. */
+    upgraded?: boolean;
   };
 }
 

@@ -66,7 +66,7 @@ export async function* listen(
 }
 
 /** How many characters two texts begin with alike. A surrogate pair counts only as a whole. */
-function commonLength(a: string, b: string): number {
+export function commonLength(a: string, b: string): number {
   let length = 0;
   for (const character of a) {
     if (!b.startsWith(character, length)) break;

@@ -7,8 +7,12 @@ import type { Browser } from "playwright-core";
  * A headless Chromium with the shared libraries it needs, from a package: nothing of the machine's is used but glibc.
  * It is unpacked into a folder of its own. Where it does not run (anything but Linux on x64) it is the reason why not;
  * with REQUIRE_CHROMIUM=1 that is an error.
+ *
+ * @param flags of its command line, beside those it needs
  */
-export async function openChromium(): Promise<{ browser: Browser; close(): Promise<void> } | string> {
+export async function openChromium(
+  flags: readonly string[] = [],
+): Promise<{ browser: Browser; close(): Promise<void> } | string> {
   const folder = await mkdtemp(join(tmpdir(), "chromium-"));
   const remove = () => rm(folder, { recursive: true });
   try {
@@ -20,7 +24,7 @@ export async function openChromium(): Promise<{ browser: Browser; close(): Promi
       files.executablePath(),
     );
     const env = { ...process.env, LD_LIBRARY_PATH: join(folder, "al2023/lib"), FONTCONFIG_PATH: join(folder, "fonts") };
-    const browser = await chromium.launch({ executablePath, args: files.args, env });
+    const browser = await chromium.launch({ executablePath, args: [...files.args, ...flags], env });
     return { browser, close: () => browser.close().then(remove) };
   } catch (error) {
     await remove();
