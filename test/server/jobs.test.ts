@@ -88,7 +88,7 @@ describeRedis("jobs over HTTP", () => {
     expect(failed.attemptsMade).toBe(1);
     expect(JSON.parse(failed.failedReason)).toMatchObject({
       status: 400,
-      message: 'job: "ask.lang" is not known here',
+      message: "job: ask.lang: not known here",
     });
     expect((await fetch(`${url}/v1/jobs/${wrong.id}`)).status).toBe(404); // of no key
   });

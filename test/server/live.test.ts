@@ -6,6 +6,7 @@ import { createResampler } from "../../src/audio/resample.ts";
 import { createEngine, type Engine, readAudio } from "../../src/node.ts";
 import { createApp } from "../../src/server/app.ts";
 import { serveSchema } from "../../src/server/config.ts";
+import { createLimits } from "../../src/server/limits.ts";
 import type { Service } from "../../src/server/service.ts";
 import { recordingOf } from "../support/recording.ts";
 import { eventually, expectedText, pieces, s16, sample, startServerHere, TestSocket } from "./socketSupport.ts";
@@ -117,11 +118,11 @@ test("two sockets at once, each hears its own; a third is refused before the upg
 });
 
 test.each([
-  ["?nonsense=1", "nonsense", /"nonsense" is not known here/],
+  ["?nonsense=1", "nonsense", /nonsense: not known here/],
   ["?rate=7999", "rate", /rate: expected a number from 8000 on, got 7999/],
   ["?encoding=mp3", "encoding", /encoding: expected one of s16le, f32le, got "mp3"/],
   ["?language=xx", "language", /language: expected one of .*, got "xx"/],
-  ["?constructor=1", "constructor", /"constructor" is not known here/],
+  ["?constructor=1", "constructor", /constructor: not known here/],
   ["?itn=true&punctuation=true", null, /punctuation: expected no itn beside it/],
 ])("%s is refused with an error that a page can read", async (query, param, message) => {
   const socket = open(query);
@@ -255,9 +256,15 @@ test("a page of another origin is refused, one that is allowed is not; a plain r
 
 test("where there is no model it is told so", async () => {
   const config = serveSchema.parse({});
-  const service = { config, transcriber: { model: "x" }, sockets: new Set(), log: pino({ level: "silent" }) };
+  const service = {
+    config,
+    transcriber: { model: "x" },
+    sockets: new Set(),
+    log: pino({ level: "silent" }),
+    limits: createLimits({}),
+  };
   const app = createApp(service as unknown as Service);
-  const env = { incoming: { socket: new EventEmitter() } };
+  const env = { incoming: { socket: new EventEmitter(), headers: {} } };
   for (const path of ["/v1/live", "/v1/realtime"]) {
     const response = await app.request(path, { headers: { host: "localhost", upgrade: "websocket" } }, env);
     expect(response.status).toBe(503);

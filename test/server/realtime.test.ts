@@ -275,7 +275,7 @@ test.each([
   [
     inputError({ turn_detection: { type: "server_vad", silence_duration_ms: 60_000 } }),
     "mine",
-    /^endSilenceMs: expected/,
+    /^session.audio.input.turn_detection.silence_duration_ms: expected/,
   ],
   [
     { type: "transcription_session.update", session: { input_audio_format: "g711_ulaw" } },
