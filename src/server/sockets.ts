@@ -167,8 +167,11 @@ export class LiveSocket {
 
   async #end(code: number, reason: string, error: HttpError | undefined): Promise<void> {
     clearTimeout(this.#idle);
-    await this.#session?.finish().catch(() => {}); // what it throws has been told
-    if (error) await this.send(this.#protocol.told(error));
+    let told = error;
+    await this.#session?.finish().catch((thrown) => {
+      told ??= httpErrorOf(thrown);
+    });
+    if (told) await this.send(this.#protocol.told(told));
     this.#ws?.close(code, reason);
   }
 

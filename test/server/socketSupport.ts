@@ -105,3 +105,9 @@ export async function eventually(holds: () => boolean | Promise<boolean>, second
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** The value of a metric without labels. */
+export async function metric(address: string, name: string): Promise<number> {
+  const text = await (await fetch(`${address}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
+}
