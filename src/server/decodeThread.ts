@@ -5,7 +5,7 @@ import type { Fallback } from "../audio/decode.ts";
 import { decodeWithFfmpeg } from "../audio/ffmpeg.ts";
 import { streamAudio } from "../audio/stream.ts";
 import { reasonOf, SenseVoiceError } from "../error.ts";
-import type { Growth } from "./spool.ts";
+import { type Growth, SMALL } from "./spool.ts";
 
 /** What a thread is asked: to send the samples of a file through a port. */
 export interface DecodeTask {
@@ -27,8 +27,6 @@ export type DecodeReply =
 const MESSAGE = 2 ** 16;
 const IN_FLIGHT = 8;
 const CHUNK = 2 ** 16;
-/** Bytes of a file whose end is looked at first: it tells how long the sound is, so that too long a one is refused at once. */
-const WHOLE = 2 ** 23;
 
 parentPort?.on("message", (task: DecodeTask) => void decode(task));
 
@@ -52,10 +50,10 @@ async function decode({ path, maxSeconds, port }: DecodeTask): Promise<void> {
     wake();
   });
 
-  /** All of a small file; what is larger, piece by piece while it comes. */
+  /** All of a small file: its end tells how long the sound is. What is larger, piece by piece while it comes. */
   async function content(): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-    while (!growth.ended && growth.size <= WHOLE && !closed) await changed();
-    return growth.size <= WHOLE && !closed ? readFile(path) : pieces();
+    while (!growth.ended && growth.size <= SMALL && !closed) await changed();
+    return growth.size <= SMALL && !closed ? readFile(path) : pieces();
   }
 
   async function* pieces(): AsyncGenerator<Uint8Array> {

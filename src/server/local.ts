@@ -5,7 +5,7 @@ import { asksToCut, type Beginning, continued, takeBeginning } from "../speech/b
 import type { Decoding } from "./decoding.ts";
 import type { Places } from "./places.ts";
 import type { Ask } from "./schemas.ts";
-import type { Spool } from "./spool.ts";
+import { SMALL, type Spool } from "./spool.ts";
 import type { Context, Hearing, Segments, Transcriber } from "./transcriber.ts";
 
 /** A short sound, and what is asked about it. */
@@ -32,16 +32,25 @@ export class LocalTranscriber implements Transcriber {
     this.#places = places;
   }
 
-  /** See Transcriber.begin. Decoding begins at once. */
+  /** See Transcriber.begin. A large sound is decoded while it still comes; a small one may turn out to be known. */
   begin(spool: Spool): Hearing {
     const ears = { engine: this.#engine, places: this.#places };
-    const sound = this.#decoding.decode(spool);
-    const beginning = takeBeginning(sound);
-    beginning.catch(() => {}); // told by segments
+    let decoded: { readonly sound: AsyncGenerator<Float32Array>; readonly beginning: Promise<Beginning> } | undefined;
+    const decode = () => {
+      if (decoded) return decoded;
+      const sound = this.#decoding.decode(spool);
+      decoded = { sound, beginning: takeBeginning(sound) };
+      decoded.beginning.catch(() => {}); // told by segments
+      return decoded;
+    };
+    spool.onGrowth(() => spool.growth.size > SMALL && decode());
     return {
-      segments: (ask, context) => hearSound(ears, beginning, sound, ask, context),
+      segments: (ask, context) => {
+        const { sound, beginning } = decode();
+        return hearSound(ears, beginning, sound, ask, context);
+      },
       close: async () => {
-        sound.return(undefined).catch(() => {}); // not waited for: it ends with its thread
+        decoded?.sound.return(undefined).catch(() => {}); // not waited for: it ends with its thread
       },
     };
   }

@@ -25,9 +25,6 @@ interface Work<Item, Result> {
   readonly start: (outcome: Promise<Result> | undefined) => void;
 }
 
-/** Batches on their way to the device: while one is computed, the next gets its features. */
-const BATCHES = 2;
-
 /**
  * Who is served when. A request enters on its arrival and is refused if too many are there. With its sound at hand it
  * waits for its turn: keys are served in rotation, so that one with many requests holds up no other. When the device is
@@ -42,7 +39,8 @@ export class Places<Item, Result> {
   /** By key; the key that was served longest ago first. */
   readonly #waiting = new Map<string, Work<Item, Result>[]>();
   #active = 0;
-  #batches = 0;
+  /** While a batch is heard, what comes gathers for the next. */
+  #batching = false;
   /** Seconds that a request takes from its turn on; a moving mean. */
   #seconds = 1;
   /** Called with the size of each batch. */
@@ -125,7 +123,7 @@ export class Places<Item, Result> {
 
   #serve(): void {
     while (this.#active < this.#options.concurrency) {
-      const first = this.#take((work) => !work.item || this.#batches < BATCHES);
+      const first = this.#take((work) => !work.item || !this.#batching);
       if (!first) return;
       this.#active++;
       if (first.item) this.#startBatch(first);
@@ -157,7 +155,7 @@ export class Places<Item, Result> {
       seconds += next.seconds;
       this.#active++;
     }
-    this.#batches++;
+    this.#batching = true;
     this.onBatch(batch.length);
     const begin = performance.now();
     const everyone = whenAllAbort(batch.map(({ signal }) => signal));
@@ -167,7 +165,7 @@ export class Places<Item, Result> {
     );
     for (const [i, { start }] of batch.entries()) start(results.then((list) => list[i]));
     const done = () => {
-      this.#batches--;
+      this.#batching = false;
       this.#leave(batch.length, begin);
     };
     results.then(done, done);

@@ -9,6 +9,9 @@ import { HttpError } from "./httpError.ts";
 /** How the content of an upload is named. */
 export const HASHES = ["md5", "sha256"] as const;
 
+/** Bytes of an upload that is small: nothing is done with it before its end. */
+export const SMALL = 2 ** 23;
+
 /** How much of an upload is there. */
 export interface Growth {
   readonly size: number;
