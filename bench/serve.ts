@@ -1,13 +1,15 @@
 /**
  * The service under load, from a process beside it, over loopback. Sounds are clips of test/eval.
  *
- *     npx tsx bench/serve.ts [--model tiny] [--device cpu] [--uploads 200] [--requests 2000] [--clients 16]
+ *     npx tsx bench/serve.ts [--model tiny] [--device cpu] [--uploads 200] [--requests 2000] [--clients 16] [--count 200]
+ *         [--only flood|batching|cached|memory|queue]…
  *
  * Prints one object: answers of many uploads at once, and /healthz meanwhile; throughput one at a time and batched;
  * an answer from the cache; resident memory after each quarter of many requests.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
@@ -17,9 +19,13 @@ const { values } = parseArgs({
     uploads: { type: "string", default: "200" },
     requests: { type: "string", default: "2000" },
     clients: { type: "string", default: "16" },
+    count: { type: "string", default: "200" },
+    only: { type: "string", multiple: true },
   },
 });
-const [uploads, requests, clients] = [values.uploads, values.requests, values.clients].map(Number);
+const { uploads, requests, clients, count } = Object.fromEntries(
+  Object.entries(values).map(([name, value]) => [name, Number(value)]),
+);
 
 const folder = new URL("../test/eval/", import.meta.url);
 const clips = readFileSync(new URL("funasr.jsonl", folder), "utf8")
@@ -34,20 +40,14 @@ interface Server {
   readonly child: ChildProcess;
 }
 
+/** `serve`, or another command that prints a line when it is ready. */
 async function start(...args: string[]): Promise<Server> {
+  return launch("serve", "--model", values.model, "--device", values.device, "--port", "0", ...args);
+}
+
+async function launch(...args: string[]): Promise<Server> {
   const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
-  const all = [
-    "serve",
-    "--model",
-    values.model,
-    "--device",
-    values.device,
-    "--port",
-    "0",
-    "--log-level",
-    "error",
-    ...args,
-  ];
+  const all = [...args, "--log-level", "error"];
   const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), main, ...all], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -143,8 +143,8 @@ async function batching() {
   const result: Record<string, number> = {};
   for (const concurrency of [1, 2, 4, 8, 16]) {
     const server = await start("--concurrency", String(concurrency), "--max-queue", "64", "--cache", "off");
-    await throughput(server, 40, clients);
-    result[concurrency] = round(await throughput(server, 200, clients));
+    await throughput(server, count / 5, clients);
+    result[concurrency] = round(await throughput(server, count, clients));
     await stop(server);
   }
   return { clients, requestsPerSecond: result, gain: round(Math.max(...Object.values(result)) / result[1]) };
@@ -153,11 +153,11 @@ async function batching() {
 async function cached() {
   const server = await start();
   const ms: number[] = [];
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < 100; i++) {
     await ask(server, i);
     const again = await ask(server, i);
     if (again.cache !== "hit") throw new Error("expected a hit");
-    ms.push(again.ms);
+    if (i >= 50) ms.push(again.ms); // once the code is warm
   }
   await stop(server);
   return { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99) };
@@ -175,12 +175,38 @@ async function memory() {
   return { requests, residentMb: megabytes };
 }
 
-const report = {
+/** A front, Redis, and workers that share the cores. */
+async function queue() {
+  const port = "16379";
+  const redis = spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", ""], { stdio: "ignore" });
+  const address = `redis://127.0.0.1:${port}`;
+  const result: Record<string, number> = {};
+  for (const [workers, threads] of [
+    [1, 2],
+    [2, 1],
+  ]) {
+    const more = ["--model", values.model, "--device", values.device, "--threads", String(threads)];
+    const running = await Promise.all(
+      Array.from({ length: workers }, () => launch("worker", "--queue", address, ...more, "--concurrency", "8")),
+    );
+    const front = await launch("serve", "--port", "0", "--queue", address, "--max-queue", "64", "--cache", "off");
+    await throughput(front, count / 5, clients);
+    result[`${workers} of ${threads} threads`] = round(await throughput(front, count, clients));
+    await stop(front);
+    for (const worker of running) await stop(worker);
+  }
+  redis.kill();
+  return { clients, requestsPerSecond: result };
+}
+
+const PARTS = { flood, batching, cached, memory, queue };
+const report: Record<string, unknown> = {
   node: process.version,
+  cpu: cpus()[0].model,
+  cores: cpus().length,
   model: values.model,
-  flood: await flood(),
-  batching: await batching(),
-  cached: await cached(),
-  memory: await memory(),
 };
+for (const [name, measure] of Object.entries(PARTS)) {
+  if (!values.only || values.only.includes(name)) report[name] = await measure();
+}
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -148,9 +148,10 @@ describe("places", () => {
     await turn();
     expect(batches.map(({ items }) => items)).toEqual([["a"]]);
     leave();
+    batches[0].finish();
     await turn();
     expect(batches.map(({ items }) => items)).toEqual([["a"], ["b"]]);
-    for (const batch of batches) batch.finish();
+    batches[1].finish();
     expect(await Promise.all(heard)).toEqual(["A", "B"]);
   });
 });
