@@ -54,7 +54,7 @@ export async function* streamSound(
 }
 
 /** One way to go through whatever comes piece by piece. */
-async function* piecesOf(source: SoundSource, name: string): AsyncGenerator<unknown> {
+export async function* piecesOf(source: SoundSource, name: string): AsyncGenerator<unknown> {
   const type = typeName(source);
   const stream: unknown = isBlob(source) ? source.stream() : source;
   const isStream = typeof stream === "object" && stream !== null && !ArrayBuffer.isView(stream);
