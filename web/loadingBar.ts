@@ -15,7 +15,7 @@ export function loadingBar(): HTMLElement {
   return h(
     "div",
     { class: "box loading", hidden: () => loading.value === undefined },
-    h("span", {}, () => t().loadingModel),
+    h("span", {}, () => (loading.value?.task === "download" ? t().downloadingModel : t().loadingModel)),
     bar,
     h("span", { class: "hint" }, () => {
       const { done, total } = loading.value ?? { done: 0, total: 0 };

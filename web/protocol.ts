@@ -1,4 +1,5 @@
-import type { Device, Hotword, LiveResult, RunOptions, Segment } from "../src/index.ts";
+import type { KeptModel } from "../src/browser.ts";
+import type { Device, Hotword, LiveResult, Progress, RunOptions, Segment } from "../src/index.ts";
 
 /** What the page and its worker say to each other. Sound is decoded and heard in the worker, so that the page never stalls. */
 
@@ -21,10 +22,7 @@ export interface Ask extends Pick<RunOptions, "language" | "itn" | "timestamps">
   readonly hotwords?: Hotword[];
 }
 
-export interface Loading {
-  readonly done: number;
-  readonly total: number;
-}
+export type Loading = Progress;
 
 /** An engine that is ready. */
 export interface Ready {
@@ -45,12 +43,6 @@ export interface Heard {
   readonly segment?: Segment;
   /** Seconds that are done. */
   readonly done?: number;
-}
-
-/** A model that the browser keeps. */
-export interface KeptModel {
-  readonly name: string;
-  readonly bytes: number;
 }
 
 export interface Abilities {

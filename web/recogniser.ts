@@ -28,7 +28,7 @@ export async function loadRecogniser(signal: AbortSignal): Promise<Ready> {
     loading.value = progress;
   };
   try {
-    if (!ready.peek()) loading.value = { done: 0, total: 0 };
+    if (!ready.peek()) loading.value = { task: "", done: 0, total: 0 };
     const loaded = await chosen.load(modelChoice(), tell, signal);
     ready.value = loaded;
     return loaded;

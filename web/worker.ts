@@ -1,7 +1,7 @@
-import { createEngine, type Engine, SenseVoiceError } from "../src/browser.ts";
+import { createEngine, type Engine, listModels, removeModel, SenseVoiceError } from "../src/browser.ts";
 import { adapterName, isSoftware, requestAdapter } from "../src/kernels/webgpu/adapter.ts";
 import { decode, hear } from "./hear.ts";
-import type { Abilities, CallName, Calls, FromWorker, ModelChoice, Ready, ToWorker } from "./protocol.ts";
+import type { Abilities, CallName, Calls, FromWorker, Ready, ToWorker } from "./protocol.ts";
 import { wavOf } from "./wav.ts";
 
 // The page's worker: everything that takes time is done here, one call at a time for each id.
@@ -61,8 +61,11 @@ const calls: { readonly [K in CallName]: (call: Call<K>) => Promise<Calls[K]["an
     await fed;
     return undefined;
   },
-  models: async () => [],
-  remove: async () => undefined,
+  models: async () => listModels(),
+  remove: async ({ ask }) => {
+    await removeModel(ask);
+    return undefined;
+  },
 };
 
 async function abilities(): Promise<Abilities> {
@@ -88,16 +91,10 @@ async function load({ ask, tell, signal }: Call<"load">): Promise<Ready> {
   ready = undefined;
   await engine?.close();
   engine = undefined;
-  const { device } = ask;
-  engine = await createEngine({ model: addressOf(ask), device, signal, onProgress: tell });
+  engine = await createEngine({ ...ask, signal, onProgress: tell });
   const { device: name, deviceDescription: description } = engine;
   ready = { key, ready: { model: ask.model, device: name, description, loadMs: performance.now() - begin } };
   return ready.ready;
-}
-
-/** The tiny model lies beside the page, which is one folder above this script. */
-function addressOf({ model }: ModelChoice): string {
-  return model === "tiny" ? new URL("../weights/tiny/", location.href).href : model;
 }
 
 function expectEngine(): Engine {
