@@ -19,7 +19,10 @@ export async function buildSite(site = join(root, "dist-site")): Promise<void> {
   const [script] = await bundle(join(root, "web/main.ts"), join(site, "assets"));
   const [style] = await bundle(join(root, "web/style/page.css"), join(site, "assets"));
   const page = readFileSync(join(root, "web/index.html"), "utf8");
-  writeFileSync(join(site, "index.html"), page.replace("{style}", `assets/${style}`).replace("{script}", `assets/${script}`));
+  writeFileSync(
+    join(site, "index.html"),
+    page.replace("{style}", `assets/${style}`).replace("{script}", `assets/${script}`),
+  );
   cpSync(join(root, "web/icon.svg"), join(site, "icon.svg"));
   writeFileSync(join(site, "web.json"), `${JSON.stringify({ service: false })}\n`);
   mkdirSync(join(site, "weights/tiny"), { recursive: true });

@@ -1,9 +1,9 @@
 import { concat, type DecodedAudio, SAMPLE_RATE } from "../src/audio/pcm.ts";
 import { streamAudio, streamDecoded } from "../src/audio/stream.ts";
-import type { Engine, Segment } from "../src/browser.ts";
+import type { Engine, Segment, TranscribeOptions } from "../src/browser.ts";
 import { createPause } from "../src/pause.ts";
 import { continued, takeBeginning } from "../src/speech/beginning.ts";
-import type { Ask, Heard, Sound } from "./protocol.ts";
+import type { Heard, Sound } from "./protocol.ts";
 
 /** Samples of a peak: 20 ms. */
 const PEAK = SAMPLE_RATE / 50;
@@ -20,7 +20,13 @@ export async function* decode(
   const size = sound instanceof Blob ? sound.size : 0;
   const pcms =
     sound instanceof Blob
-      ? streamAudio(Object.assign(bytesOf(sound, (bytes) => (read += bytes)), { size }), name)
+      ? streamAudio(
+          Object.assign(
+            bytesOf(sound, (bytes) => (read += bytes)),
+            { size },
+          ),
+          name,
+        )
       : streamDecoded(piecesOf(sound), name);
   const peaks = new PeakMeter(tell);
   let samples = 0;
@@ -47,18 +53,19 @@ export async function* decode(
 export async function hear(
   engine: Engine,
   pcms: AsyncGenerator<Float32Array>,
-  options: Ask & { readonly signal: AbortSignal },
+  options: TranscribeOptions,
   tell: (heard: Heard) => void,
 ): Promise<void> {
   try {
     const beginning = await takeBeginning(pcms);
     if (!beginning.more) {
-      const { duration, timings, ...said } = await engine.run(await concat(beginning.pieces, createPause()), options);
+      const pcm = await concat(beginning.pieces, createPause());
+      const { duration, timings, ...said } = await engine.run(pcm, options);
       const segment: Segment = { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
       return tell({ segment, done: duration });
     }
     const onProgress = (done: number) => tell({ done });
-    const segments = engine.transcribe(continued(beginning, pcms), { ...options, mergeSeconds: 0, onProgress });
+    const segments = engine.transcribe(continued(beginning, pcms), { mergeSeconds: 0, ...options, onProgress });
     for await (const segment of segments) tell({ segment });
   } finally {
     pcms.return(0).catch(() => {}); // not waited for: it may hang

@@ -5,7 +5,7 @@ import { footer, header } from "./frame.ts";
 import { isListening, liveView } from "./liveView.ts";
 import { modelsView } from "./modelsView.ts";
 import { isOpen, recordings, restore } from "./queue.ts";
-import { effect, scope, Signal, untracked } from "./reactive.ts";
+import { effect, Signal, scope, untracked } from "./reactive.ts";
 import { followChoices, serviceModel } from "./recogniser.ts";
 import { findService } from "./service.ts";
 import { settings } from "./settings.ts";

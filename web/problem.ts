@@ -54,16 +54,15 @@ const BY_NAME: Readonly<Record<string, ProblemKind>> = {
 
 /** What the engine's messages say, the first that fits. */
 const BY_MESSAGE: readonly (readonly [RegExp, ProblemKind])[] = [
-  [/quota|storage is full|no space/i, "noSpace"],
-  [/hotwords:/, "hotword"],
-  [/\[weights\].*HTTP (status )?4\d\d|no such model|expected a model/i, "noModel"],
-  [/\[weights\].*(sha256|bytes, got|JSON)|config\.json|tokenizer/i, "damagedModel"],
-  [/connection|failed to fetch|networkerror|load failed|HTTP (status )?5\d\d/i, "connection"],
-  [/\[webgpu\]|adapter|gpu device/i, "noDevice"],
+  [/of space to keep it|quota|no space/i, "noSpace"],
+  [/\bhotwords:/, "hotword"],
+  [/\[(weights|models)\].*(HTTP 4\d\d|there is no file)|was removed/, "noModel"],
+  [/gave up after|connection ended|failed to fetch|network ?error|load failed|HTTP 5\d\d|demo\.wav/i, "connection"],
+  [/\[(weights|models|engine)\].*(sha256|damaged|bytes, got|JSON|kept file)|config\.json|tokenizer/, "damagedModel"],
   [/memory|allocation|worker thread died/i, "outOfMemory"],
-  [/could not be read|permission|NotReadable/i, "unreadable"],
-  [/not a sound|expected a sound file|is not read here|no sound was found|cannot be decoded/i, "notSound"],
-  [/damaged|truncated|expected sound|ends? (before|at byte)|expected finite/i, "damagedSound"],
+  [/\[webgpu\]/, "noDevice"],
+  [/not a sound|expected a sound file|is not read here|no sound was found|cannot be decoded/, "notSound"],
+  [/damaged|truncated|expected sound|\bends? |expected finite|sample rate/, "damagedSound"],
 ];
 
 /** @param where what was being done: a file cannot be read for the same name as a microphone that is taken */
@@ -71,7 +70,8 @@ export function problemOf(error: unknown, where: "file" | "microphone" | "model"
   const { name = "Error", message = String(error) } = (error ?? {}) as Partial<Error>;
   const detail = message || name;
   if (error instanceof ServiceError) return { kind: serviceKind(error.status), detail };
-  if (where === "file" && (name === "NotReadableError" || name === "NotFoundError")) return { kind: "unreadable", detail };
+  if (where === "file" && (name === "NotReadableError" || name === "NotFoundError"))
+    return { kind: "unreadable", detail };
   if (name === "QuotaExceededError") return { kind: "noSpace", detail };
   if (where === "microphone" && Object.hasOwn(BY_NAME, name)) return { kind: BY_NAME[name], detail };
   if (name === "WorkerLost" || name === "RangeError") return { kind: "outOfMemory", detail };

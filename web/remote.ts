@@ -71,7 +71,10 @@ export class Remote {
   #receive(message: FromWorker): void {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
-    if ("tell" in message) return pending.tell?.(message.tell as never);
+    if ("tell" in message) {
+      pending.tell?.(message.tell as never);
+      return;
+    }
     this.#pending.delete(message.id);
     if ("error" in message) pending.reject(errorOf(message.error));
     else pending.resolve(message.answer as never);

@@ -16,6 +16,8 @@ interface Spoken {
   readonly start: number;
   readonly end: number;
   readonly element: HTMLElement;
+  /** Whether a space stands in front of it. */
+  readonly spaced: boolean;
 }
 
 interface TranscriptOptions {
@@ -85,7 +87,8 @@ function wordsOf(segment: Segment): Spoken[] {
   return atomsOf(singleLine(segment.text), segment).map(({ text, spaced, start, end }) => ({
     start: start / 1000,
     end: end / 1000,
-    element: h("span", { "data-at": start / 1000 }, spaced ? ` ${text}` : text),
+    spaced,
+    element: h("span", { "data-at": start / 1000 }, text),
   }));
 }
 
@@ -98,7 +101,12 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
     { class: () => (editing.value ? "segment editing" : "segment") },
     h(
       "button",
-      { class: "time", type: "button", "aria-label": () => t().playFrom(clockOf(start)), onclick: () => player.seek(start) },
+      {
+        class: "time",
+        type: "button",
+        "aria-label": () => t().playFrom(clockOf(start)),
+        onclick: () => player.seek(start),
+      },
       clockOf(start),
     ),
     h(
@@ -109,7 +117,14 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
         "p",
         { class: "tags" },
         h("span", { class: "tag" }, dot(emotion), () => t().emotions[emotion]),
-        marks.map((event) => h("span", { class: "tag" }, h("span", { "aria-hidden": "true" }, EVENT_MARKS[event]), () => t().events[event])),
+        marks.map((event) =>
+          h(
+            "span",
+            { class: "tag" },
+            h("span", { "aria-hidden": "true" }, EVENT_MARKS[event]),
+            () => t().events[event],
+          ),
+        ),
         language !== "nospeech" && h("span", { class: "tag" }, () => t().languageName(language)),
       ),
     ),
@@ -135,7 +150,11 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
 
 function shownText(language: string, words: readonly Spoken[]): HTMLElement {
   if (words.length === 0) return h("p", { class: "text none" }, () => t().noText);
-  return h("p", { class: "text", lang: langOf(language) }, ...words.map(({ element }) => element));
+  return h(
+    "p",
+    { class: "text", lang: langOf(language) },
+    words.map(({ element, spaced }) => [spaced && " ", element]),
+  );
 }
 
 function editor(segment: Segment, onEdit: (text: string) => void, editing: Signal<boolean>): HTMLElement {

@@ -39,7 +39,9 @@ const calls: { readonly [K in CallName]: (call: Call<K>) => Promise<Calls[K]["an
       duration = heard.duration ?? duration;
       tell(heard);
     });
-    await hear(expectEngine(), counted, { ...options, signal }, tell);
+    // The tiny model brings no voice activity, and hears little but its own voices: it goes by loudness, as live sound does.
+    const vad = ready?.ready.model === "tiny" ? "energy" : undefined;
+    await hear(expectEngine(), counted, { ...options, signal, vad }, tell);
     return { duration };
   },
   look: async ({ ask: { sound, name }, tell, signal }) => {

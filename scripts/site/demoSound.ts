@@ -4,7 +4,7 @@ import { readAudio } from "../../src/node.ts";
 import { int16Of, wavOfParts } from "../../web/wav.ts";
 
 /** Long enough to be cut, with several languages, emotions and events. */
-const CLIPS = ["en", "en-applause", "zh-happy", "en-angry", "music", "ja", "zh", "ko", "en-itn", "applause", "yue"];
+const CLIPS = ["en", "zh-happy", "en-angry", "music", "ja", "en-applause", "zh", "ko", "applause", "yue"];
 /** Seconds between two clips. */
 const PAUSE = 1;
 
