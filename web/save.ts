@@ -57,6 +57,11 @@ async function written(recording: Recording, format: FormatName) {
   const { FORMATS, writeDocument } = await import("../src/output/formats.ts");
   const { extension, mimeType } = FORMATS[format];
   const [segments, duration] = [recording.segments.peek(), recording.duration.peek()];
+  // As text it is for reading: no name in front of a line, no times of words.
+  if (format === "text") {
+    const plain = segments.map((segment) => ({ ...segment, words: null }));
+    return { text: writeDocument(format, { duration, segments: plain }), extension, type: mimeType };
+  }
   const about = { file: recording.name, duration: Math.round(duration * 1000) / 1000, model: recording.by.peek() };
   return { text: writeDocument(format, { ...about, segments }), extension, type: mimeType };
 }

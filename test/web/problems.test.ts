@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect } from "vitest";
 import { allDone, choose, expectedText, fileOf, pageTests, sample, textOf } from "./support.ts";
 
-const { pageTest } = pageTests(["--use-fake-device-for-media-stream", "--deny-permission-prompts"]);
+const { pageTest } = pageTests(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"]);
 
 /** What the page says of its problem, without the details. */
 async function said(page: Page, within = ""): Promise<string> {
