@@ -13,6 +13,8 @@ export const selected = new Signal<Recording | undefined>(undefined);
 export const queueProblem = new Signal<Problem | undefined>(undefined);
 /** Why results do not survive a reload. */
 export const keepProblem = new Signal<Problem | undefined>(undefined);
+/** What was removed last. */
+export const removed = new Signal<Recording | undefined>(undefined);
 /** Counts what was asked for at a time: "2 of 5". */
 export const batch = new Signal<readonly Recording[]>([]);
 
@@ -58,13 +60,25 @@ export function resume(): void {
   void work();
 }
 
+/** Takes a recording out of the list, until `bringBack`. */
 export function remove(recording: Recording): void {
   if (isOpen(recording)) recording.cancel();
   const all = recordings.peek();
   const at = all.indexOf(recording);
   recordings.value = all.filter((other) => other !== recording);
   if (selected.peek() === recording) selected.value = all[at + 1] ?? all[at - 1];
+  removed.value = recording;
   void forgetRecording(recording.id);
+}
+
+/** Puts the recording that was removed last back into its place. */
+export function bringBack(): void {
+  const recording = removed.peek();
+  if (!recording) return;
+  removed.value = undefined;
+  recordings.value = [...recordings.peek(), recording].sort((a, b) => a.created - b.created);
+  selected.value = recording;
+  void keep(recording);
 }
 
 export function isOpen(recording: Recording): boolean {

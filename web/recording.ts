@@ -50,7 +50,7 @@ export class Recording {
   #outlined = false;
   #abort = new AbortController();
 
-  constructor(name: string, sound?: Sound, id: string = crypto.randomUUID(), created = Date.now()) {
+  constructor(name: string, sound?: Sound, created = nextMoment(), id = `${created}-${Math.random()}`) {
     this.name = name;
     this.sound = new Signal(sound);
     this.id = id;
@@ -58,7 +58,7 @@ export class Recording {
   }
 
   static of(kept: Kept): Recording {
-    const recording = new Recording(kept.name, undefined, kept.id, kept.created);
+    const recording = new Recording(kept.name, undefined, kept.created, kept.id);
     recording.duration.value = kept.duration;
     recording.done.value = kept.segments.at(-1)?.end ?? 0;
     recording.segments.value = kept.segments;
@@ -151,6 +151,14 @@ export class Recording {
     this.#peakCount = count;
     this.shape.value++;
   }
+}
+
+let lastMoment = 0;
+
+/** Now, but later than for the recording before: recordings are in the order of these. */
+function nextMoment(): number {
+  lastMoment = Math.max(lastMoment + 1, Date.now());
+  return lastMoment;
 }
 
 /** The largest of each so many peaks. */

@@ -1,7 +1,7 @@
 import { each, h } from "./dom.ts";
 import { clockOf, percentOf, speedOf } from "./format.ts";
 import { icon } from "./icons.ts";
-import { batch, isOpen, recordings, remove, selected } from "./queue.ts";
+import { batch, bringBack, isOpen, recordings, remove, removed, selected } from "./queue.ts";
 import type { Recording } from "./recording.ts";
 import { t } from "./strings.ts";
 
@@ -11,7 +11,7 @@ export function recordingList(): HTMLElement {
   each(list, () => recordings.value.toReversed(), item);
   return h(
     "section",
-    { class: "list", hidden: () => recordings.value.length === 0, "aria-labelledby": "list-title" },
+    { class: "list", hidden: () => recordings.value.length === 0 && !removed.value, "aria-labelledby": "list-title" },
     h(
       "div",
       { class: "list-head" },
@@ -19,6 +19,20 @@ export function recordingList(): HTMLElement {
       h("span", { class: "hint", role: "status" }, () => batchText()),
     ),
     list,
+    undo(),
+  );
+}
+
+function undo(): HTMLElement {
+  return h(
+    "p",
+    { class: "undo hint", role: "status" },
+    () =>
+      removed.value && [
+        t().removed(removed.value.name),
+        " ",
+        h("button", { type: "button", class: "link", onclick: bringBack }, () => t().undo),
+      ],
   );
 }
 

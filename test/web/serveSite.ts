@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
+import type { Duplex } from "node:stream";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -20,6 +21,8 @@ export interface Site {
   readonly asked: string[];
   /** Answers in place of the file. True if it did. */
   answer: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Takes requests for a WebSocket. */
+  upgrade?: (request: IncomingMessage, socket: Duplex) => void;
   /** Changes scripts on their way. */
   rewrite?: (script: string) => string;
   close(): Promise<void>;
@@ -47,6 +50,10 @@ export async function serveSite(folder: string, { isolated = true } = {}): Promi
     } catch {
       response.writeHead(404).end();
     }
+  });
+  server.on("upgrade", (request, socket) => {
+    if (site.upgrade) site.upgrade(request, socket);
+    else socket.destroy();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const site: Site = {

@@ -132,6 +132,19 @@ describe("a result is used", () => {
     await page.waitForFunction(() => (document.querySelector("audio") as HTMLAudioElement).currentTime > 0.2);
   });
 
+  pageTest("a recording that was removed comes back", async ({ page }) => {
+    await choose(page, [sample("zh.wav"), sample("ja.wav")]);
+    await allDone(page);
+    await page.click('[aria-label="Remove zh.wav"]');
+    expect(await page.locator(".recording .name").allTextContents()).toEqual(["ja.wav"]);
+    await page.click(".undo button");
+    expect(await page.locator(".recording .name").allTextContents()).toEqual(["ja.wav", "zh.wav"]);
+    expect(await textOf(page)).toEqual([expectedText("zh.wav")]);
+    await page.reload();
+    await page.waitForSelector(".recording");
+    expect(await page.locator(".recording .name").allTextContents()).toEqual(["ja.wav", "zh.wav"]);
+  });
+
   pageTest("everything is forgotten with one button", async ({ page }) => {
     await page.selectOption(".options select >> nth=0", "ja");
     await choose(page, sample("ja.wav"));
