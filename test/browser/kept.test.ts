@@ -5,7 +5,6 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildSite, openBrowser, openPage, removeFolder, root, sendFile, serveSite } from "./support.ts";
 
-const WEIGHTS = "/models/tiny/model.safetensors";
 const SIZE = 13_800_612;
 const BYTES = SIZE + 13_944;
 const TEXT = "祝你生日快乐😊";
