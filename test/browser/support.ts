@@ -42,7 +42,8 @@ Object.assign(window, { here, remote });
 </script>`;
 
 export interface SiteOptions {
-  readonly folders: readonly string[];
+  /** Folders at the site's root, or at a path of it; the first that has a file serves it. */
+  readonly folders: readonly (string | readonly [path: string, folder: string])[];
   /** Whether the headers are sent without which there are no threads. */
   readonly isolated?: boolean;
   /** Answers a request in another way; returns whether it did. */
@@ -59,7 +60,11 @@ export async function serveSite({ folders, isolated = true, answer }: SiteOption
       response.setHeader("cross-origin-embedder-policy", "require-corp");
     }
     if (answer?.(path, request, response)) return;
-    const file = folders.map((folder) => join(folder, path === "/" ? "index.html" : path)).find(existsSync);
+    const file = folders
+      .map((entry) => (typeof entry === "string" ? (["/", entry] as const) : entry))
+      .filter(([at]) => path.startsWith(at))
+      .map(([at, folder]) => join(folder, path === "/" ? "index.html" : path.slice(at.length)))
+      .find(existsSync);
     if (file && statSync(file).isFile()) sendFile(file, request, response);
     else if (path === "/") response.setHeader("content-type", "text/html").end(PAGE);
     else response.writeHead(404).end();
