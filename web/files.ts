@@ -10,19 +10,15 @@ export interface Found {
 /** Files as they are; of folders what is likely to be a sound, in the order of their names. */
 export async function filesOf(items: DataTransferItemList): Promise<Found> {
   // Asked for at once: the list is empty after the first wait.
-  const entries = [...items].flatMap((item) => {
-    const entry = item.webkitGetAsEntry?.();
-    return entry ? [{ entry, file: item.getAsFile() }] : [];
-  });
+  const dropped = [...items].map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
   const files: File[] = [];
   let others = 0;
-  for (const { entry, file } of entries) {
-    if (entry.isFile && file) files.push(file);
-    else {
+  for (const { entry, file } of dropped) {
+    if (entry?.isDirectory) {
       const found = soundsOf(await filesIn(entry));
       files.push(...found.files);
       others += found.others;
-    }
+    } else if (file) files.push(file);
   }
   return { files, others };
 }

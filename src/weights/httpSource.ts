@@ -1,7 +1,7 @@
 import { sha256 as hashOf } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { SenseVoiceError } from "../error.ts";
-import type { ModelSource } from "./source.ts";
+import type { ModelSource, SourceFile } from "./source.ts";
 
 /** A model on a server. */
 export interface HttpSource extends ModelSource {
@@ -72,22 +72,23 @@ function isFile({ ok, headers }: Response): boolean {
   return ok && !headers.get("content-type")?.startsWith("text/html");
 }
 
-/** A response's body, read as it comes. */
-async function stream(response: Response, name: string) {
+/** A response's body, read as it comes. One whose length is not known is taken whole. */
+async function stream(response: Response, name: string): Promise<SourceFile> {
   const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
-  const whole = length === null ? new Uint8Array(await response.arrayBuffer()) : undefined;
-  const reader = whole ? undefined : response.body?.getReader();
-  let chunk = whole ?? new Uint8Array();
-  let end = chunk.length;
+  if (length !== null) return streamedFile(response.body as ReadableStream<Uint8Array>, Number(length), name);
+  const whole = await response.blob();
+  return streamedFile(whole.stream(), whole.size, name);
+}
+
+/** A file whose bytes are read as they come. */
+export function streamedFile(body: ReadableStream<Uint8Array>, size: number, name: string): SourceFile {
+  const reader = body.getReader();
+  let chunk = new Uint8Array();
+  let end = 0;
   return {
-    size: whole?.length ?? Number(length),
-    async read(target: Uint8Array, position: number) {
-      if (whole) {
-        target.set(whole.subarray(position, position + target.length));
-        return;
-      }
-      let filled = 0;
-      while (filled < target.length) {
+    size,
+    async read(target, position) {
+      for (let filled = 0; filled < target.length; ) {
         const at = position + filled - (end - chunk.length);
         if (at < chunk.length) {
           const part = chunk.subarray(at, at + target.length - filled);
@@ -95,14 +96,12 @@ async function stream(response: Response, name: string) {
           filled += part.length;
           continue;
         }
-        const { done, value } = (await reader?.read().catch(() => undefined)) ?? { done: true };
+        const { done, value } = await reader.read().catch(() => ({ done: true as const, value: undefined }));
         if (done) throw new SenseVoiceError(`[weights] ${name}: the connection ended at byte ${end}`);
         chunk = value as Uint8Array<ArrayBuffer>;
         end += chunk.length;
       }
     },
-    async close() {
-      await reader?.cancel().catch(() => {});
-    },
+    close: () => reader.cancel().catch(() => {}),
   };
 }

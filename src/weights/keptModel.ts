@@ -65,7 +65,8 @@ async function keepModel(request: KeepRequest, doubt?: SenseVoiceError): Promise
   const { root, name, remote, offline, signal } = request;
   const folder = await KeptFolder.open(root, name);
   const record = await folder.record();
-  const kept = record && (await isWhole(folder, record)) && !doubt ? record : undefined;
+  const whole = record && (await isWhole(folder, record));
+  const kept = whole && !doubt ? record : undefined;
   if (kept && offline) return false;
   let configs: Readonly<Record<string, string>>;
   try {
@@ -79,9 +80,9 @@ async function keepModel(request: KeepRequest, doubt?: SenseVoiceError): Promise
       debug(2, () => `[models] ${name}: the kept one is used: ${reasonOf(error)}`);
       return false;
     }
-    if (!doubt) throw error;
+    if (!doubt && (whole || !record?.configs["config.json"])) throw error;
     throw new SenseVoiceError(
-      `[models] ${name}: what is kept is damaged (${doubt.message}) and cannot be fetched again from ${remote.name}: ${reasonOf(error)}`,
+      `[models] ${name}: what is kept is damaged (${doubt?.message ?? "a file is cut or missing"}) and cannot be fetched again from ${remote.name}: ${reasonOf(error)}`,
     );
   }
 }

@@ -1,12 +1,9 @@
-import { reasonOf, SenseVoiceError } from "../error.ts";
+import { SenseVoiceError } from "../error.ts";
 import type { KeptFolder, KeptRecord } from "./browserStorage.ts";
 import { fieldsOf, parseJson } from "./fields.ts";
-import { sha256 } from "./httpSource.ts";
+import { sha256, streamedFile } from "./httpSource.ts";
 import { createQuickSum } from "./quickSum.ts";
-import { type FileDigest, type ModelSource, type SourceFile, TOKENIZER_FILE, WEIGHTS_FILE } from "./source.ts";
-
-/** Bytes that are read at a time. */
-const WINDOW = 2 ** 22;
+import { type FileDigest, type ModelSource, TOKENIZER_FILE, WEIGHTS_FILE } from "./source.ts";
 
 /** The files that belong to these configurations, as paths in the model's folder. */
 export function filesOf(configs: Readonly<Record<string, string>>): Map<string, FileDigest> {
@@ -25,7 +22,7 @@ export function keptSource(folder: KeptFolder, record: KeptRecord, path = ""): M
   const files = filesOf(record.configs);
   const open = async (name: string) => {
     const file = await folder.file(files.get(path + name)?.sha256 ?? "none");
-    if (file) return keptFile(file, `${record.name}/${path}${name}`);
+    if (file) return streamedFile(file.stream(), file.size, `${record.name}/${path}${name}`);
     throw new SenseVoiceError(`[weights] ${record.name}/${path}${name}: expected a kept file, found none`);
   };
   return {
@@ -55,38 +52,5 @@ export function keptSource(folder: KeptFolder, record: KeptRecord, path = ""): M
         digest: () => (quick.digest() === sum ? file.sha256 : "another"),
       };
     },
-  };
-}
-
-/** A file that is read window by window, the next one on its way. */
-function keptFile(file: File, name: string): SourceFile {
-  const read = async (start: number) => new Uint8Array(await file.slice(start, start + WINDOW).arrayBuffer());
-  let window = { start: -1, bytes: Promise.resolve(new Uint8Array()) };
-  let ahead = window;
-  const at = (start: number) => {
-    const bytes = read(start);
-    bytes.catch(() => {}); // whoever awaits it gets the error
-    return { start, bytes };
-  };
-  return {
-    size: file.size,
-    async read(target, position) {
-      for (let filled = 0; filled < target.length; ) {
-        const from = position + filled;
-        const start = Math.floor(from / WINDOW) * WINDOW;
-        if (start !== window.start) {
-          window = ahead.start === start ? ahead : at(start);
-          if (start + WINDOW < file.size) ahead = at(start + WINDOW);
-        }
-        const bytes = await window.bytes.catch((error: unknown) => {
-          throw new SenseVoiceError(`[weights] ${name}: ${reasonOf(error)}`);
-        });
-        const part = bytes.subarray(from - start, from - start + target.length - filled);
-        if (part.length === 0) throw new SenseVoiceError(`[weights] ${name}: ends at byte ${from}`);
-        target.set(part, filled);
-        filled += part.length;
-      }
-    },
-    async close() {},
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Page } from "playwright-core";
 import { describe, expect } from "vitest";
+import { wavOf16 } from "../support/wav.ts";
 import { allDone, choose, expectedText, fileOf, pageTests, sample, textOf } from "./support.ts";
 
 const { pageTest } = pageTests(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"]);
@@ -119,6 +120,49 @@ describe("each problem is a sentence that says what to do, and nothing is lost",
     { expected: /404/ },
   );
 
+  pageTest("no space left: nothing is kept, and the text is still there", async ({ page }) => {
+    const session = await page.context().newCDPSession(page);
+    await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(page.url()).origin, quotaSize: 5e6 });
+    await choose(page, sample("zh.wav"));
+    await page.waitForSelector(".main .problem");
+    expect(await said(page, ".main")).toMatch(/^The browser has no space left\. Remove a model or old recordings/);
+    await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(page.url()).origin });
+    await page.click(".main .problem > button");
+    await allDone(page);
+    expect(await textOf(page)).toEqual([expectedText("zh.wav")]);
+  });
+
+  pageTest(
+    "a worker that dies: what it had heard is there, and the next attempt starts another",
+    async ({ page }) => {
+      await choose(page, { name: "long.wav", mimeType: "audio/wav", buffer: longSound() });
+      await page.waitForFunction(() => document.querySelectorAll(".transcript .segment").length > 3);
+      await page.evaluate(() =>
+        (globalThis as unknown as { workers: Worker[] }).workers[0].dispatchEvent(new ErrorEvent("error")),
+      );
+      await allDone(page);
+      expect(await said(page)).toMatch(/^The memory was not enough\. .* What was heard until then is kept\.$/);
+      expect((await textOf(page)).length).toBeGreaterThan(3);
+      await choose(page, sample("zh.wav"));
+      await allDone(page);
+      expect(await page.locator(".recording.done .name").allTextContents()).toEqual(["zh.wav"]);
+    },
+    {
+      init: () => {
+        const workers: Worker[] = [];
+        Object.assign(globalThis, {
+          workers,
+          Worker: class extends Worker {
+            constructor(url: string | URL, options?: WorkerOptions) {
+              super(url, options);
+              workers.push(this);
+            }
+          },
+        });
+      },
+    },
+  );
+
   pageTest("a GPU that is not there", async ({ page }) => {
     await page.selectOption(".options select >> nth=1", "webgpu");
     await choose(page, sample("zh.wav"));
@@ -130,6 +174,15 @@ describe("each problem is a sentence that says what to do, and nothing is lost",
     expect(await textOf(page)).toEqual([expectedText("zh.wav")]);
   });
 });
+
+/** Ten minutes of the same sentence. */
+function longSound(): Buffer {
+  const { buffer } = fileOf(sample("en.wav"));
+  const samples = buffer.subarray(44);
+  const whole = Buffer.concat(Array.from({ length: 100 }, () => samples));
+  const pcm = Float32Array.from({ length: whole.length >> 1 }, (_, i) => whole.readInt16LE(2 * i) / 32_768);
+  return Buffer.from(wavOf16(pcm));
+}
 
 /** A server that sends so many bytes of the weights, then cuts the connection. */
 function cutAt(bytes: number) {

@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { fixture, zhHappy } from "../audio/support.ts";
 import { allDone, choose, expectedText, pageTests, sample, textOf } from "./support.ts";
@@ -58,6 +60,34 @@ describe("files become text", () => {
     await page.click(".box button");
     await allDone(page);
     expect(await textOf(page)).toEqual([expectedText("zh.wav")]);
+  });
+});
+
+describe("sound comes in", () => {
+  pageTest("a folder and a file are dropped: sounds are heard, the rest is counted", async ({ page }) => {
+    const folder = mkdtempSync(join(tmpdir(), "dropped-"));
+    try {
+      mkdirSync(join(folder, "talks/more"), { recursive: true });
+      cpSync(sample("zh.wav"), join(folder, "talks/2.wav"));
+      cpSync(sample("ja.wav"), join(folder, "talks/more/10.wav"));
+      writeFileSync(join(folder, "talks/notes.txt"), "text");
+      const session = await page.context().newCDPSession(page);
+      const data = { items: [], files: [join(folder, "talks"), sample("en.wav")], dragOperationsMask: 1 };
+      for (const type of ["dragEnter", "dragOver"] as const) {
+        await session.send("Input.dispatchDragEvent", { type, x: 400, y: 700, data });
+      }
+      await page.waitForSelector(".drop-veil:visible");
+      await session.send("Input.dispatchDragEvent", { type: "drop", x: 400, y: 700, data });
+      await allDone(page);
+      expect(await page.locator(".recording.done .name").allTextContents()).toEqual(["en.wav", "10.wav", "2.wav"]);
+      expect(await textOf(page)).toEqual([expectedText("zh.wav")]);
+      expect(await page.textContent(".sources [role=status]")).toBe(
+        "1 file in the folder is no sound and was left out.",
+      );
+      expect(await page.locator(".drop-veil:visible").count()).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
