@@ -13,7 +13,7 @@ import { t } from "./strings.ts";
 export function transcribeView(): HTMLElement {
   return h(
     "div",
-    { class: () => (recordings.value.length === 0 ? "transcribe first" : "transcribe") },
+    { class: () => (recordings.value.length === 0 ? "transcribe first" : "transcribe later") },
     h(
       "div",
       { class: "hero" },
