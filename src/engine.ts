@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
 import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
-import type { SoundSource } from "./audio/source.ts";
+import type { SoundSource } from "./audio/pieces.ts";
 import { SenseVoiceError } from "./error.ts";
 import type { VadModel } from "./model/fsmnVad/network.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";

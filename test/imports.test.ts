@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   options: ["error"],
   tensor: ["error"],
   audio: ["error", "pause", "tensor", "model"],
-  weights: ["error", "pause", "tensor"],
+  weights: ["error", "debug", "pause", "tensor"],
   kernels: ["error", "debug", "pause", "tensor"],
   model: ["error", "pause", "tensor", "weights"],
   speech: ["error", "options", "pause", "tensor", "audio", "model"],
@@ -23,7 +23,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   quant: ["error", "tensor", "kernels", "audio", "weights", "model", "convert"],
   index: ["error", "options", "model", "weights", "speech", "output", "engine"],
   node: ["index", "error", "options", "model", "audio", "weights", "speech", "engine", "loadEngine"],
-  browser: ["index", "error", "options", "model", "audio", "weights", "speech", "engine", "loadEngine"],
+  nodeEntry: ["index", "node"],
+  remote: ["error", "options", "pause", "audio", "speech", "engine"],
+  tinyModel: [],
+  browserEngine: [
+    ...["error", "options", "model", "audio", "weights"],
+    ...["engine", "loadEngine", "remote", "tinyModel"],
+  ],
+  browser: ["index", "browserEngine", "weights"],
+  workerEntry: ["index", "error", "options", "pause", "weights", "remote", "browserEngine"],
+  workerProgram: ["remote", "browserEngine"],
   output: ["error", "model", "speech"],
   tensorEntry: ["error", "tensor", "kernels"],
   eval: ["error", "model", "weights", "node"],
@@ -75,6 +84,16 @@ const imports: Import[] = files.flatMap((file) => {
   }));
 });
 
+/** All files that are loaded with one at once. */
+function loadedBy(file: string, loaded = new Set<string>()): Set<string> {
+  if (loaded.has(file)) return loaded;
+  loaded.add(file);
+  for (const { from, to, dynamic, typeOnly } of imports) {
+    if (from === file && !dynamic && !typeOnly) loadedBy(to, loaded);
+  }
+  return loaded;
+}
+
 const room = (file: string) => file.split("/")[0].replace(/\.ts$/, "");
 
 describe("imports point one way", () => {
@@ -96,15 +115,15 @@ describe("imports point one way", () => {
   });
 
   test("a program that only runs a model does not load what quantises", () => {
-    const loaded = new Set<string>();
-    const load = (file: string): void => {
-      if (loaded.has(file)) return;
-      loaded.add(file);
-      for (const { from, to, dynamic, typeOnly } of imports) if (from === file && !dynamic && !typeOnly) load(to);
-    };
-    load("node.ts");
+    const loaded = loadedBy("node.ts");
     expect(loaded.size).toBeGreaterThan(50);
     expect([...loaded].filter((file) => ["quant", "convert", "cli", "eval"].includes(room(file)))).toEqual([]);
+  });
+
+  test("a page whose engine is in a Worker loads no engine itself", () => {
+    expect([...loadedBy("workerEntry.ts")].filter((file) => /^(kernels|model|loadEngine|tensor)\b/.test(file))).toEqual(
+      [],
+    );
   });
 
   test("Node's modules are imported in few files, named here", () => {

@@ -52,7 +52,11 @@ test("the tarball holds the build, the demonstration model and the texts, and no
     ...[
       "dist/node.js",
       "dist/node.d.ts",
+      "dist/nodeEntry.js",
       "dist/browser.js",
+      "dist/workerEntry.js",
+      "dist/workerEntry.d.ts",
+      "dist/workerProgram.js",
       "dist/tensorEntry.js",
       "dist/cli/main.js",
       "README.md",
@@ -104,11 +108,17 @@ test("its types need no more than those of Node, or of the browser", async () =>
     // @ts-expect-error: there is no such device
     await createEngine({ device: "tpu" });`;
   writeFileSync(join(app, "use.mts"), script);
+  const inWorker = `
+    import { createEngine, listModels, type RemoteEngine, type Segment } from "sensevoice/worker";
+    const engine: RemoteEngine = await createEngine({ model: "tiny", keep: "mine" });
+    export const segments: AsyncGenerator<Segment> = engine.transcribe(new Blob([]));
+    export const bytes: readonly number[] = (await listModels()).map(({ bytes }) => bytes);`;
+  writeFileSync(join(app, "worker.mts"), inWorker);
   const tsc = join(root, "node_modules", ".bin", "tsc");
   const strict = "--ignoreConfig --noEmit --strict --module nodenext --skipLibCheck false".split(" ");
   const node = ["--target", "es2023", "--lib", "es2023", "--types", "node"];
   const types = ["--typeRoots", join(root, "node_modules", "@types")];
   await expect(runIn(app, tsc, ...strict, ...node, ...types, "use.mts")).resolves.toBe("");
   const browser = ["--target", "esnext", "--lib", "esnext,dom", "--types", ""];
-  await expect(runIn(app, tsc, ...strict, ...browser, "use.mts")).resolves.toBe("");
+  await expect(runIn(app, tsc, ...strict, ...browser, "use.mts", "worker.mts")).resolves.toBe("");
 });

@@ -4,7 +4,8 @@ import { SenseVoiceError } from "../error.ts";
 import type { Fallback } from "./decode.ts";
 import { decodeWithFfmpeg } from "./ffmpeg.ts";
 import { MAX_SECONDS, typeName } from "./pcm.ts";
-import { type SoundSource, streamSound } from "./source.ts";
+import type { SoundSource } from "./pieces.ts";
+import { streamSound } from "./source.ts";
 import { joinAudio, streamAudio } from "./stream.ts";
 
 /** Bytes that are read of a file at a time. */

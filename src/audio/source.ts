@@ -2,13 +2,8 @@ import { SenseVoiceError } from "../error.ts";
 import type { Fallback } from "./decode.ts";
 import { type ByteStream, checkPiece } from "./input.ts";
 import { type DecodedAudio, isTypedArray, SAMPLE_RATE, typeName } from "./pcm.ts";
+import { isBlob, piecesOf, type SoundSource } from "./pieces.ts";
 import { streamAudio, streamDecoded } from "./stream.ts";
-
-/** What comes piece by piece. A piece is used up before the next is asked for, so its array may be filled anew. */
-export type Pieces<T> = Iterable<T> | AsyncIterable<T> | ReadableStream<T>;
-
-/** Sound: the bytes of a sound file, mono samples at 16 kHz in [-1, 1], or a stream of either. */
-export type SoundSource = Uint8Array | ArrayBuffer | Blob | Float32Array | Pieces<Uint8Array> | Pieces<Float32Array>;
 
 /** Samples that are taken at a time. */
 const SLICE = 8192;
@@ -51,32 +46,6 @@ export async function* streamSound(
       `${name}: expected a stream of Uint8Array or of Float32Array, got one of ${typeName(first.value)}`,
     );
   }
-}
-
-/** One way to go through whatever comes piece by piece. */
-async function* piecesOf(source: SoundSource, name: string): AsyncGenerator<unknown> {
-  const type = typeName(source);
-  const stream: unknown = isBlob(source) ? source.stream() : source;
-  const isStream = typeof stream === "object" && stream !== null && !ArrayBuffer.isView(stream);
-  if (type === "Float32Array") {
-    yield stream;
-  } else if (isStream && (Symbol.asyncIterator in stream || Symbol.iterator in stream)) {
-    yield* stream as AsyncIterable<unknown>;
-  } else if (isStream && "getReader" in stream) {
-    // Not every browser goes through a ReadableStream with `for await`.
-    const reader = (stream as ReadableStream<unknown>).getReader();
-    try {
-      for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
-    } finally {
-      await reader.cancel();
-    }
-  } else {
-    throw new SenseVoiceError(`${name}: expected bytes, samples, or a stream of either, got ${type}`);
-  }
-}
-
-function isBlob(source: SoundSource): source is Blob {
-  return ["Blob", "File"].includes(typeName(source));
 }
 
 /** Samples in pieces that do not take long, and that are not the source's own. */

@@ -33,7 +33,7 @@ export async function* readTensors(
   try {
     expectParameters(name, file.tensors, storedParameters(parameters, quantization, file.tensors));
     const assemble = createAssembler(parameters, quantization, file.tensors);
-    const hash = source.createHash();
+    const hash = source.createHash(digest);
     hash.update(file.head);
     const pause = createPause();
     let bytes = file.head.length;

@@ -16,8 +16,8 @@ export interface ModelSource {
   has(name: string): Promise<boolean>;
   /** A folder in this one. */
   folder(name: string): ModelSource;
-  /** SHA-256. */
-  createHash(): { update(bytes: Uint8Array): unknown; digest(): string };
+  /** SHA-256; of this file, if given, one that may be told in a quicker way. */
+  createHash(file?: FileDigest): { update(bytes: Uint8Array): unknown; digest(): string };
 }
 
 export interface SourceFile {

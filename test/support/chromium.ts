@@ -24,7 +24,8 @@ export async function openChromium(
       files.executablePath(),
     );
     const env = { ...process.env, LD_LIBRARY_PATH: join(folder, "al2023/lib"), FONTCONFIG_PATH: join(folder, "fonts") };
-    const browser = await chromium.launch({ executablePath, args: [...files.args, ...flags], env });
+    // The package's own arguments put all into one process without the web's usual safety: threads do not work there.
+    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...flags], env });
     return { browser, close: () => browser.close().then(remove) };
   } catch (error) {
     await remove();

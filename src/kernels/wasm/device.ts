@@ -5,7 +5,7 @@ import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../.
 import type { Int8Products } from "./formats.ts";
 import { Heap } from "./memory.ts";
 import type { KernelModule } from "./module.ts";
-import { KERNELS, type KernelName, ThreadPool } from "./threads.ts";
+import { CEILINGS, KERNELS, type KernelName, ThreadPool } from "./threads.ts";
 
 /** A tensor in the kernels' memory. */
 export interface WasmTensor extends Tensor {
@@ -23,8 +23,6 @@ interface Origin {
 }
 
 const PAGE = 65536;
-/** What 32-bit addresses reach: 4 GiB less a page, so that every size is a 32-bit number. */
-const MAX_BYTES = 65535 * PAGE;
 /** The memory grows by at least this, so that loading a model does not grow it a thousand times. */
 const GROWTH = 16 * 2 ** 20;
 
@@ -38,6 +36,7 @@ export class WasmDevice {
   /** What int8 weights can be multiplied with, fastest first. */
   readonly int8: readonly Int8Products[];
   readonly #memory: WebAssembly.Memory | undefined;
+  readonly #maxBytes: number;
   readonly #heap = new Heap((bytes) => this.#grow(bytes));
   readonly #pool: ThreadPool;
   readonly #arena = new Arena<WasmTensor>(({ pointer, bytes }) => this.#heap.release(pointer, bytes));
@@ -53,8 +52,10 @@ export class WasmDevice {
     // A browser page without cross-origin isolation cannot share memory between threads.
     const shared = typeof SharedArrayBuffer !== "undefined";
     this.threads = shared ? threads : 1;
-    this.#memory = shared ? createMemory() : undefined;
-    this.#pool = new ThreadPool({ module, memory: this.#memory, threads: this.threads });
+    const { memory, pages } = shared ? createMemory() : { pages: CEILINGS[0] };
+    this.#memory = memory;
+    this.#maxBytes = pages * PAGE;
+    this.#pool = new ThreadPool({ module, memory, threads: this.threads });
   }
 
   get bytes(): number {
@@ -170,9 +171,9 @@ export class WasmDevice {
       new SenseVoiceError(
         `[cpu] out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB are needed: use shorter clips, fewer at a time, or lighter weights`,
       );
-    if (bytes > MAX_BYTES) throw outOfMemory();
+    if (bytes > this.#maxBytes) throw outOfMemory();
     if (!this.#memory || bytes <= this.#memory.buffer.byteLength) return;
-    const target = Math.min(Math.max(bytes, this.#memory.buffer.byteLength + GROWTH), MAX_BYTES);
+    const target = Math.min(Math.max(bytes, this.#memory.buffer.byteLength + GROWTH), this.#maxBytes);
     try {
       this.#memory.grow(Math.ceil((target - this.#memory.buffer.byteLength) / PAGE));
     } catch {
@@ -181,12 +182,13 @@ export class WasmDevice {
   }
 }
 
-function createMemory(): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: 2, maximum: MAX_BYTES / PAGE, shared: true });
-  } catch {
-    throw new SenseVoiceError("[cpu] out of memory: no 4 GiB of addresses are left: close other engines");
+function createMemory(): { memory: WebAssembly.Memory; pages: number } {
+  for (const pages of CEILINGS) {
+    try {
+      return { memory: new WebAssembly.Memory({ initial: 2, maximum: pages, shared: true }), pages };
+    } catch {} // the next is smaller
   }
+  throw new SenseVoiceError("[cpu] out of memory: no 512 MiB of addresses are left: close other engines");
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: HostData): Uint8Array<ArrayBuffer> {

@@ -17,6 +17,11 @@ export const KERNELS = [
   "ctcLogProbs",
   "ctcTopK",
 ] as const;
+/**
+ * Pages that the memory may grow to, tried in turn: what 32-bit addresses reach (4 GiB less a page, so that every size
+ * is a 32-bit number), then less, for the browsers of phones give no more addresses.
+ */
+export const CEILINGS = [65535, 32768, 16384, 8192];
 export type KernelName = (typeof KERNELS)[number];
 
 /** Commands that all threads work off together, one after another. */
@@ -94,7 +99,7 @@ export class ThreadPool {
     };
     const threads = await Promise.all(Array.from({ length: count }, () => startThread({ onMessage, onFailure })));
     threads.forEach((thread, i) => {
-      thread.post({ module, memory, thread: i, threads: count, kernelNames: KERNELS });
+      thread.post({ module, memory, thread: i, threads: count, kernelNames: KERNELS, ceilings: CEILINGS });
     });
     return threads;
   }

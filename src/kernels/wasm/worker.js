@@ -10,8 +10,8 @@ const port = globalThis.postMessage
 let receive = start;
 port.onmessage = ({ data }) => receive(data);
 
-function start({ module, memory, thread, threads, kernelNames }) {
-  const own = memory ?? new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true });
+function start({ module, memory, thread, threads, kernelNames, ceilings }) {
+  const own = memory ?? createMemory(ceilings);
   const { exports } = new WebAssembly.Instance(module, { env: { memory: own } });
   exports.start(thread, threads);
 
@@ -34,4 +34,14 @@ function start({ module, memory, thread, threads, kernelNames }) {
     exports.barrier(); // no thread begins the next batch, which may write there, before the copy is made
     if (thread === 0) port.postMessage(numbers, [numbers.buffer]);
   };
+}
+
+/** As large as this browser allows: see CEILINGS in device.ts. */
+function createMemory([pages, ...smaller]) {
+  try {
+    return new WebAssembly.Memory({ initial: 2, maximum: pages, shared: true });
+  } catch (error) {
+    if (smaller.length === 0) throw error;
+    return createMemory(smaller);
+  }
 }

@@ -1,0 +1,3 @@
+import { hear } from "./hear.js";
+
+window.hear = hear;
