@@ -8,7 +8,11 @@ import { t } from "./strings.ts";
 /** Name, views, language and theme. */
 export function header(current: () => string): HTMLElement {
   const link = (name: "transcribe" | "live" | "models") =>
-    h("a", { href: `#${name}`, "aria-current": () => (current() === name ? "page" : undefined) }, () => t().views[name]);
+    h(
+      "a",
+      { href: `#${name}`, "aria-current": () => (current() === name ? "page" : undefined) },
+      () => t().views[name],
+    );
   return h(
     "header",
     { class: "top" },
@@ -51,13 +55,26 @@ export function footer(): HTMLElement {
   return h(
     "footer",
     {},
-    h("p", {}, icon("lock"), h("span", {}, () => (usesService() ? t().toService(location.host) : t().nothingLeaves))),
+    h(
+      "p",
+      {},
+      icon("lock"),
+      h("span", {}, () => (usesService() ? t().toService(location.host) : t().nothingLeaves)),
+    ),
     h("p", { class: "device" }, () => {
       const now = ready.value;
       if (!now) return null;
       const fast = speed.value === undefined ? [] : [t().realTime(speedOf(speed.value))];
       return [now.model === "tiny" ? t().tinyName : now.model, now.description, ...fast].join(" · ");
     }),
-    () => !usesService() && !crossOriginIsolated && h("p", { class: "lacks" }, icon("warn"), h("a", { href: "#models" }, () => t().oneThread)),
+    () =>
+      !usesService() &&
+      !crossOriginIsolated &&
+      h(
+        "p",
+        { class: "lacks" },
+        icon("warn"),
+        h("a", { href: "#models" }, () => t().oneThread),
+      ),
   );
 }

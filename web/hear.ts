@@ -20,7 +20,13 @@ export async function* decode(
   const size = sound instanceof Blob ? sound.size : 0;
   const pcms =
     sound instanceof Blob
-      ? streamAudio(Object.assign(bytesOf(sound, (bytes) => (read += bytes)), { size }), name)
+      ? streamAudio(
+          Object.assign(
+            bytesOf(sound, (bytes) => (read += bytes)),
+            { size },
+          ),
+          name,
+        )
       : streamDecoded(piecesOf(sound), name);
   const peaks = new PeakMeter(tell);
   let samples = 0;

@@ -7,7 +7,8 @@ const PATHS = {
   retry: "M15.5 8A6 6 0 1 0 16 11M16 4.5V8h-3.5",
   download: "M10 3.5v9M6 9l4 4 4-4M4 16.5h12",
   copy: "M7 7V4h9v9h-3M4 7h9v9H4z",
-  microphone: "M10 3a2.2 2.2 0 0 1 2.2 2.2v4a2.2 2.2 0 0 1-4.4 0v-4A2.2 2.2 0 0 1 10 3zM5 9.5a5 5 0 0 0 10 0M10 14.5V17",
+  microphone:
+    "M10 3a2.2 2.2 0 0 1 2.2 2.2v4a2.2 2.2 0 0 1-4.4 0v-4A2.2 2.2 0 0 1 10 3zM5 9.5a5 5 0 0 0 10 0M10 14.5V17",
   stop: "M6 6h8v8H6z",
   file: "M5 3h6l4 4v10H5zM11 3v4h4",
   folder: "M3 5.5h5l1.5 2H17v8.5H3z",

@@ -45,7 +45,12 @@ export function liveView(): HTMLElement {
     () => {
       const recording = captions.value;
       if (!recording || state.value !== "idle" || recording.segments.value.length === 0) return null;
-      return h("div", { class: "after" }, h("p", {}, () => t().captionsKept), saveButtons(() => recording));
+      return h(
+        "div",
+        { class: "after" },
+        h("p", {}, () => t().captionsKept),
+        saveButtons(() => recording),
+      );
     },
   );
 }
@@ -60,7 +65,8 @@ function startButton(): HTMLElement {
       onclick: () => (isListening() ? stop() : start()),
     },
     () => icon(isListening() ? "stop" : "microphone"),
-    () => ({ idle: t().startCaptions, starting: t().starting, listening: t().stop, stopping: t().stopping })[state.value],
+    () =>
+      ({ idle: t().startCaptions, starting: t().starting, listening: t().stop, stopping: t().stopping })[state.value],
   );
 }
 
@@ -88,7 +94,12 @@ function figures(): HTMLElement {
   return h(
     "dl",
     { class: "figures" },
-    h("div", {}, h("dt", {}, () => t().time), h("dd", {}, () => clockOf(duration()))),
+    h(
+      "div",
+      {},
+      h("dt", {}, () => t().time),
+      h("dd", {}, () => clockOf(duration())),
+    ),
     h(
       "div",
       {},
@@ -102,10 +113,16 @@ function captionBox(): HTMLElement {
   const box = h(
     "div",
     { class: "captions", role: "log", tabindex: "0", "aria-label": () => t().captions, "aria-live": "polite" },
-    () => (captions.value?.segments.value ?? []).map((segment) => h("p", { class: "final", lang: segment.language }, segment.text)),
+    () =>
+      (captions.value?.segments.value ?? []).map((segment) =>
+        h("p", { class: "final", lang: segment.language }, segment.text),
+      ),
     // What may still change is not read out.
     h("p", { class: "partial", "aria-live": "off", "aria-hidden": "true" }, () => partial.value?.text ?? ""),
-    () => !hasText() && !partial.value && h("p", { class: "none" }, () => (isListening() ? t().speakNow : t().captionsEmpty)),
+    () =>
+      !hasText() &&
+      !partial.value &&
+      h("p", { class: "none" }, () => (isListening() ? t().speakNow : t().captionsEmpty)),
   );
   effect(() => {
     partial.value;

@@ -1,5 +1,5 @@
-import { createResampler } from "../src/audio/resample.ts";
 import { SAMPLE_RATE } from "../src/audio/pcm.ts";
+import { createResampler } from "../src/audio/resample.ts";
 
 /** A microphone that is open. */
 export interface Microphone {

@@ -2,6 +2,7 @@ import type { KeptModel } from "../src/browser.ts";
 import { announce } from "./announce.ts";
 import { each, h } from "./dom.ts";
 import { remote } from "./engine.ts";
+import { forgetEverything } from "./forget.ts";
 import { bytesOf, secondsOf, speedOf } from "./format.ts";
 import { icon } from "./icons.ts";
 import { loadingBar } from "./loadingBar.ts";
@@ -11,7 +12,6 @@ import { problemBox } from "./problemBox.ts";
 import type { Abilities } from "./protocol.ts";
 import { effect, Signal } from "./reactive.ts";
 import { loading, loadRecogniser, ready, recogniser, serviceModel, speed, usesService } from "./recogniser.ts";
-import { forgetEverything } from "./forget.ts";
 import { PAGE_DEVICES, serviceKey, settings } from "./settings.ts";
 import { t } from "./strings.ts";
 
@@ -52,7 +52,12 @@ export function modelsView(): HTMLElement {
       "section",
       { class: "card", "aria-labelledby": "device-title", hidden: () => usesService() },
       h("h2", { id: "device-title" }, () => t().deviceTitle),
-      choice(() => t().device, settings.device, PAGE_DEVICES, (value) => t().devices[value]),
+      choice(
+        () => t().device,
+        settings.device,
+        PAGE_DEVICES,
+        (value) => t().devices[value],
+      ),
       () => abilities.value && abilityList(abilities.value),
       speedLine(),
     ),
@@ -120,12 +125,22 @@ function modelChoice({ name, bytes, whole }: KeptModel): HTMLElement {
           settings.model.value = name;
         },
       }),
-      h("span", {}, h("span", { class: "name" }, isTiny ? () => t().tinyName : name), h("span", { class: "hint" }, about)),
+      h(
+        "span",
+        {},
+        h("span", { class: "name" }, isTiny ? () => t().tinyName : name),
+        h("span", { class: "hint" }, about),
+      ),
     ),
     bytes > 0 &&
       h(
         "button",
-        { type: "button", class: "icon-only", "aria-label": () => t().removeNamed(name), onclick: () => removeModel(name) },
+        {
+          type: "button",
+          class: "icon-only",
+          "aria-label": () => t().removeNamed(name),
+          onclick: () => removeModel(name),
+        },
         icon("close"),
       ),
   );
@@ -161,8 +176,18 @@ function addressForm(): HTMLElement {
         void load();
       },
     },
-    h("label", { class: "field" }, h("span", {}, () => t().address), input),
-    h("button", { type: "submit", disabled: () => loading.value !== undefined }, icon("download"), () => t().fetchModel),
+    h(
+      "label",
+      { class: "field" },
+      h("span", {}, () => t().address),
+      input,
+    ),
+    h(
+      "button",
+      { type: "submit", disabled: () => loading.value !== undefined },
+      icon("download"),
+      () => t().fetchModel,
+    ),
     h("p", { class: "hint" }, () => t().addressHint),
   );
 }
@@ -212,7 +237,9 @@ function speedLine(): HTMLElement {
       const fast = speed.value === undefined ? "" : t().fast(speedOf(speed.value));
       return `${t().loadedOn(now.description, secondsOf(now.loadMs / 1000))} ${fast}`;
     }),
-    h("button", { type: "button", disabled: () => measuring.value, onclick: measure }, () => (measuring.value ? t().measuring : t().measure)),
+    h("button", { type: "button", disabled: () => measuring.value, onclick: measure }, () =>
+      measuring.value ? t().measuring : t().measure,
+    ),
   );
 }
 
@@ -232,7 +259,12 @@ function serviceCard(model: string): HTMLElement {
           settings.service.value = target.checked;
         },
       }),
-      h("span", {}, h("span", {}, () => t().useService(model)), h("span", { class: "hint" }, () => t().serviceHint(location.host))),
+      h(
+        "span",
+        {},
+        h("span", {}, () => t().useService(model)),
+        h("span", { class: "hint" }, () => t().serviceHint(location.host)),
+      ),
     ),
     h(
       "label",

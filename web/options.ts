@@ -9,9 +9,22 @@ export function options(): HTMLElement {
     "section",
     { class: "options", "aria-labelledby": "options-title" },
     h("h2", { id: "options-title" }, () => t().options),
-    choice(() => t().language, settings.language, LANGUAGES, (value) => t().languageName(value)),
-    toggle(() => t().itn, () => t().itnHint, settings.itn),
-    toggle(() => t().timestamps, () => t().timestampsHint, settings.timestamps),
+    choice(
+      () => t().language,
+      settings.language,
+      LANGUAGES,
+      (value) => t().languageName(value),
+    ),
+    toggle(
+      () => t().itn,
+      () => t().itnHint,
+      settings.itn,
+    ),
+    toggle(
+      () => t().timestamps,
+      () => t().timestampsHint,
+      settings.timestamps,
+    ),
     h(
       "label",
       { class: "field" },
@@ -26,7 +39,12 @@ export function options(): HTMLElement {
         },
       }),
     ),
-    choice(() => t().device, settings.device, PAGE_DEVICES, (value) => t().devices[value]),
+    choice(
+      () => t().device,
+      settings.device,
+      PAGE_DEVICES,
+      (value) => t().devices[value],
+    ),
   );
 }
 

@@ -71,7 +71,8 @@ export function problemOf(error: unknown, where: "file" | "microphone" | "model"
   const { name = "Error", message = String(error) } = (error ?? {}) as Partial<Error>;
   const detail = message || name;
   if (error instanceof ServiceError) return { kind: serviceKind(error.status), detail };
-  if (where === "file" && (name === "NotReadableError" || name === "NotFoundError")) return { kind: "unreadable", detail };
+  if (where === "file" && (name === "NotReadableError" || name === "NotFoundError"))
+    return { kind: "unreadable", detail };
   if (name === "QuotaExceededError") return { kind: "noSpace", detail };
   if (where === "microphone" && Object.hasOwn(BY_NAME, name)) return { kind: BY_NAME[name], detail };
   if (name === "WorkerLost" || name === "RangeError") return { kind: "outOfMemory", detail };

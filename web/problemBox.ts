@@ -21,7 +21,12 @@ export function problemBox(
       "div",
       {},
       h("p", {}, () => t().problems[kind], kept && " ", kept && (() => t().keptSoFar)),
-      h("details", {}, h("summary", {}, () => t().details), h("p", { class: "detail" }, detail)),
+      h(
+        "details",
+        {},
+        h("summary", {}, () => t().details),
+        h("p", { class: "detail" }, detail),
+      ),
     ),
     action && h("button", { type: "button", onclick: action.act }, icon("retry"), action.label),
   );

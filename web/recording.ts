@@ -136,11 +136,7 @@ export class Recording {
       outline: outlineOf(this.peaks),
       by: this.by.peek(),
       progress:
-        progress.kind === "failed"
-          ? { problem: progress.problem }
-          : progress.kind === "done"
-            ? "done"
-            : "cancelled",
+        progress.kind === "failed" ? { problem: progress.problem } : progress.kind === "done" ? "done" : "cancelled",
     };
   }
 

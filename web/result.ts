@@ -30,13 +30,24 @@ export function resultView(recording: Recording): HTMLElement {
     h(
       "div",
       { class: "stage" },
-      h("div", { class: "title" }, h("h2", {}, recording.name), h("p", { class: "meta" }, () => about(recording))),
+      h(
+        "div",
+        { class: "title" },
+        h("h2", {}, recording.name),
+        h("p", { class: "meta" }, () => about(recording)),
+      ),
       wave(recording, player),
       h(
         "div",
         { class: "controls" },
         playButton(player),
-        h("span", { class: "clock" }, () => clockOf(player.time.value), " / ", () => clockOf(duration.value)),
+        h(
+          "span",
+          { class: "clock" },
+          () => clockOf(player.time.value),
+          " / ",
+          () => clockOf(duration.value),
+        ),
         rateSelect(player),
         legend(recording),
         saveButtons(() => recording),
@@ -108,10 +119,14 @@ function outcome(recording: Recording): HTMLElement | null {
 function soundProblem(recording: Recording, player: Player): HTMLElement | null {
   if (player.unplayable.value) return h("p", { class: "hint" }, () => t().unplayable);
   if (recording.sound.value) return null;
-  const input = h("input", { type: "file", hidden: true, onchange: () => {
-    const [file] = input.files ?? [];
-    if (file) recording.sound.value = file;
-  } });
+  const input = h("input", {
+    type: "file",
+    hidden: true,
+    onchange: () => {
+      const [file] = input.files ?? [];
+      if (file) recording.sound.value = file;
+    },
+  });
   return h(
     "p",
     { class: "hint" },

@@ -36,8 +36,11 @@ export function saveButtons(recording: () => Recording): HTMLElement {
         format === "text" ? "txt" : format,
       ),
     ),
-    h("button", { class: "quiet", type: "button", onclick: copy }, () => icon(copied.value ? "check" : "copy"), () =>
-      copied.value ? t().copied : t().copy,
+    h(
+      "button",
+      { class: "quiet", type: "button", onclick: copy },
+      () => icon(copied.value ? "check" : "copy"),
+      () => (copied.value ? t().copied : t().copy),
     ),
   );
 }

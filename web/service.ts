@@ -109,7 +109,8 @@ function listenLive(ask: Ask, tell: (result: LiveResult) => void): Listening {
   address.protocol = address.protocol.replace("http", "ws");
   address.searchParams.set("encoding", "f32le");
   for (const [key, value] of Object.entries(ask)) {
-    if (value !== undefined) address.searchParams.set(key, typeof value === "object" ? JSON.stringify(value) : String(value));
+    if (value !== undefined)
+      address.searchParams.set(key, typeof value === "object" ? JSON.stringify(value) : String(value));
   }
   const key = serviceKey.peek();
   const socket = new WebSocket(address, key === "" ? ["live"] : ["live", `openai-insecure-api-key.${key}`]);

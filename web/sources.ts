@@ -28,11 +28,20 @@ export function sources(): HTMLElement {
     h(
       "div",
       { class: "actions" },
-      h("button", { type: "button", class: "accent", onclick: () => files.click() }, icon("file"), () => t().chooseFiles),
+      h(
+        "button",
+        { type: "button", class: "accent", onclick: () => files.click() },
+        icon("file"),
+        () => t().chooseFiles,
+      ),
       h("button", { type: "button", onclick: () => folder.click() }, icon("folder"), () => t().chooseFolder),
       recordButton(),
     ),
-    h("button", { type: "button", class: "link", hidden: () => recordings.value.length > 0, onclick: addDemo }, () => t().tryDemo),
+    h(
+      "button",
+      { type: "button", class: "link", hidden: () => recordings.value.length > 0, onclick: addDemo },
+      () => t().tryDemo,
+    ),
     () => leftOut.value > 0 && h("p", { class: "hint", role: "status" }, () => t().leftOut(leftOut.value)),
     () => problem.value && problemBox(problem.value),
     files,
@@ -62,7 +71,13 @@ export function takeDrops(target: HTMLElement): void {
     location.hash = "#transcribe";
     take(await filesOf(event.dataTransfer.items).catch(() => ({ files: [], others: 0 })));
   });
-  append(target, [h("div", { class: "drop-veil", "aria-hidden": "true" }, h("p", {}, () => t().dropNow))]);
+  append(target, [
+    h(
+      "div",
+      { class: "drop-veil", "aria-hidden": "true" },
+      h("p", {}, () => t().dropNow),
+    ),
+  ]);
 }
 
 function take({ files, others }: Found): void {

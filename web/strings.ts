@@ -46,7 +46,9 @@ const en = {
   demoName: "Example",
   added: (count: number) => (count === 1 ? "1 file added" : `${count} files added`),
   leftOut: (count: number) =>
-    count === 1 ? "1 file in the folder is no sound and was left out." : `${count} files in the folder are no sounds and were left out.`,
+    count === 1
+      ? "1 file in the folder is no sound and was left out."
+      : `${count} files in the folder are no sounds and were left out.`,
   recordings: "Recordings",
   batch: (done: number, all: number) => `${done} of ${all} done`,
   states: { waiting: "Waiting", working: "Listening", done: "Done", cancelled: "Cancelled", failed: "Failed" },
@@ -125,13 +127,15 @@ const en = {
   modelsLead: "Which model listens, on which device, how fast, and what this browser keeps.",
   model: "Model",
   tinyName: "Tiny demonstration model",
-  tinyHint: "Tiny shows how the page works; it knows a few hundred sentence patterns. For real speech take the address of a converted SenseVoiceSmall.",
+  tinyHint:
+    "Tiny shows how the page works; it knows a few hundred sentence patterns. For real speech take the address of a converted SenseVoiceSmall.",
   keptBytes: (bytes: string) => `Kept in this browser, ${bytes}`,
   keptPart: (bytes: string) => `Not complete yet, ${bytes} so far; goes on where it stopped`,
   notKept: (bytes: string) => `Comes with this page, ${bytes}`,
   notYet: "Fetched when it is first used",
   address: "Address of a model folder",
-  addressHint: "A folder with config.json, made by “sensevoice convert” or “quantize”, on a server that allows this page (CORS).",
+  addressHint:
+    "A folder with config.json, made by “sensevoice convert” or “quantize”, on a server that allows this page (CORS).",
   fetchModel: "Fetch and use",
   modelReady: "The model is ready",
   deviceTitle: "Device and speed",
@@ -141,33 +145,45 @@ const en = {
   measure: "Measure the speed",
   measuring: "Measuring …",
   hasWebgpu: (adapter: string) => `WebGPU works: ${adapter}.`,
-  softwareGpu: (adapter: string) => `WebGPU is only emulated in software (${adapter}), so the CPU is used. Turn on hardware acceleration in the browser's settings if this machine has a GPU.`,
-  noAdapter: "The browser knows WebGPU but found no GPU, so the CPU is used. Turn on hardware acceleration in the browser's settings, or update the graphics driver.",
-  noWebgpu: "This browser has no WebGPU, so the CPU is used. Chrome, Edge, Firefox or Safari in a current version have it, on https or localhost.",
-  hasThreads: (count: number) => (count === 1 ? "The CPU computes on 1 thread." : `The CPU computes on ${count} threads.`),
-  notIsolated: "The page is not isolated from other sites, so the CPU computes on one thread only. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
+  softwareGpu: (adapter: string) =>
+    `WebGPU is only emulated in software (${adapter}), so the CPU is used. Turn on hardware acceleration in the browser's settings if this machine has a GPU.`,
+  noAdapter:
+    "The browser knows WebGPU but found no GPU, so the CPU is used. Turn on hardware acceleration in the browser's settings, or update the graphics driver.",
+  noWebgpu:
+    "This browser has no WebGPU, so the CPU is used. Chrome, Edge, Firefox or Safari in a current version have it, on https or localhost.",
+  hasThreads: (count: number) =>
+    count === 1 ? "The CPU computes on 1 thread." : `The CPU computes on ${count} threads.`,
+  notIsolated:
+    "The page is not isolated from other sites, so the CPU computes on one thread only. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
   oneThread: "One thread only: why, and what to do",
   hasStorage: "Models are kept in this browser and load without the network.",
-  noStorage: "This browser keeps no files for the page, so models are fetched at each visit. Leave private browsing, or update the browser.",
+  noStorage:
+    "This browser keeps no files for the page, so models are fetched at each visit. Leave private browsing, or update the browser.",
   serviceTitle: "Service",
-  useService: (model: string) => (model === "?" ? "Use the service of this site" : `Use the service of this site (${model})`),
+  useService: (model: string) =>
+    model === "?" ? "Use the service of this site" : `Use the service of this site (${model})`,
   serviceHint: (host: string) => `Sound is then sent to ${host} and heard there.`,
   serviceKey: "Key of the service, if it asks for one",
   yourData: "What is kept",
   dataHint: "Texts, settings and models stay in this browser; sound is never kept.",
   forget: "Forget everything",
   forgetTitle: "Forget everything?",
-  forgetText: "Every text, setting and model that this page keeps in this browser is removed. Save first what you need.",
+  forgetText:
+    "Every text, setting and model that this page keeps in this browser is removed. Save first what you need.",
   problems: {
-    microphoneDenied: "The microphone is not allowed. Allow it in the browser's address bar or settings, then try again.",
+    microphoneDenied:
+      "The microphone is not allowed. Allow it in the browser's address bar or settings, then try again.",
     noMicrophone: "No microphone was found. Connect one, then try again; or choose a file.",
-    microphoneBusy: "The microphone cannot be opened: another program may be using it. Close that program, then try again.",
+    microphoneBusy:
+      "The microphone cannot be opened: another program may be using it. Close that program, then try again.",
     microphoneLost: "The microphone was disconnected. Connect it and start again.",
     insecure: "Browsers give the microphone only to pages on https or localhost. Open this page at such an address.",
-    notSound: "This is not a sound file that can be read here. Choose a recording: wav, mp3, flac, ogg, opus, aiff, m4a, mp4 or webm.",
+    notSound:
+      "This is not a sound file that can be read here. Choose a recording: wav, mp3, flac, ogg, opus, aiff, m4a, mp4 or webm.",
     damagedSound: "The sound file is damaged or incomplete. Get it again, or export it anew as wav or mp3.",
     unreadable: "The file cannot be read: it may have been moved or changed. Choose it again.",
-    noSpace: "The browser has no space left. Remove a model or old recordings here, or free space on the disk, then try again.",
+    noSpace:
+      "The browser has no space left. Remove a model or old recordings here, or free space on the disk, then try again.",
     connection: "The connection was cut. Check the network and try again: it goes on where it stopped.",
     noModel: "There is no model at this address. Check it under Models: it is the folder that has config.json.",
     damagedModel: "The model is damaged or not a converted one. Remove it under Models and fetch it again.",
@@ -300,11 +316,13 @@ const zh: Strings = {
   measure: "测量速度",
   measuring: "正在测量…",
   hasWebgpu: (adapter) => `WebGPU 可用：${adapter}。`,
-  softwareGpu: (adapter) => `WebGPU 只由软件模拟（${adapter}），因此使用 CPU。如果本机有 GPU，请在浏览器设置中打开硬件加速。`,
+  softwareGpu: (adapter) =>
+    `WebGPU 只由软件模拟（${adapter}），因此使用 CPU。如果本机有 GPU，请在浏览器设置中打开硬件加速。`,
   noAdapter: "浏览器支持 WebGPU 但没有找到 GPU，因此使用 CPU。请在浏览器设置中打开硬件加速，或更新显卡驱动。",
   noWebgpu: "此浏览器没有 WebGPU，因此使用 CPU。新版 Chrome、Edge、Firefox 或 Safari 在 https 或 localhost 下支持它。",
   hasThreads: (count) => `CPU 使用 ${count} 个线程。`,
-  notIsolated: "页面没有与其他网站隔离，因此 CPU 只用一个线程。请在服务器上设置 Cross-Origin-Opener-Policy: same-origin 和 Cross-Origin-Embedder-Policy: require-corp。",
+  notIsolated:
+    "页面没有与其他网站隔离，因此 CPU 只用一个线程。请在服务器上设置 Cross-Origin-Opener-Policy: same-origin 和 Cross-Origin-Embedder-Policy: require-corp。",
   oneThread: "只有一个线程：原因和办法",
   hasStorage: "模型保留在此浏览器中，无需网络即可加载。",
   noStorage: "此浏览器不为本页保留文件，因此每次访问都要下载模型。请退出无痕模式，或更新浏览器。",

@@ -98,7 +98,12 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
     { class: () => (editing.value ? "segment editing" : "segment") },
     h(
       "button",
-      { class: "time", type: "button", "aria-label": () => t().playFrom(clockOf(start)), onclick: () => player.seek(start) },
+      {
+        class: "time",
+        type: "button",
+        "aria-label": () => t().playFrom(clockOf(start)),
+        onclick: () => player.seek(start),
+      },
       clockOf(start),
     ),
     h(
@@ -109,7 +114,14 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
         "p",
         { class: "tags" },
         h("span", { class: "tag" }, dot(emotion), () => t().emotions[emotion]),
-        marks.map((event) => h("span", { class: "tag" }, h("span", { "aria-hidden": "true" }, EVENT_MARKS[event]), () => t().events[event])),
+        marks.map((event) =>
+          h(
+            "span",
+            { class: "tag" },
+            h("span", { "aria-hidden": "true" }, EVENT_MARKS[event]),
+            () => t().events[event],
+          ),
+        ),
         language !== "nospeech" && h("span", { class: "tag" }, () => t().languageName(language)),
       ),
     ),

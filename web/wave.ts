@@ -114,7 +114,10 @@ function drawWave(canvas: HTMLCanvasElement, recording: Recording): void {
   const bars = Math.floor(width / (BAR + GAP));
   const known = duration > 0 ? Math.ceil(bars * Math.min(1, (peaks.length * peakSeconds) / duration)) : 0;
   const tops = outlineOf(peaks, known);
-  const most = Math.max(40, tops.reduce((a, b) => Math.max(a, b), 0));
+  const most = Math.max(
+    40,
+    tops.reduce((a, b) => Math.max(a, b), 0),
+  );
   const middle = MARKS + (height - MARKS) / 2;
   let next = 0;
   for (let i = 0; i < bars; i++) {
