@@ -46,7 +46,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 test("the tarball holds the build, the demonstration model and the texts, and nothing else", () => {
   const expected =
-    /^(dist\/.+\.(js|d\.ts|wasm)|weights\/tiny\/[^/]+|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES\.md)$/;
+    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/site\/[\w./-]+\.(html|css|svg|json|wav)|weights\/tiny\/[^/]+|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES\.md)$/;
   expect(packed.filter((path) => !expected.test(path))).toEqual([]);
   const needed = [
     ...[
@@ -81,6 +81,8 @@ test("npx sensevoice serve", async () => {
   body.append("file", new Blob([readFileSync(sound)]));
   body.append("format", "text");
   const address = /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(line)?.[1];
+  expect(await (await fetch(`${address}/`)).text()).toContain("<title>SenseVoice</title>");
+  expect((await fetch(`${address}/weights/tiny/config.json`)).status).toBe(200);
   const answer = await fetch(`${address}/v1/transcribe`, { method: "POST", body });
   expect(await answer.text()).toBe(TEXT);
   child.kill("SIGTERM");

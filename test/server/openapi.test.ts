@@ -58,13 +58,13 @@ describe("the description of the service", () => {
     expect(broken).not.toEqual([]);
   });
 
-  test("has every route but the sockets, and no other", () => {
-    const service = { config: serveSchema.parse({}), transcriber: {}, queue: {}, version: "0" };
+  test("has every route but the page's and the sockets', and no other", () => {
+    const service = { config: serveSchema.parse({ site: "nowhere" }), transcriber: {}, queue: {}, version: "0" };
     const { routes } = createApp(service as unknown as Service);
     const there = routes
       .filter(({ method }) => method !== "ALL")
       .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, "{$1}")}`)
-      .filter((route) => !["get /v1/live", "get /v1/realtime"].includes(route));
+      .filter((route) => !["get /", "get /v1/live", "get /v1/realtime"].includes(route));
     const described = Object.entries(paths).flatMap(([path, methods]) => {
       return Object.keys(methods).map((method) => `${method} ${path}`);
     });
