@@ -213,6 +213,38 @@ test("too little space: one line before anything is fetched", async () => {
   expect((await hear(page, { model, keep: false })).text).toBe(TEXT);
 });
 
+test.for(["here", "remote"])("%s: the disk is full midway: one line; the next call goes on", async (entry) => {
+  const page = await open();
+  const session = await context.newCDPSession(page);
+  const origin = new URL(server.address).origin;
+  const bytes = readFileSync(join(root, "weights/tiny/model.safetensors"));
+  weights = async (_, response) => {
+    response.writeHead(200, { "content-length": SIZE });
+    response.write(bytes.subarray(0, 3e6));
+    await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 6e6 });
+    response.end(bytes.subarray(3e6));
+  };
+  expect((await hear(page, { model }, entry)).text).toMatch(
+    /: expected \d+ MB of space to keep it, the browser leaves \d+ MB/,
+  );
+  await session.send("Storage.overrideQuotaForOrigin", { origin });
+  weights = undefined;
+  expect((await hear(page, { model }, entry)).text).toBe(TEXT);
+});
+
+test("a tab that is closed while a model comes: the next one goes on from there", async () => {
+  const page = await open();
+  const bytes = readFileSync(join(root, "weights/tiny/model.safetensors"));
+  weights = (_, response) => void response.writeHead(200, { "content-length": SIZE }).write(bytes.subarray(0, 6e6));
+  const address = new URL("/models/tiny", server.address).href;
+  await page.evaluate((model) => void remote.createEngine({ model, device: "cpu" }).catch(() => {}), address);
+  await expect.poll(async () => Math.max(0, ...Object.values(await kept(page).catch(() => ({}))))).toBe(6e6);
+  await page.close();
+  [weights, asked] = [undefined, []];
+  expect((await hear(await open(), { model }, "remote")).text).toBe(TEXT);
+  expect(asked).toContain("GET model.safetensors 6000000-");
+});
+
 test.for([
   ["a byte of the weights is another", 5_000_000],
   ["the weights are cut", -1],
