@@ -21,6 +21,8 @@ interface TabOptions extends BrowserContextOptions {
   readonly init?: () => void;
   /** Changes the page's scripts: for what a browser lacks. */
   readonly rewrite?: (script: string) => string;
+  /** Whether the test is about another host. */
+  readonly elsewhere?: boolean;
   /** Errors on the console that the test is about. */
   readonly expected?: RegExp;
 }
@@ -41,7 +43,7 @@ export function pageTests(flags: readonly string[] = []) {
   function pageTest(name: string, run: (tab: Tab) => Promise<void>, options: TabOptions = {}): void {
     test(name, async (context) => {
       if (typeof chromium === "string") return context.skip(`Chromium: ${chromium}`);
-      const { isolated = true, init, rewrite, expected, ...settings } = options;
+      const { isolated = true, init, rewrite, expected, elsewhere, ...settings } = options;
       const site = await serveSite(folder, { isolated });
       const profile = await chromium.browser.newContext({ locale: "en-GB", ...settings });
       const complaints: string[] = [];
@@ -54,7 +56,7 @@ export function pageTests(flags: readonly string[] = []) {
         page.on("pageerror", (error) => complaints.push(String(error.stack)));
         page.on("request", (request) => {
           const url = request.url();
-          if (!url.startsWith(new URL(site.address).origin) && !/^(blob|data):/.test(url))
+          if (!elsewhere && !url.startsWith(new URL(site.address).origin) && !/^(blob|data):/.test(url))
             complaints.push(`asked for ${url}`);
         });
         if (init) await page.addInitScript(init);
