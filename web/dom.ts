@@ -64,7 +64,13 @@ function follow(parent: Node, read: () => Child): void {
   });
 }
 
-/** Keeps one element for each item of a list, in its order; that of an item that stays is left as it is. */
+/** How long elements are made before the page gets its turn. */
+const AT_ONCE_MS = 10;
+
+/**
+ * Keeps one element for each item of a list, in its order; that of an item that stays is left as it is. A long list is
+ * made in parts, and is busy meanwhile.
+ */
 export function each<T extends object>(
   parent: HTMLElement,
   items: () => readonly T[],
@@ -89,12 +95,25 @@ export function each<T extends object>(
       element.remove();
       made.delete(item);
     }
-    let place = parent.firstChild;
-    for (const item of list) {
-      const { element } = made.get(item) ?? make(item);
-      if (element === place) place = place.nextSibling;
-      else parent.insertBefore(element, place);
-    }
+    let later: ReturnType<typeof setTimeout> | undefined;
+    const show = () => {
+      const end = performance.now() + AT_ONCE_MS;
+      let place = parent.firstChild;
+      for (const item of list) {
+        const known = made.get(item);
+        if (!known && performance.now() > end) {
+          parent.setAttribute("aria-busy", "true");
+          later = setTimeout(show);
+          return;
+        }
+        const { element } = known ?? make(item);
+        if (element === place) place = place.nextSibling;
+        else parent.insertBefore(element, place);
+      }
+      parent.removeAttribute("aria-busy");
+    };
+    show();
+    onCleanup(() => clearTimeout(later));
   });
   onCleanup(() => {
     for (const { stop } of made.values()) stop();

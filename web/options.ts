@@ -1,5 +1,6 @@
 import { type Child, h } from "./dom.ts";
 import type { Signal } from "./reactive.ts";
+import { usesService } from "./recogniser.ts";
 import { LANGUAGES, PAGE_DEVICES, settings } from "./settings.ts";
 import { t } from "./strings.ts";
 
@@ -38,6 +39,15 @@ export function options(): HTMLElement {
           settings.hotwords.value = target.value;
         },
       }),
+    ),
+    h(
+      "p",
+      { class: "hint", hidden: () => usesService() },
+      () => t().model,
+      ": ",
+      () => (settings.model.value === "tiny" ? t().tinyName : settings.model.value),
+      " · ",
+      h("a", { href: "#models" }, () => t().change),
     ),
     choice(
       () => t().device,

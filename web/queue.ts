@@ -1,10 +1,10 @@
 import { type Problem, problemOf } from "./problem.ts";
 import type { Heard, Sound } from "./protocol.ts";
-import { Signal } from "./reactive.ts";
+import { effect, Signal } from "./reactive.ts";
 import { loadRecogniser, recogniser, speed } from "./recogniser.ts";
 import { Recording } from "./recording.ts";
 import { currentAsk } from "./settings.ts";
-import { forgetRecording, keepRecording, keptRecordings } from "./store.ts";
+import { forgetRecording, keepRecording, keptRecordings, keptSegments } from "./store.ts";
 
 /** Every recording, the oldest first. */
 export const recordings = new Signal<readonly Recording[]>([]);
@@ -21,6 +21,9 @@ export const batch = new Signal<readonly Recording[]>([]);
 /** Milliseconds between two times that a recording is kept while it is heard. */
 const KEEP_MS = 1000;
 
+/** Milliseconds between two times that what was heard is shown. */
+const SHOW_MS = 100;
+
 let running = false;
 
 /** What was kept of earlier visits. */
@@ -29,6 +32,9 @@ export async function restore(): Promise<void> {
   const known = new Set(recordings.peek().map(({ id }) => id));
   recordings.value = [...kept.filter(({ id }) => !known.has(id)).map(Recording.of), ...recordings.peek()];
   selected.value ??= recordings.peek().at(-1);
+  effect(() => {
+    if (selected.value) void load(selected.value);
+  });
 }
 
 /** Puts sounds into the queue and shows the first of them. */
@@ -68,7 +74,10 @@ export function remove(recording: Recording): void {
   recordings.value = all.filter((other) => other !== recording);
   if (selected.peek() === recording) selected.value = all[at + 1] ?? all[at - 1];
   removed.value = recording;
-  void forgetRecording(recording.id);
+  void load(recording).then(async () => {
+    recording.forgetChanges();
+    await forgetRecording(recording.id);
+  });
 }
 
 /** Puts the recording that was removed last back into its place. */
@@ -88,12 +97,19 @@ export function isOpen(recording: Recording): boolean {
 
 /** Keeps what is known of a recording for the next visit. */
 export async function keep(recording: Recording): Promise<void> {
+  await load(recording);
   try {
-    await keepRecording(recording.keep());
+    await keepRecording(recording.keep(), recording.takeChanges());
     keepProblem.value = undefined;
   } catch (error) {
+    recording.forgetChanges();
     keepProblem.value = problemOf(error);
   }
+}
+
+/** Reads the segments of an earlier visit, if they are not here. */
+export async function load(recording: Recording): Promise<void> {
+  if (!recording.loaded) recording.load(await keptSegments(recording.id).catch(() => []));
 }
 
 /** Hears what waits, one recording after another. */
@@ -134,27 +150,35 @@ async function hear(recording: Recording): Promise<void> {
 async function transcribe(recording: Recording): Promise<void> {
   const begin = performance.now();
   let kept = begin;
-  const tell = (heard: Heard) => {
+  const told: Heard[] = [];
+  const show = () => {
     if (recording.signal.aborted) return;
-    recording.take(heard);
+    recording.take(told.splice(0));
     const now = performance.now();
-    if (heard.done) recording.speed.value = heard.done / ((now - begin) / 1000);
-    if (!heard.segment || now - kept < KEEP_MS) return;
+    if (recording.done.peek() > 0) recording.speed.value = recording.done.peek() / ((now - begin) / 1000);
+    if (now - kept < KEEP_MS) return;
     kept = now;
     void keep(recording);
   };
-  const hearSound = (sound: Sound) =>
-    recogniser().transcribe({ sound, name: recording.name, options: currentAsk() }, tell, recording.signal);
+  const timer = setInterval(show, SHOW_MS);
+  const hearSound = (sound: Sound) => {
+    const input = { sound, name: recording.name, options: currentAsk() };
+    return recogniser().transcribe(input, (heard) => told.push(heard), recording.signal);
+  };
   const sound = recording.sound.peek()!;
   try {
-    recording.take(await hearSound(sound));
+    told.push(await hearSound(sound));
   } catch (error) {
     // What the engine does not read (m4a, webm) the browser may.
     if (!(sound instanceof Blob) || problemOf(error).kind !== "notSound") throw error;
     const decoded = await decodeInBrowser(sound);
     if (!decoded || recording.signal.aborted) throw error;
+    told.length = 0;
     recording.clearPeaks();
-    recording.take(await hearSound(decoded));
+    told.push(await hearSound(decoded));
+  } finally {
+    clearInterval(timer);
+    show();
   }
 }
 

@@ -10,13 +10,12 @@ export type Progress =
   | { readonly kind: "cancelled" }
   | { readonly kind: "failed"; readonly problem: Problem };
 
-/** What is kept of a recording: no sound. */
+/** What is kept of a recording beside its segments: no sound. */
 export interface Kept {
   readonly id: string;
   readonly name: string;
   readonly created: number;
   readonly duration: number;
-  readonly segments: readonly Segment[];
   /** Peaks in sum, so that the wave form is there after a reload. */
   readonly outline: Uint8Array;
   readonly progress: "done" | "cancelled" | { readonly problem: Problem };
@@ -44,6 +43,10 @@ export class Recording {
   readonly shape = new Signal(0);
   /** The model and the device. */
   readonly by = new Signal("");
+  /** Whether the segments are here: those of an earlier visit are read when the recording is shown. */
+  loaded = true;
+  /** The segments that are kept, at their places. */
+  #kept: readonly Segment[] = [];
   #peaks: Uint8Array = new Uint8Array(0);
   #peakCount = 0;
   /** Whether the peaks are an outline of an earlier visit. */
@@ -60,8 +63,8 @@ export class Recording {
   static of(kept: Kept): Recording {
     const recording = new Recording(kept.name, undefined, kept.created, kept.id);
     recording.duration.value = kept.duration;
-    recording.done.value = kept.segments.at(-1)?.end ?? 0;
-    recording.segments.value = kept.segments;
+    recording.done.value = kept.duration;
+    recording.loaded = false;
     recording.#peaks = kept.outline;
     recording.#peakCount = kept.outline.length;
     recording.#outlined = true;
@@ -98,12 +101,15 @@ export class Recording {
     this.progress.value = { kind: "waiting" };
   }
 
-  /** Takes what is told while it is heard. */
-  take({ peaks, duration, segment, done }: Heard): void {
-    if (duration !== undefined) this.duration.value = duration;
-    if (peaks) this.#addPeaks(peaks);
-    if (segment) this.segments.value = [...this.segments.peek(), segment];
-    if (done !== undefined) this.done.value = done;
+  /** Takes what was told while it is heard, all at once: each change is shown once. */
+  take(heard: readonly Heard[]): void {
+    const segments = heard.flatMap(({ segment }) => segment ?? []);
+    const peaks = heard.flatMap(({ peaks }) => peaks ?? []);
+    this.duration.value = heard.findLast(({ duration }) => duration !== undefined)?.duration ?? this.duration.peek();
+    this.done.value = heard.findLast(({ done }) => done !== undefined)?.done ?? this.done.peek();
+    for (const some of peaks) this.#addPeaks(some);
+    if (peaks.length > 0) this.shape.value++;
+    if (segments.length > 0) this.segments.value = [...this.segments.peek(), ...segments];
   }
 
   /** Another sound's peaks begin. */
@@ -132,12 +138,33 @@ export class Recording {
       name: this.name,
       created: this.created,
       duration: this.duration.peek(),
-      segments: this.segments.peek(),
       outline: outlineOf(this.peaks),
       by: this.by.peek(),
       progress:
         progress.kind === "failed" ? { problem: progress.problem } : progress.kind === "done" ? "done" : "cancelled",
     };
+  }
+
+  /** Takes what was kept of the segments. */
+  load(segments: readonly Segment[]): void {
+    if (this.loaded) return;
+    this.loaded = true;
+    this.#kept = segments;
+    this.segments.value = segments;
+  }
+
+  /** The segments that are not kept as they are, by their places. They are taken as kept from now on. */
+  takeChanges(): Map<number, Segment> {
+    const segments = this.segments.peek();
+    const changed = new Map<number, Segment>();
+    for (const [place, segment] of segments.entries()) if (this.#kept[place] !== segment) changed.set(place, segment);
+    this.#kept = segments;
+    return changed;
+  }
+
+  /** What was taken as kept could not be, or was removed. */
+  forgetChanges(): void {
+    this.#kept = [];
   }
 
   #addPeaks(peaks: Uint8Array): void {
@@ -149,7 +176,6 @@ export class Recording {
     }
     this.#peaks.set(peaks, this.#peakCount);
     this.#peakCount = count;
-    this.shape.value++;
   }
 }
 
@@ -164,8 +190,11 @@ function nextMoment(): number {
 /** The largest of each so many peaks. */
 export function outlineOf(peaks: Uint8Array, count = OUTLINE): Uint8Array {
   if (peaks.length <= count) return peaks.slice();
-  return Uint8Array.from({ length: count }, (_, i) => {
-    const [from, to] = [i, i + 1].map((at) => Math.floor((at * peaks.length) / count));
-    return peaks.subarray(from, to).reduce((most, peak) => Math.max(most, peak), 0);
-  });
+  const outline = new Uint8Array(count);
+  for (let i = 0, at = 0; i < count; i++) {
+    for (const end = Math.floor(((i + 1) * peaks.length) / count); at < end; at++) {
+      if (peaks[at] > outline[i]) outline[i] = peaks[at];
+    }
+  }
+  return outline;
 }

@@ -127,6 +127,7 @@ const en = {
   modelsTitle: "Models and this machine",
   modelsLead: "Which model listens, on which device, how fast, and what this browser keeps.",
   model: "Model",
+  change: "Change",
   tinyName: "Tiny demonstration model",
   tinyHint:
     "Tiny shows how the page works; it knows a few hundred sentence patterns. For real speech take the address of a converted SenseVoiceSmall.",
@@ -301,6 +302,7 @@ const zh: Strings = {
   modelsTitle: "模型与本机",
   modelsLead: "用哪个模型、在什么设备上、有多快，以及浏览器里保留了什么。",
   model: "模型",
+  change: "更换",
   tinyName: "小型演示模型",
   tinyHint: "演示模型用来展示本页的功能，只认识几百种句式。识别真实语音，请填写转换后的 SenseVoiceSmall 的地址。",
   keptBytes: (bytes) => `已保留在此浏览器，${bytes}`,

@@ -21,6 +21,8 @@ interface TabOptions extends BrowserContextOptions {
   readonly init?: () => void;
   /** Changes the page's scripts: for what a browser lacks. */
   readonly rewrite?: (script: string) => string;
+  /** Whether the test is about another host. */
+  readonly elsewhere?: boolean;
   /** Errors on the console that the test is about. */
   readonly expected?: RegExp;
 }
@@ -41,7 +43,7 @@ export function pageTests(flags: readonly string[] = []) {
   function pageTest(name: string, run: (tab: Tab) => Promise<void>, options: TabOptions = {}): void {
     test(name, async (context) => {
       if (typeof chromium === "string") return context.skip(`Chromium: ${chromium}`);
-      const { isolated = true, init, rewrite, expected, ...settings } = options;
+      const { isolated = true, init, rewrite, expected, elsewhere, ...settings } = options;
       const site = await serveSite(folder, { isolated });
       const profile = await chromium.browser.newContext({ locale: "en-GB", ...settings });
       const complaints: string[] = [];
@@ -54,7 +56,7 @@ export function pageTests(flags: readonly string[] = []) {
         page.on("pageerror", (error) => complaints.push(String(error.stack)));
         page.on("request", (request) => {
           const url = request.url();
-          if (!url.startsWith(new URL(site.address).origin) && !/^(blob|data):/.test(url))
+          if (!elsewhere && !url.startsWith(new URL(site.address).origin) && !/^(blob|data):/.test(url))
             complaints.push(`asked for ${url}`);
         });
         if (init) await page.addInitScript(init);
@@ -96,10 +98,35 @@ export async function allDone(page: Page): Promise<void> {
 }
 
 export async function textOf(page: Page): Promise<string[]> {
+  await page.waitForSelector(".transcript:not([aria-busy]) .text");
   return page.locator(".transcript .text").allTextContents();
 }
 
 /** A file of this machine as the page is given it. */
 export function fileOf(path: string): { name: string; mimeType: string; buffer: Buffer } {
   return { name: basename(path), mimeType: "audio/wav", buffer: readFileSync(path) };
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
+}
+
+/**
+ * How long the page's longest task takes meanwhile, in milliseconds of the processor's time: a `longtask` entry would
+ * also count how long other programs, or the engine's own threads, kept the page's thread waiting.
+ */
+export async function longestTask(page: Page, run: () => Promise<void>): Promise<number> {
+  const browser = page.context().browser()!;
+  await browser.startTracing(page, { categories: ["toplevel"] });
+  await run();
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
+  const thread = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
+  const pages = new Set(traceEvents.filter(({ args }) => args?.name === "CrRendererMain").map(thread));
+  const tasks = traceEvents.filter((event) => event.name.endsWith("RunTask") && pages.has(thread(event)));
+  if (tasks.length < 100) throw new Error(`expected hundreds of tasks, got ${tasks.length}`);
+  return tasks.reduce((most, { tdur = 0 }) => Math.max(most, tdur / 1000), 0);
 }
