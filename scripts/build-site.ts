@@ -41,6 +41,7 @@ async function bundleServiceWorker(site: string): Promise<void> {
     .map(({ parentPath, name }) => relative(site, join(parentPath, name)).replaceAll("\\", "/"))
     .filter((name) => !/^weights\/|^(web\.json|demo\.wav)$/.test(name))
     .sort();
+  const isMore = (name: string) => /^assets\/(decode-|flac-|quantize-)/.test(name);
   const hash = createHash("sha256");
   for (const name of files) hash.update(name).update(readFileSync(join(site, name)));
   await build({
@@ -49,7 +50,11 @@ async function bundleServiceWorker(site: string): Promise<void> {
     minify: true,
     target: "es2022",
     outfile: join(site, "sw.js"),
-    define: { FILES: JSON.stringify(files), VERSION: JSON.stringify(hash.digest("hex").slice(0, 16)) },
+    define: {
+      FILES: JSON.stringify(files.filter((name) => !isMore(name))),
+      MORE: JSON.stringify(files.filter(isMore)),
+      VERSION: JSON.stringify(hash.digest("hex").slice(0, 16)),
+    },
     logLevel: "warning",
   });
 }

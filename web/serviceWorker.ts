@@ -15,8 +15,9 @@ declare const self: {
   addEventListener(type: "install" | "activate", listener: (event: ExtendableEvent) => void): void;
   addEventListener(type: "fetch", listener: (event: FetchEvent) => void): void;
 };
-/** Names of the page's files, and what changes with them: put in by scripts/build-site.ts. */
+/** Names of the page's files, those of decoders and the like, and what changes with them: from scripts/build-site.ts. */
 declare const FILES: readonly string[];
+declare const MORE: readonly string[];
 declare const VERSION: string;
 
 const PREFIX = "sensevoice-page-";
@@ -27,14 +28,23 @@ self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const name = nameOf(request.url);
+  if (request.method !== "GET" || name === undefined) return;
   // What is not the page's own is none of its business: models are kept by the engine, a service is asked each time.
-  if (request.method === "GET" && name !== undefined) event.respondWith(answer(request, name));
+  if ([...FILES, ...MORE].includes(name)) event.respondWith(answer(request, name));
+  // Who begins to use the page will want all of it without a network; who only looks at it need not fetch so much.
+  if (MORE.includes(name) || name.startsWith("weights/")) event.waitUntil(keep(MORE));
 });
 
 async function install(): Promise<void> {
-  const cache = await caches.open(CACHE);
-  await cache.addAll(FILES.map((name) => new Request(name, { cache: "reload" })));
+  await keep(FILES);
   await self.skipWaiting();
+}
+
+/** Fetches what is not kept yet. */
+async function keep(names: readonly string[]): Promise<void> {
+  const cache = await caches.open(CACHE);
+  const kept = await Promise.all(names.map((name) => cache.match(name)));
+  await cache.addAll(names.filter((_, i) => !kept[i]));
 }
 
 async function activate(): Promise<void> {
@@ -45,12 +55,11 @@ async function activate(): Promise<void> {
   await self.clients.claim();
 }
 
-/** Which of the page's files an address is. */
+/** The name of a file beside the page. */
 function nameOf(address: string): string | undefined {
   const { scope } = self.registration;
   if (!address.startsWith(scope)) return undefined;
-  const name = address.slice(scope.length).replace(/[?#].*$/, "") || "index.html";
-  return FILES.includes(name) ? name : undefined;
+  return address.slice(scope.length).replace(/[?#].*$/, "") || "index.html";
 }
 
 /** From what is kept; a browser that has thrown it away gets it from the server. */
