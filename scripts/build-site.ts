@@ -1,10 +1,12 @@
 /**
- * Builds the page: `npm run site`. The result, `dist-site/`, is static: it can lie under any path of any server that sends
- * `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp` (without them it computes on
- * one thread). Names of scripts carry a hash of their contents, so that a server may let browsers keep them.
+ * Builds the page: `npm run site`. The result, `dist-site/`, is static: it can lie under any path of any server. Where that
+ * sends no `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`, the page's service
+ * worker adds them. Names of scripts carry a hash of their contents, so that a server may let browsers keep them.
+ *
+ *     npx tsx scripts/build-site.ts [FOLDER] [--without-model]      # the package has the model elsewhere
  */
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -13,7 +15,7 @@ import { demoSound } from "./site/demoSound.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** @param site the folder to write; what was there is gone */
-export async function buildSite(site = join(root, "dist-site")): Promise<void> {
+export async function buildSite(site = join(root, "dist-site"), withModel = true): Promise<void> {
   rmSync(site, { recursive: true, force: true });
   mkdirSync(join(site, "assets"), { recursive: true });
   const [script] = await bundle(join(root, "web/main.ts"), join(site, "assets"));
@@ -25,11 +27,31 @@ export async function buildSite(site = join(root, "dist-site")): Promise<void> {
   );
   cpSync(join(root, "web/icon.svg"), join(site, "icon.svg"));
   writeFileSync(join(site, "web.json"), `${JSON.stringify({ service: false })}\n`);
-  mkdirSync(join(site, "weights/tiny"), { recursive: true });
-  for (const name of ["config.json", "model.safetensors", "tokenizer.model"]) {
+  for (const name of withModel ? ["config.json", "model.safetensors", "tokenizer.model"] : []) {
     cpSync(join(root, "weights/tiny", name), join(site, "weights/tiny", name));
   }
   writeFileSync(join(site, "demo.wav"), await demoSound());
+  await bundleServiceWorker(site);
+}
+
+/** What keeps the page's files in the browser: all but the model, which the engine keeps, and the example. */
+async function bundleServiceWorker(site: string): Promise<void> {
+  const files = readdirSync(site, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(site, join(parentPath, name)).replaceAll("\\", "/"))
+    .filter((name) => !/^weights\/|^(web\.json|demo\.wav)$/.test(name))
+    .sort();
+  const hash = createHash("sha256");
+  for (const name of files) hash.update(name).update(readFileSync(join(site, name)));
+  await build({
+    entryPoints: [join(root, "web/serviceWorker.ts")],
+    bundle: true,
+    minify: true,
+    target: "es2022",
+    outfile: join(site, "sw.js"),
+    define: { FILES: JSON.stringify(files), VERSION: JSON.stringify(hash.digest("hex").slice(0, 16)) },
+    logLevel: "warning",
+  });
 }
 
 /** Bundles a script or a style sheet. @returns the names of what it became, the entry's first */
@@ -92,4 +114,7 @@ async function copyHashed(path: string, folder: string): Promise<string> {
   return name;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildSite();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [folder] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+  await buildSite(folder, !process.argv.includes("--without-model"));
+}

@@ -37,8 +37,10 @@ export async function createEngine(options: EngineOptions): Promise<RemoteEngine
     event.preventDefault();
     died(event.message || "its program could not be loaded");
   };
-  const { sent, done } = sendOptions(channel, options);
+  let done = () => {};
   try {
+    const { sent, ...rest } = sendOptions(channel, options);
+    done = rest.done;
     await watch(channel, () => died("it ended"));
     const facts = channel.call<EngineFacts>("create", [sent, globalThis.location.href]);
     return new RemoteEngine(channel, await untilAborted(facts, options.signal), stop);

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { packPackage } from "./support/pack.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const sound = join(root, "samples", "zh-happy.wav");
@@ -23,14 +24,13 @@ const runIn = async (cwd: string, command: string, ...args: string[]) =>
  * what package.json declares is there to be found.
  */
 beforeAll(async () => {
-  const json = await runIn(root, "npm", "pack", "--json", "--pack-destination", scratch); // builds first
-  const [{ filename, files }] = JSON.parse(json.slice(json.indexOf("[\n")));
-  packed = files.map(({ path }: { path: string }) => path);
+  const { tarball, files } = await packPackage(scratch);
+  packed = files;
   const installed = join(modules, "sensevoice");
   mkdirSync(installed, { recursive: true });
   mkdirSync(join(modules, ".bin"));
   writeFileSync(join(app, "package.json"), '{ "private": true, "type": "module" }');
-  await runIn(installed, "tar", "-xzf", join(scratch, filename), "--strip-components=1");
+  await runIn(installed, "tar", "-xzf", tarball, "--strip-components=1");
   const { bin, dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   for (const [name, path] of Object.entries<string>(bin)) {
     chmodSync(join(installed, path), 0o755);
@@ -46,7 +46,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 test("the tarball holds the build, the demonstration model and the texts, and nothing else", () => {
   const expected =
-    /^(dist\/.+\.(js|d\.ts|wasm)|weights\/tiny\/[^/]+|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES\.md)$/;
+    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/site\/[\w./-]+\.(html|css|svg|json|wav)|weights\/tiny\/[^/]+|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES\.md)$/;
   expect(packed.filter((path) => !expected.test(path))).toEqual([]);
   const needed = [
     ...[
@@ -81,6 +81,8 @@ test("npx sensevoice serve", async () => {
   body.append("file", new Blob([readFileSync(sound)]));
   body.append("format", "text");
   const address = /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(line)?.[1];
+  expect(await (await fetch(`${address}/`)).text()).toContain("<title>SenseVoice</title>");
+  expect((await fetch(`${address}/weights/tiny/config.json`)).status).toBe(200);
   const answer = await fetch(`${address}/v1/transcribe`, { method: "POST", body });
   expect(await answer.text()).toBe(TEXT);
   child.kill("SIGTERM");

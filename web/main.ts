@@ -4,6 +4,7 @@ import { percentOf } from "./format.ts";
 import { footer, header } from "./frame.ts";
 import { isListening, liveView } from "./liveView.ts";
 import { modelsView } from "./modelsView.ts";
+import { keepPage } from "./offline.ts";
 import { isOpen, recordings, restore } from "./queue.ts";
 import { effect, Signal, scope, untracked } from "./reactive.ts";
 import { followChoices, serviceModel } from "./recogniser.ts";
@@ -48,6 +49,7 @@ addEventListener("beforeunload", (event) => {
   if (isListening() || recordings.peek().some(isOpen)) event.preventDefault();
 });
 void restore();
+void keepPage(() => !isListening() && !recordings.peek().some(isOpen));
 void findService().then((model) => {
   serviceModel.value = model;
 });

@@ -32,6 +32,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["eval", "m.jsonl", "--limit", "2", "--output", "report.json", "--format", "json", ...RUN],
   ["eval", "m.jsonl", "--baseline", "b.jsonl", "--ask-language", "--no-normalise", "--format", "markdown", ...RUN],
   ["info"],
+  ["key", "alice", "--keys", "keys.txt", "--per-minute", "5"],
   ["input", "--format", "srt", "--vad", "energy", "--merge-seconds", "2", "--marks", "words", ...RUN],
   ["*.wav", ".", "--output", "results", "--resume", "--languages", "zh,en", "--batch-seconds", "1", ...RUN],
   ["vad", "input", "clip.wav", "--vad", "energy", "--max-segment-seconds", "1", "--format", "json"],

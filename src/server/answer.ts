@@ -21,65 +21,85 @@ interface Route<S extends z.ZodObject> {
 export async function answerSound<S extends z.ZodObject>(
   c: RequestContext,
   service: Service,
-  route: Route<S>,
+  { schema, ask, answer }: Route<S>,
 ): Promise<Response> {
-  const { config, metrics, places, results, transcriber } = service;
-  if (service.closed !== undefined) throw new HttpError(503, service.closed, { retryAfter: 10 });
-  const key = c.get("key");
-  const leave = places.enter(key);
-  const life = requestLife(c, config.timeout);
-  let sound: Spool | undefined;
-  let hearing: Hearing | undefined;
-  const finish = async () => {
-    life.end();
-    leave();
-    await hearing?.close();
-    await sound?.remove();
-  };
+  const { metrics, results, transcriber, log } = service;
+  const { fields, sound, hearing, signal, close } = await takeUpload(c, service, schema, (spool) =>
+    transcriber.begin(spool),
+  );
   try {
-    const { signal } = life;
-    const upload = await receive(c.env.incoming, route.schema, {
-      maxBytes: config.maxUpload,
-      idleSeconds: config.idleTimeout,
-      signal,
-      begin: async () => {
-        sound = await service.uploads.create();
-        hearing = transcriber.begin(sound);
-        return sound;
-      },
-      fetch: (url) => fetchSound(url, { hosts: config.allowUrl, maxBytes: config.maxUpload, signal }),
-    });
     const arrived = performance.now();
-    const ask = route.ask(upload.fields);
-    const { known, segments } = await results.hear(upload.sound, hearing as unknown as Hearing, ask, { key, signal });
-    c.set("cache", known ? "hit" : "miss");
-    metrics.cache.inc({ outcome: known ? "hit" : "miss" });
+    const { known, segments } = await results.hear(sound, hearing, ask(fields), { key: c.get("key"), signal });
+    const cache = known ? "hit" : "miss";
+    c.set("cache", cache);
+    metrics.cache.inc({ outcome: cache });
     const counted = countSound(segments, (duration) => {
       c.set("sound", duration);
       if (known || duration === 0) return;
       metrics.sound.inc(duration);
       metrics.rtf.observe((performance.now() - arrived) / 1000 / duration);
     });
-    const { type, body } = route.answer(upload.fields, counted);
+    const { type, body } = answer(fields, counted);
     const first = await body.next();
     c.header("Content-Type", type);
-    c.header("X-Cache", known ? "hit" : "miss");
+    c.header("X-Cache", cache);
     c.header("Cache-Control", "no-store");
     c.header("X-Accel-Buffering", "no");
     const fail = (error: HttpError) => {
-      if (error.status !== 499) service.log.warn({ id: c.get("id"), reason: error.message }, "an answer was cut off");
+      if (error.status !== 499) log.warn({ id: c.get("id"), reason: error.message }, "an answer was cut off");
       if (type === "text/event-stream") return `data: ${JSON.stringify(error.body)}\n\n`;
       return type === "application/x-ndjson" ? `${JSON.stringify(error.body)}\n` : undefined;
     };
-    return c.body(rest(first, body, finish, fail));
+    return c.body(rest(first, body, close, fail));
   } catch (error) {
-    await finish();
+    await close();
+    throw httpErrorOf(error);
+  }
+}
+
+/**
+ * Takes a place and reads a request: its sound goes to `begin` as it comes. Call `close` in the end.
+ *
+ * @throws HttpError if there is no place, or the request is not as it should be
+ */
+export async function takeUpload<S extends z.ZodObject, H extends Hearing>(
+  c: RequestContext,
+  service: Service,
+  schema: S,
+  begin: (sound: Spool) => H,
+) {
+  const { config } = service;
+  if (service.closed !== undefined) throw new HttpError(503, service.closed, { retryAfter: 10 });
+  const leave = service.places.enter(c.get("key"));
+  const { signal, end } = requestLife(c, config.timeout);
+  const begun: { sound?: Spool; hearing?: H } = {};
+  const close = async () => {
+    end();
+    leave();
+    await begun.hearing?.close();
+    await begun.sound?.remove();
+  };
+  try {
+    const { fields, sound } = await receive(c.env.incoming, schema, {
+      maxBytes: config.maxUpload,
+      idleSeconds: config.idleTimeout,
+      signal,
+      begin: async () => {
+        begun.sound = await service.uploads.create();
+        begun.hearing = begin(begun.sound);
+        return begun.sound;
+      },
+      fetch: (url) => fetchSound(url, { hosts: config.allowUrl, maxBytes: config.maxUpload, signal }),
+    });
+    return { fields, sound, hearing: begun.hearing as H, signal, close };
+  } catch (error) {
+    await close();
     throw httpErrorOf(error);
   }
 }
 
 /** Aborts when the client goes, or its time is over. */
-export function requestLife(c: RequestContext, seconds: number) {
+function requestLife(c: RequestContext, seconds: number) {
   const life = new AbortController();
   const over = new HttpError(504, `expected to be done within ${seconds} seconds, it takes longer`, {
     code: "timeout",
@@ -113,7 +133,7 @@ async function* countSound(segments: Segments, told: (duration: number) => void)
 function rest(
   first: IteratorResult<string>,
   body: AsyncGenerator<string>,
-  finish: () => Promise<void>,
+  close: () => Promise<void>,
   fail: (error: HttpError) => string | undefined,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
@@ -122,14 +142,14 @@ function rest(
     async pull(controller) {
       try {
         if (next.done) {
-          await finish();
+          await close();
           controller.close();
           return;
         }
         controller.enqueue(encoder.encode(next.value));
         next = await body.next();
       } catch (error) {
-        await finish();
+        await close();
         const told = fail(httpErrorOf(error));
         if (told === undefined) return controller.error(error);
         controller.enqueue(encoder.encode(told));
@@ -138,7 +158,7 @@ function rest(
     },
     async cancel() {
       await body.return(undefined).catch(() => {});
-      await finish();
+      await close();
     },
   });
 }

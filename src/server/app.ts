@@ -7,6 +7,7 @@ import { HttpError } from "./httpError.ts";
 import { openLive } from "./live.ts";
 import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
 import { createOpenapi } from "./openapi.ts";
+import { addPage } from "./page.ts";
 import { addJobRoutes } from "./queue/jobs.ts";
 import { openRealtime } from "./realtime.ts";
 import { openaiSchema, transcribeSchema } from "./schemas.ts";
@@ -32,6 +33,7 @@ export function createApp(service: Service): Hono<RequestEnv> {
   });
 
   app.get("/openapi.json", (c) => c.json(document));
+  addPage(app, service);
 
   app.use((c, next) => identified(c, service, next));
   app.get("/metrics", async (c) =>

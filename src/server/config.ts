@@ -59,6 +59,9 @@ export const serveSchema = z.strictObject({
   cors: list.describe("origin whose pages may use the service: https://example.org; may be repeated"),
   allowUrl: list.describe("host whose addresses may be given in place of sounds; may be repeated"),
   maxJobs: count.default(10_000).describe("jobs that may wait in the queue"),
+  site: text
+    .optional()
+    .describe("folder of the page that is served at / (default: the one that comes with the package)"),
   queue: text.optional().describe("redis://… of a queue that workers serve; a model here only if --model is given"),
   config: text.optional().describe("YAML or JSON file with these options: maxQueue: 32"),
 });

@@ -9,7 +9,14 @@ import {
   transcriptSchema,
   verboseSchema,
 } from "./responses.ts";
-import { openaiSchema, soundSchema, transcribeSchema } from "./schemas.ts";
+import {
+  jobQuerySchema,
+  jobViewSchema,
+  openaiSchema,
+  postJobSchema,
+  soundSchema,
+  transcribeSchema,
+} from "./schemas.ts";
 
 /** What JSON may be in a document: kept loose, since it is only written. */
 type Json = Readonly<Record<string, unknown>>;
@@ -17,6 +24,17 @@ type Json = Readonly<Record<string, unknown>>;
 const text = { schema: { type: "string" } };
 const json = (schema: Json) => ({ "application/json": { schema } });
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+
+const id = { name: "id", in: "path", required: true, schema: { type: "string" } };
+/** The formats of results beside json. */
+const WRITTEN = {
+  "application/x-ndjson": { schema: ref("Segment") },
+  "text/plain": text,
+  "text/vtt": text,
+  "text/tab-separated-values": text,
+  "text/x-ssa": text,
+  "application/x-subrip": text,
+};
 
 /** Schemas by name; requests as they come, answers as they go. */
 const COMPONENTS: Readonly<Record<string, z.ZodType>> = {
@@ -28,6 +46,7 @@ const COMPONENTS: Readonly<Record<string, z.ZodType>> = {
   Segment: segmentSchema,
   Model: modelSchema,
   Models: modelsSchema,
+  Job: jobViewSchema,
 };
 
 const ERRORS: Readonly<Record<string, string>> = {
@@ -36,6 +55,7 @@ const ERRORS: Readonly<Record<string, string>> = {
   403: "Not for this origin or host.",
   404: "There is nothing there.",
   408: "The rest of the request did not come in time.",
+  409: "Not in the state that the job is in.",
   413: "The sound is too large or too long.",
   415: "Neither a form nor JSON.",
   429: "All places are taken, or too many requests; Retry-After says when to try again.",
@@ -54,12 +74,14 @@ export function createOpenapi({ version, auth }: { readonly version: string; rea
       title: "sensevoice",
       version,
       summary: "Speech to text with language, emotion and sound events.",
+      description: "Live sound comes through WebSockets, /v1/realtime and /v1/live: see docs/service.md.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
     security: auth ? [{ bearer: [] }] : [{}],
     tags: [
       { name: "transcription", description: "Recordings." },
+      { name: "jobs", description: "Recordings that nobody waits for." },
       { name: "service", description: "How the service is." },
     ],
     paths: paths(),
@@ -106,16 +128,39 @@ function paths(): Json {
             description: "What was heard, in the format asked for.",
             content: {
               ...json(ref("Transcript")),
-              "application/x-ndjson": { schema: ref("Segment") },
-              "text/plain": text,
-              "text/vtt": text,
-              "text/tab-separated-values": text,
-              "text/x-ssa": text,
-              "application/x-subrip": text,
+              ...WRITTEN,
             },
           },
           ...errors("400", "408", "413", "415", "503", "504"),
         },
+      },
+    },
+    "/v1/jobs": {
+      post: {
+        ...about("createJob", "Transcribe a recording later; only with a queue", "jobs"),
+        requestBody: soundBody(postJobSchema),
+        responses: {
+          202: { description: "The job is taken.", headers: { Location: text }, content: json(ref("Job")) },
+          ...errors("400", "404", "408", "413", "415", "503", "504"),
+        },
+      },
+    },
+    "/v1/jobs/{id}": {
+      get: {
+        ...about("getJob", "Tell how far a job is, and its result", "jobs"),
+        parameters: [id, { name: "format", in: "query", schema: jsonSchema(jobQuerySchema.shape.format, "input") }],
+        responses: {
+          200: {
+            description: "The job; with `format` its result alone.",
+            content: { ...json(ref("Job")), ...WRITTEN },
+          },
+          ...errors("400", "404", "409", "503"),
+        },
+      },
+      delete: {
+        ...about("deleteJob", "Forget a job that is not being heard", "jobs"),
+        parameters: [id],
+        responses: { 204: { description: "It is gone." }, ...errors("404", "409", "503") },
       },
     },
     "/v1/models": {
@@ -127,7 +172,7 @@ function paths(): Json {
     "/v1/models/{id}": {
       get: {
         ...about("getModel", "Describe a model", "service"),
-        parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }],
+        parameters: [id],
         responses: { 200: { description: "The model.", content: json(ref("Model")) }, ...errors("404") },
       },
     },

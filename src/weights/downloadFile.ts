@@ -64,6 +64,8 @@ export async function downloadFile(download: Download): Promise<number> {
       if (error instanceof DOMException && error.name === "QuotaExceededError") {
         throw noSpace(address, digest.bytes - part.done, await spaceLeft());
       }
+      // What could not be written is not there, though it was hashed.
+      if (((await folder.file(partName))?.size ?? 0) !== part.done) part = await hashFile(folder, partName);
       failures = part.done - before >= PROGRESS_BYTES ? 1 : failures + 1;
       if (failures === ATTEMPTS) {
         throw new SenseVoiceError(
@@ -129,13 +131,16 @@ async function fetchRest({ address, digest, folder, onBytes, signal }: Download,
         await appender.write(step.value);
         take(part, step.value);
         onBytes(part.done);
-        if (part.done > digest.bytes) return part; // the digest will be wrong
+        if (part.done > digest.bytes) break; // the digest will be wrong
         await pause();
       }
+    } catch (error) {
+      await appender.close().catch(() => {}); // what failed first is told
+      throw error;
     } finally {
       await reader.cancel().catch(() => {});
-      await appender.close();
     }
+    await appender.close();
     if (part.done < digest.bytes) throw new Error(`the connection ended at byte ${part.done} of ${digest.bytes}`);
     return part;
   } catch (error) {

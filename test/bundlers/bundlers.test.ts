@@ -8,6 +8,7 @@ import { build as esbuild } from "esbuild";
 import { build as vite } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBrowser, root, serveSite } from "../browser/support.ts";
+import { packPackage } from "../support/pack.ts";
 
 /** A page that imports the packed package, built by each bundler without a configuration, then run in Chromium. */
 
@@ -33,9 +34,8 @@ beforeAll(async () => {
   cpSync(join(bundlers, "page"), app, { recursive: true });
   const sensevoice = join(app, "node_modules/sensevoice");
   mkdirSync(sensevoice, { recursive: true });
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", app], { cwd: root }); // builds first
-  const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf("[\n")));
-  await run("tar", ["-xzf", join(app, filename), "--strip-components=1"], { cwd: sensevoice });
+  const { tarball } = await packPackage(app);
+  await run("tar", ["-xzf", tarball, "--strip-components=1"], { cwd: sensevoice });
   for (const name of [...NEEDED, "@wasm-audio-decoders/flac"]) install(name);
   writeFileSync(join(app, "package.json"), '{ "private": true }');
   chromium = await openBrowser();

@@ -4,6 +4,8 @@ import { createConfig, lintFromString } from "@redocly/openapi-core";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { z } from "zod";
+import { createApp } from "../../src/server/app.ts";
+import { serveSchema } from "../../src/server/config.ts";
 import { createOpenapi } from "../../src/server/openapi.ts";
 import {
   errorSchema,
@@ -12,6 +14,7 @@ import {
   transcriptSchema,
   verboseSchema,
 } from "../../src/server/responses.ts";
+import type { Service } from "../../src/server/service.ts";
 import { formOf, SAMPLES, startTestServer, type TestServer } from "./support.ts";
 
 interface Schema {
@@ -53,6 +56,19 @@ describe("the description of the service", () => {
     }
     const broken = await lintFromString({ source: '{"openapi":"3.1.1","info":{}}', config, absoluteRef: "x.json" });
     expect(broken).not.toEqual([]);
+  });
+
+  test("has every route but the page's and the sockets', and no other", () => {
+    const service = { config: serveSchema.parse({ site: "nowhere" }), transcriber: {}, queue: {}, version: "0" };
+    const { routes } = createApp(service as unknown as Service);
+    const there = routes
+      .filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, "{$1}")}`)
+      .filter((route) => !["get /", "get /v1/live", "get /v1/realtime"].includes(route));
+    const described = Object.entries(paths).flatMap(([path, methods]) => {
+      return Object.keys(methods).map((method) => `${method} ${path}`);
+    });
+    expect(there.sort()).toEqual(described.sort());
   });
 
   test("holds for the answers", async () => {

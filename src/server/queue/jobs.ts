@@ -1,15 +1,13 @@
 import type { Hono } from "hono";
 import { FORMATS } from "../../output/formats.ts";
-import { httpErrorOf, requestLife } from "../answer.ts";
-import { checkUrl, fetchSound } from "../fetchSound.ts";
+import { httpErrorOf, takeUpload } from "../answer.ts";
+import { checkUrl } from "../fetchSound.ts";
 import { checkFields } from "../fields.ts";
 import { HttpError } from "../httpError.ts";
 import { jobQuerySchema, postJobSchema } from "../schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "../service.ts";
-import type { Spool } from "../spool.ts";
-import { receive } from "../upload.ts";
 import type { StoredJob } from "./desk.ts";
-import type { QueueHearing, QueueService } from "./front.ts";
+import type { QueueService } from "./front.ts";
 import { resultText, viewOf } from "./view.ts";
 
 /** `/v1/jobs`: sounds that nobody waits for. Only where there is a queue. */
@@ -39,41 +37,22 @@ export function addJobRoutes(app: Hono<RequestEnv>, service: Service): void {
 }
 
 async function postJob(c: RequestContext, service: Service, { transcriber, desk }: QueueService): Promise<Response> {
-  const { config } = service;
-  if (service.closed !== undefined) throw new HttpError(503, service.closed, { retryAfter: 10 });
-  const key = c.get("key");
-  const leave = service.places.enter(key);
-  const { signal, end } = requestLife(c, config.timeout);
-  let sound: Spool | undefined;
-  let hearing: QueueHearing | undefined;
+  const { maxJobs, allowWebhook } = service.config;
+  if ((await desk.waiting()) >= maxJobs) {
+    const message = `all ${maxJobs} places of waiting jobs are taken; try again later`;
+    throw new HttpError(429, message, { code: "queue_full", retryAfter: 60 });
+  }
+  const { fields, hearing, close } = await takeUpload(c, service, postJobSchema, (spool) => transcriber.begin(spool));
   try {
-    if ((await desk.waiting()) >= config.maxJobs) {
-      const message = `all ${config.maxJobs} places of waiting jobs are taken; try again later`;
-      throw new HttpError(429, message, { code: "queue_full", retryAfter: 60 });
-    }
-    const { fields } = await receive(c.env.incoming, postJobSchema, {
-      maxBytes: config.maxUpload,
-      idleSeconds: config.idleTimeout,
-      signal,
-      begin: async () => {
-        sound = await service.uploads.create();
-        hearing = transcriber.begin(sound);
-        return sound;
-      },
-      fetch: (url) => fetchSound(url, { hosts: config.allowUrl, maxBytes: config.maxUpload, signal }),
-    });
     const { format, marks, webhook, ...ask } = fields;
-    if (webhook !== undefined) checkWebhook(webhook, config.allowWebhook);
-    const id = await (hearing as unknown as QueueHearing).post({ ask, key, webhook, format, marks });
+    if (webhook !== undefined) checkWebhook(webhook, allowWebhook);
+    const id = await hearing.post({ ask, key: c.get("key"), webhook, format, marks });
     c.header("Location", `/v1/jobs/${id}`);
     return c.json({ id, state: "waiting", created: new Date().toISOString(), progress: 0 }, 202);
   } catch (error) {
     throw httpErrorOf(error);
   } finally {
-    end();
-    leave();
-    await hearing?.close();
-    await sound?.remove();
+    await close();
   }
 }
 
