@@ -1,5 +1,6 @@
 import { h } from "./dom.ts";
 import { remote } from "./engine.ts";
+import { forgetPage } from "./offline.ts";
 import { recordings, selected } from "./queue.ts";
 import { forgetSettings } from "./settings.ts";
 import { forgetRecordings } from "./store.ts";
@@ -30,6 +31,7 @@ async function forget(): Promise<void> {
   await forgetRecordings();
   for (const { name } of await remote.call("models", undefined)) await remote.call("remove", name);
   forgetSettings();
+  await forgetPage();
   location.hash = "";
   location.reload();
 }

@@ -21,3 +21,10 @@ export async function keepPage(isIdle: () => boolean): Promise<void> {
     location.reload();
   }
 }
+
+/** Removes what the service worker keeps, and the worker. */
+export async function forgetPage(): Promise<void> {
+  if (!("serviceWorker" in navigator) || !isSecureContext) return;
+  for (const registration of await navigator.serviceWorker.getRegistrations()) await registration.unregister();
+  for (const name of await caches.keys()) if (name.startsWith("sensevoice-page-")) await caches.delete(name);
+}

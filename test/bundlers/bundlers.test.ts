@@ -28,7 +28,7 @@ let chromium: Awaited<ReturnType<typeof openBrowser>>;
 /** Unpacks the package as npm would install it, in a folder below this one: Next.js follows no links out of it. */
 beforeAll(async () => {
   if (!installed && process.env.REQUIRE_CHROMIUM === "1") {
-    throw new Error("test/bundlers: not installed: npm --prefix test/bundlers ci");
+    throw new Error("test/bundlers: not installed: npm --prefix test/bundlers install --no-package-lock");
   }
   app = mkdtempSync(join(bundlers, ".page-"));
   cpSync(join(bundlers, "page"), app, { recursive: true });
@@ -111,7 +111,7 @@ const BUILDS: Readonly<Record<string, () => Promise<Site>>> = {
 };
 
 test.for(Object.keys(BUILDS))("%s builds a page without configuration", { timeout: 300_000 }, async (name, context) => {
-  if (!installed) return context.skip("not installed: npm --prefix test/bundlers ci");
+  if (!installed) return context.skip("not installed: npm --prefix test/bundlers install --no-package-lock");
   const folders = await BUILDS[name]();
   if (typeof chromium === "string") return context.skip(`Chromium: ${chromium}`);
   const server = await serveSite({ folders: [...folders, ["/", root]] });
