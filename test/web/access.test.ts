@@ -175,6 +175,13 @@ describe("quick", () => {
     expect(longest).toBeLessThanOrEqual(50);
   });
 
+  pageTest("files can be chosen within 2 s of the first byte", async ({ page, site }) => {
+    const begin = performance.now();
+    await page.goto(`${site.address}?again`);
+    await page.click("main button.accent", { trial: true });
+    expect(performance.now() - begin).toBeLessThanOrEqual(2000);
+  });
+
   pageTest("the first load without a model is at most 150 KB, gzipped", async ({ page, site }) => {
     await page.click("nav a[href='#models']");
     await page.waitForSelector(".abilities");
