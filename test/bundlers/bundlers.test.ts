@@ -130,3 +130,21 @@ test.for(Object.keys(BUILDS))("%s builds a page without configuration", { timeou
     await server.close();
   }
 });
+
+test("examples/browser", { timeout: 100_000 }, async (context) => {
+  if (typeof chromium === "string") return context.skip(`Chromium: ${chromium}`);
+  const folder = join(app, "example");
+  cpSync(join(root, "examples/browser"), folder, { recursive: true });
+  await vite({ root: folder, configFile: false, logLevel: "error", build: { outDir: "built" } });
+  const server = await serveSite({ folders: [["/", join(folder, "built")]] });
+  const page = await chromium.browser.newPage();
+  try {
+    await page.goto(server.address);
+    await page.setInputFiles("input", join(root, "samples/zh-happy.wav"));
+    await page.waitForFunction(() => document.querySelector("output")?.textContent?.startsWith("done"));
+    expect(await page.locator("li").allTextContents()).toEqual([expect.stringMatching(/^0\.\d s: 祝你生日快乐/)]);
+  } finally {
+    await page.close();
+    await server.close();
+  }
+});
