@@ -1,5 +1,6 @@
 import { SenseVoiceError } from "../../error.ts";
 import { Gpu } from "./gpu.ts";
+import { provenMatrices } from "./linear/selfTest.ts";
 import { traitsOf } from "./traits.ts";
 
 /**
@@ -87,5 +88,6 @@ export async function openGpu(options: { hardware?: boolean } = {}): Promise<Gpu
   const device = await requestDevice(adapter);
   const wgslFeatures = (await webgpu())?.wgslLanguageFeatures;
   const gpu = new Gpu(device, adapterName(adapter), traitsOf(device, adapter.info, isSoftware(adapter), wgslFeatures));
+  if (!gpu.traits.software) gpu.traits = { ...gpu.traits, proven: await provenMatrices(gpu) };
   return gpu;
 }

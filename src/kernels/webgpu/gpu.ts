@@ -34,7 +34,8 @@ const MAX_BIND_GROUPS = 8192;
 export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
-  readonly traits: DeviceTraits;
+  /** What kernels are chosen by; weights keep those of the time when they were uploaded. */
+  traits: DeviceTraits;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
   readonly #arena = new Arena<GpuTensor>(({ pooled }) => this.#pool.release(pooled));

@@ -5,6 +5,8 @@ export interface MatrixSize {
   readonly k: number;
 }
 
+export type MatrixKind = "f16" | "int8";
+
 /** What kernels are chosen by: what the device can do. */
 export interface DeviceTraits {
   /** SwiftShader, lavapipe or WARP: a CPU, to which tiles and barriers are only a burden. */
@@ -20,8 +22,8 @@ export interface DeviceTraits {
   /** f16 · f16 → f32 and i8 · i8 → i32, where the device lists them. */
   readonly f16Matrix?: MatrixSize;
   readonly int8Matrix?: MatrixSize;
-  /** Whether a product of matrices was right when it was tried. */
-  readonly matricesWork: boolean;
+  /** The kinds of products of matrices that were right when they were tried. */
+  readonly proven: readonly MatrixKind[];
 }
 
 /** A device of which nothing is known but its features. */
@@ -31,7 +33,7 @@ export const PLAIN_TRAITS: DeviceTraits = {
   int8Dot: false,
   workgroupBytes: 16384,
   subgroup: { size: 32, fixed: false },
-  matricesWork: false,
+  proven: [],
 };
 
 /** A row of Dawn's GPUAdapterInfo.subgroupMatrixConfigs, which @webgpu/types does not know. */
@@ -71,6 +73,6 @@ export function traitsOf(
     subgroup: { size: fixed ? 32 : least, fixed },
     f16Matrix: has("shader-f16") && sized ? size("f16", "f32") : undefined,
     int8Matrix: sized ? size("i8", "i32") : undefined,
-    matricesWork: false,
+    proven: [],
   };
 }

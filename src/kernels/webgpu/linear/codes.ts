@@ -78,7 +78,7 @@ export function groupOf({ k, groupSize }: WeightForm): string {
 export const ZERO = "((zeros[at / 4] >> (at % 4 * 8)) & 255u)";
 
 /** Bytes of workgroup memory that a tile's tables may take. */
-const TABLE_BYTES = 4096;
+export const TABLE_BYTES = 4096;
 
 /**
  * Tables in workgroup memory, where one is for all columns or those of the tile's columns fit, else where they are.
@@ -113,12 +113,13 @@ export function fourCodes(bits: number, i: number, word: (index: number) => stri
   return shift + 4 * bits > 32 ? `(${low} | (${word(at + 1)} << ${32 - shift}u))` : low;
 }
 
-const LAYOUT = blocks(BLOCK);
+/** Codes in their blocks of 32, floats in as many. */
+export const CODES_LAYOUT = blocks(BLOCK);
 
 function codesTile(shape: TileShape): LinearKernel {
   const kernel: LinearKernel = {
     name: `codes ${shape.rows}x${shape.columns}`,
-    layout: LAYOUT,
+    layout: CODES_LAYOUT,
     tile: [shape.rows, shape.columns],
     supports: ({ workgroupBytes }, form) => {
       return form.values === "codes" && !form.int8 && tileBytes(shape) + TABLE_BYTES <= workgroupBytes;
@@ -130,5 +131,5 @@ function codesTile(shape: TileShape): LinearKernel {
 
 export const CODES_TILES = [
   codesTile({ rows: 32, columns: 32, patch: [8, 4], slices: 2, depth: 8 }),
-  codesTile({ rows: 64, columns: 64, patch: [8, 8], slices: 1, depth: 8 }),
+  codesTile({ rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 8 }),
 ];

@@ -1,6 +1,5 @@
 import { BLOCK } from "../../../tensor/quantized.ts";
-import { blocks } from "./blocks.ts";
-import { fourCodes, groupOf, loadWords, tablesOf, ZERO } from "./codes.ts";
+import { CODES_LAYOUT, fourCodes, groupOf, loadWords, TABLE_BYTES, tablesOf, ZERO } from "./codes.ts";
 import { type LinearKernel, lines, type WeightForm } from "./kernel.ts";
 import type { ColumnSource } from "./staging.ts";
 import { type Product, type TileShape, tileBytes, tileWgsl } from "./tile.ts";
@@ -48,8 +47,8 @@ export function shiftOf({ bits, zeros, tables }: WeightForm): number {
   return zeros || tables ? 0 : 8 - bits;
 }
 
-/** `fn rounded`: no product is fused with the sum after it, since the compiler does not know that p.none is 0. */
-export const ROUNDED = "fn rounded(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ p.none); }";
+/** `fn product`, rounded to f32: no compiler knows that p.none is 0, so none fuses it with the sum after it. */
+export const PRODUCT = "fn product(a: f32, b: f32) -> f32 { return fma(a, b, bitcast<f32>(p.none)); }";
 
 /** Sums in i32, in f32 after each group, in the order of QuantizedTensor.activation. */
 function int8Product(form: WeightForm, { patch, columns, rows }: TileShape, stageK: number): Product {
@@ -66,12 +65,12 @@ ${lines(patch[1], (c) => {
   const at = `${group} * columns + firstColumn + across + ${c * across}u`;
   return `      let scale${c} = scales[${at}] * ${2 ** -shiftOf(form)}; // exact`;
 })}
-${patchLines((r, c) => `      f${r}_${c} += rounded(f32(s${r}_${c}) * scale${c});`)}
+${patchLines((r, c) => `      f${r}_${c} += product(f32(s${r}_${c}), scale${c});`)}
 ${grouped ? patchLines((r, c) => `      s${r}_${c} = 0;`) : ""}`;
   const ends = ofGroup === 1 ? "true" : `(s + 1) % ${ofGroup} == 0 || s + 1 == ${stages}`;
   return {
     ...{ type: "u32", perVec: 16, sum: "i32" },
-    declarations: ROUNDED,
+    declarations: PRODUCT,
     add: (sum, x, w) => `${sum} + dot4I8Packed(${x}, ${w})`,
     before: patchLines((r, c) => `  var f${r}_${c}: f32;`),
     after: grouped ? `    if (${ends}) {\n      let group = s / ${ofGroup}u;${flush("group")}\n    }` : undefined,
@@ -80,11 +79,9 @@ ${lines(patch[0], (r) => {
   const row = `p.firstRow + min(firstRow + down + ${r * down}, p.rows - 1)`;
   return `  let rowScale${r} = rowScales[${row}];`;
 })}`,
-    value: (r, c) => `rounded(f${r}_${c} * rowScale${r})`,
+    value: (r, c) => `product(f${r}_${c}, rowScale${r})`,
   };
 }
-
-const LAYOUT = blocks(BLOCK);
 
 /** Weights with a scale a row in `perRow`; those in groups go along K a block at a time, `grouped`. */
 function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
@@ -92,10 +89,10 @@ function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
   const { rows, columns } = perRow;
   const kernel: LinearKernel = {
     name: `int8 ${rows}x${columns}`,
-    layout: LAYOUT,
+    layout: CODES_LAYOUT,
     tile: [rows, columns],
     supports: ({ workgroupBytes, int8Dot }, form) => {
-      return form.int8 && int8Dot && tileBytes(shapeOf(form)) + 4096 <= workgroupBytes;
+      return form.int8 && int8Dot && tileBytes(shapeOf(form)) + TABLE_BYTES <= workgroupBytes;
     },
     wgsl: (form, ...of) => {
       const shape = shapeOf(form);
@@ -113,6 +110,6 @@ export const INT8_TILES = [
   ),
   int8Tile(
     { rows: 64, columns: 64, patch: [8, 8], slices: 1, depth: 4 },
-    { rows: 64, columns: 64, patch: [8, 8], slices: 1, depth: 2 },
+    { rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 2 },
   ),
 ];

@@ -1,7 +1,7 @@
 import type { LinearOptions, LinearWeight } from "../../../tensor/backend.ts";
 import type { QuantizedTensor, Weight } from "../../../tensor/quantized.ts";
 import type { Dispatch, Gpu, GpuTensor } from "../gpu.ts";
-import type { DeviceTraits } from "../traits.ts";
+import type { DeviceTraits, MatrixKind } from "../traits.ts";
 
 /** What the text of a kernel depends on, of a weight [N, K]; the same object for the same form. */
 export interface WeightForm {
@@ -35,8 +35,8 @@ export interface Epilogue {
 export interface LinearKernel {
   readonly name: string;
   readonly layout: Layout;
-  /** Whether it multiplies matrices by subgroups, which is tried before it is trusted. */
-  readonly matrix?: boolean;
+  /** What matrices it multiplies by subgroups, which is tried before it is trusted. */
+  readonly matrix?: MatrixKind;
   /** Outputs of a workgroup. */
   readonly tile: readonly [rows: number, columns: number];
   readonly supports: (device: DeviceTraits, form: WeightForm) => boolean;
@@ -132,7 +132,8 @@ export function kernelFor({ kernels, shape: [n] }: GpuWeight, rows: number): Lin
   const fills = ({ tile }: LinearKernel) => {
     return rows > tile[0] / 2 && Math.ceil(rows / tile[0]) * Math.ceil(n / tile[1]) >= FILL;
   };
-  return kernels.findLast(fills) ?? kernels[0];
+  const areas = kernels.map(({ tile }) => tile[0] * tile[1]);
+  return kernels.findLast(fills) ?? kernels[areas.lastIndexOf(Math.min(...areas))];
 }
 
 /** The dispatch that fills y with `linear` of x's rows from `firstRow` on; `inputs` are the kernel's first buffers. */

@@ -2,15 +2,24 @@ import { SenseVoiceError } from "../../../error.ts";
 import type { DeviceTraits } from "../traits.ts";
 import { CODES_TILES } from "./codes.ts";
 import { INT8_TILES } from "./int8.ts";
+import { INT8_MATRICES } from "./int8Matrix.ts";
 import type { LinearKernel, WeightForm } from "./kernel.ts";
+import { FLOAT_MATRICES } from "./matrix.ts";
 import { plain } from "./plain.ts";
 import { FLOAT_TILES } from "./tile.ts";
 
 /** Every way to compute `linear`, from plain to best; of one kind small tiles come first. */
-export const LINEAR_KERNELS: readonly LinearKernel[] = [plain, ...FLOAT_TILES, ...CODES_TILES, ...INT8_TILES];
+export const LINEAR_KERNELS: readonly LinearKernel[] = [
+  plain,
+  ...FLOAT_TILES,
+  ...CODES_TILES,
+  ...INT8_TILES,
+  ...FLOAT_MATRICES,
+  ...INT8_MATRICES,
+];
 
 /**
- * The kernels for weights of a form: those that read the layout of the best one. Devices in software take the plain one,
+ * The kernels for weights of a form: the best one, and its kin that read the same layout. Devices in software take the plain one,
  * which is the fastest there.
  *
  * @param name the one kernel to use, tried or not
@@ -30,8 +39,8 @@ export function kernelsFor(device: DeviceTraits, form: WeightForm, name?: string
   }
   if (device.software) return [plain];
   const able = LINEAR_KERNELS.filter((kernel) => {
-    return kernel.supports(device, form) && (device.matricesWork || !kernel.matrix);
+    return kernel.supports(device, form) && (!kernel.matrix || device.proven.includes(kernel.matrix));
   });
-  const { layout } = able[able.length - 1];
-  return able.filter((kernel) => kernel.layout === layout);
+  const best = able[able.length - 1];
+  return able.filter((kernel) => kernel.layout === best.layout && kernel.matrix === best.matrix);
 }

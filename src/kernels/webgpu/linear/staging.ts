@@ -11,6 +11,8 @@ export interface Stage {
   readonly vecs: number;
   readonly perVec: number;
   readonly stride: number;
+  /** Whether workgroup memory is made of vec2s, two in place of each vec4. */
+  readonly halved?: boolean;
 }
 
 /** How rows of x come from memory to `xs`. */
@@ -57,7 +59,13 @@ function turns(units: number, lanes: number, line: (turn: number) => string): st
   });
 }
 
-export function stageRows({ lanes, rows, vecs, stride }: Stage, source: RowSource): Staging {
+/** Writes a vec4 of workgroup memory. */
+function put(array: string, at: string, value: string, halved = false): string {
+  if (!halved) return `    ${array}[${at}] = ${value};`;
+  return `    {\n      let vec = ${value};\n      ${array}[2 * (${at})] = vec.xy;\n      ${array}[2 * (${at}) + 1] = vec.zw;\n    }`;
+}
+
+export function stageRows({ lanes, rows, vecs, stride, halved }: Stage, source: RowSource): Staging {
   const { type, loads, perRow, value } = source;
   const units = rows * vecs;
   const step = vecs * loads;
@@ -80,11 +88,13 @@ ${turns(units, lanes, (t) => {
     return `    x${t}_${l} = ${masked ? `select(${type}(), ${read}, xK${t} + xStage + ${l}u < ${perRow}u)` : read};`;
   });
 })}`,
-    store: turns(units, lanes, (t) => `    xs[xTo${t}] = ${value(all.map((l) => `x${t}_${l}`))};`),
+    store: turns(units, lanes, (t) => {
+      return put("xs", `xTo${t}`, value(all.map((l) => `x${t}_${l}`)), halved);
+    }),
   };
 }
 
-export function stageColumns({ lanes, columns, vecs, perVec, stride }: Stage, source: ColumnSource): Staging {
+export function stageColumns({ lanes, columns, vecs, perVec, stride, halved }: Stage, source: ColumnSource): Staging {
   const { blockK, units: ofBlock, registers, load, values } = source;
   const perStage = (vecs * perVec) / blockK;
   const units = columns * perStage * ofBlock;
@@ -123,7 +133,7 @@ ${load(named(t))}
 )}`,
     store: turns(units, lanes, (t) => {
       return values(named(t))
-        .map((value, i) => `    ws[wTo${t} + ${i}u] = ${value};`)
+        .map((value, i) => put("ws", `wTo${t} + ${i}u`, value, halved))
         .join("\n");
     }),
   };
