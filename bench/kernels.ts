@@ -2,7 +2,8 @@
  * Checks and times every kernel at the full-size model's shapes, and the whole model with random weights, on one device:
  * `npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]`. Writes
  * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time. On a CPU each figure
- * comes with its share of the measured peak: what one core does in bench/peak, times the threads.
+ * comes with its share of the measured peak: what one core does in bench/peak, times the threads. `npm run bench -- linear …`
+ * runs one kernel of the linear layers: see bench/linear.ts.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -26,7 +27,16 @@ import type { QuantizedTensor, Weight } from "../src/tensor/quantized.ts";
 import { type Runner, runnerOf } from "../test/support/backend.ts";
 import { randomizer } from "../test/support/random.ts";
 import { relativeError, TOLERANCE } from "../test/support/tolerances.ts";
+import { benchLinear } from "./linear.ts";
 import { measurePeak } from "./peak/measure.ts";
+
+if (process.argv[2] === "linear") {
+  await benchLinear(process.argv.slice(3)).catch((error: Error) => {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 1;
+  });
+  process.exit();
+}
 
 const { values: options } = parseArgs({
   options: {

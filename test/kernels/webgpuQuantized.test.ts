@@ -6,6 +6,7 @@ import { openGpu } from "../../src/kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "../../src/kernels/webgpu/backend.ts";
 import { Gpu } from "../../src/kernels/webgpu/gpu.ts";
 import { quantizeRowsDispatch } from "../../src/kernels/webgpu/quantizeRows.ts";
+import { PLAIN_TRAITS } from "../../src/kernels/webgpu/traits.ts";
 import type { Backend, LinearWeight, Tensor } from "../../src/tensor/backend.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { type Computation, type Runner, runnerOf } from "../support/backend.ts";
@@ -162,7 +163,7 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
 
   test("int8 without dot4I8Packed is the same to the bit", async () => {
     const { device } = (await openGpu()) ?? expect.fail("there was an adapter");
-    const byHand = runnerOf(webgpuBackend(new Gpu(device, "no dot")));
+    const byHand = runnerOf(webgpuBackend(new Gpu(device, "no dot", PLAIN_TRAITS)));
     const random = randomizer(6);
     const [x, bias] = [random([33, 560]), random([31])];
     for (const scheme of [INT8, INT8_IN_4]) {

@@ -1,12 +1,17 @@
 import { SenseVoiceError } from "../../error.ts";
 import { Gpu } from "./gpu.ts";
+import { provenMatrices } from "./linear/selfTest.ts";
+import { traitsOf } from "./traits.ts";
 
 /**
  * Dawn's switches for Node. `disable_workgroup_init`: no kernel here reads workgroup memory that it did not write,
  * and clearing it costs SwiftShader a second a pipeline. `vulkan_enable_f16_on_nvidia`: shader-f16 where NVIDIA's
- * driver has it.
+ * driver has it. `allow_unsafe_apis`: subgroup matrices, which WGSL does not have for good yet.
  */
-const DAWN_FLAGS = ["enable-dawn-features=disable_workgroup_init,vulkan_enable_f16_on_nvidia"];
+const DAWN_FLAGS = ["enable-dawn-features=disable_workgroup_init,vulkan_enable_f16_on_nvidia,allow_unsafe_apis"];
+
+/** What kernels make use of, where the adapter has it; @webgpu/types does not know all of them. */
+const FEATURES = ["shader-f16", "subgroups", "subgroup-size-control", "chromium-experimental-subgroup-matrix"];
 
 let gpu: Promise<GPU | undefined> | undefined;
 
@@ -56,7 +61,7 @@ export function adapterName({ info }: GPUAdapter): string {
   return [...new Set(parts)].join(" ") || "unknown adapter";
 }
 
-/** A device with the adapter's own limits (the defaults stop at 128 MiB a binding) and f16 where it has it. */
+/** A device with the adapter's own limits (the defaults stop at 128 MiB a binding) and FEATURES where it has them. */
 export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const limits = [
     "maxBufferSize",
@@ -65,7 +70,7 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     "maxComputeInvocationsPerWorkgroup",
     "maxComputeWorkgroupSizeX",
   ] as const;
-  const features = (["shader-f16"] as const).filter((f) => adapter.features.has(f));
+  const features = FEATURES.filter((name) => adapter.features.has(name)) as GPUFeatureName[];
   try {
     return await adapter.requestDevice({
       requiredFeatures: features,
@@ -79,6 +84,10 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 /** The GPU to compute on, or undefined if there is none; with `hardware` one in software does not count. */
 export async function openGpu(options: { hardware?: boolean } = {}): Promise<Gpu | undefined> {
   const adapter = await requestAdapter(options);
+  if (!adapter) return undefined;
+  const device = await requestDevice(adapter);
   const wgslFeatures = (await webgpu())?.wgslLanguageFeatures;
-  return adapter && new Gpu(await requestDevice(adapter), adapterName(adapter), wgslFeatures);
+  const gpu = new Gpu(device, adapterName(adapter), traitsOf(device, adapter.info, isSoftware(adapter), wgslFeatures));
+  if (!gpu.traits.software) gpu.traits = { ...gpu.traits, proven: await provenMatrices(gpu) };
+  return gpu;
 }

@@ -5,11 +5,17 @@ import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { causalFsmn, fsmn } from "./fsmn.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { layerNorm } from "./layerNorm.ts";
-import { linear, uploadLinear } from "./linear.ts";
-import type { GpuWeight } from "./linearFrame.ts";
+import type { GpuWeight } from "./linear/kernel.ts";
+import { linear, uploadLinear } from "./linear/linear.ts";
+
+/** What is chosen by hand. */
+export interface WebgpuOptions {
+  /** The one kernel of LINEAR_KERNELS for all linear layers. */
+  readonly linear?: string;
+}
 
 /** The model's operations as WGSL kernels; each is in the file of its name. */
-export function webgpuBackend(gpu: Gpu): Backend<GpuTensor, GpuWeight> {
+export function webgpuBackend(gpu: Gpu, options: WebgpuOptions = {}): Backend<GpuTensor, GpuWeight> {
   return {
     name: "webgpu",
     description: gpu.name,
@@ -19,7 +25,7 @@ export function webgpuBackend(gpu: Gpu): Backend<GpuTensor, GpuWeight> {
       gpu.write(uploaded, dtype === "u32" ? tensor.data : asF32(tensor));
       return uploaded;
     },
-    uploadLinear: uploadLinear(gpu),
+    uploadLinear: uploadLinear(gpu, options.linear),
     layerNorm: layerNorm(gpu),
     linear: linear(gpu),
     attention: attention(gpu),

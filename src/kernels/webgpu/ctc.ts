@@ -2,8 +2,8 @@ import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens, checkTopK } from "../checks.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { reduction } from "./layerNorm.ts";
-import { inputDispatch } from "./linear.ts";
-import { type GpuWeight, linearDispatch } from "./linearFrame.ts";
+import { type GpuWeight, linearDispatch } from "./linear/kernel.ts";
+import { inputDispatch } from "./linear/linear.ts";
 
 const LANES = 64;
 /** Rows whose logits exist at a time: 512 · 25055 · 4 bytes = 49 MiB, however long the clip. */

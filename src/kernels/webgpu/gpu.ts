@@ -4,6 +4,7 @@ import type { LinearWeight, Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
 import { BufferPool, COPY_DST, COPY_SRC, MAP_READ, type PooledBuffer, STORAGE, UNIFORM } from "./buffers.ts";
 import { type Kernel, PARAMS_BYTES, Pipelines } from "./pipelines.ts";
+import { type DeviceTraits, PLAIN_TRAITS } from "./traits.ts";
 
 /** A tensor in a buffer of the device's. */
 export interface GpuTensor extends Tensor {
@@ -33,9 +34,8 @@ const MAX_BIND_GROUPS = 8192;
 export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
-  readonly hasF16: boolean;
-  /** Whether WGSL has packed_4x8_integer_dot_product. */
-  readonly hasInt8Dot: boolean;
+  /** What kernels are chosen by; weights keep those of the time when they were uploaded. */
+  traits: DeviceTraits;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
   readonly #arena = new Arena<GpuTensor>(({ pooled }) => this.#pool.release(pooled));
@@ -53,13 +53,12 @@ export class Gpu {
 
   /**
    * @param name what to call the adapter in messages
-   * @param wgslFeatures navigator.gpu's wgslLanguageFeatures
+   * @param traits what kernels are chosen by
    */
-  constructor(device: GPUDevice, name: string, wgslFeatures: ReadonlySet<string> = new Set()) {
+  constructor(device: GPUDevice, name: string, traits = PLAIN_TRAITS) {
     this.device = device;
     this.name = name;
-    this.hasInt8Dot = wgslFeatures.has("packed_4x8_integer_dot_product");
-    this.hasF16 = device.features.has("shader-f16");
+    this.traits = traits;
     this.#pool = new BufferPool(device);
     this.#pipelines = new Pipelines(device);
     this.#paramsBuffer = device.createBuffer({ size: this.#params.byteLength, usage: UNIFORM | COPY_DST });

@@ -1,14 +1,23 @@
-import { groupsOf, type QuantizedTensor, scalesOfGroups } from "../../tensor/quantized.ts";
-import type { Gpu, GpuTensor } from "./gpu.ts";
-import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
-import { uploadTransposed } from "./uploadTransposed.ts";
+import { type QuantizedTensor, scalesOfGroups } from "../../../tensor/quantized.ts";
+import type { Gpu, GpuTensor } from "../gpu.ts";
+import { uploadTransposed } from "./columns.ts";
+import { type Layout, lines, type WeightForm } from "./kernel.ts";
+import { eachRow, type Loop } from "./plainLoop.ts";
 
-/** Weights in codes of 2 to 8 bits that stand for floats: uploadGroups', then tables as they are. */
-export function uploadCodes(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
-  const tensors = uploadGroups(gpu, weight);
-  if (weight.tables) tensors.push(uploadTables(gpu, weight.tables, "f32"));
-  return { shape: weight.shape, kernel: codesKernel(weight), tensors };
-}
+/** Codes of 2 to 8 bits that stand for floats: uploadGroups', then tables as they are. */
+export const codesColumns: Layout = {
+  reads: (form) => ({
+    ...{ codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
+    ...(form.zeros && { zeros: "array<u32>" }),
+    ...(form.tables && { tables: "array<f32>" }),
+  }),
+  upload: (gpu, weight) => {
+    const quantized = weight as QuantizedTensor;
+    const tensors = uploadGroups(gpu, quantized);
+    if (quantized.tables) tensors.push(uploadTables(gpu, quantized.tables, "f32"));
+    return tensors;
+  },
+};
 
 /** Code words [⌈K/32⌉·bits, N rounded up to 4], scales and zeros [G, N rounded up to 4]. */
 export function uploadGroups(gpu: Gpu, weight: QuantizedTensor): GpuTensor[] {
@@ -21,26 +30,25 @@ export function uploadGroups(gpu: Gpu, weight: QuantizedTensor): GpuTensor[] {
 }
 
 /** Parameters of a loop over groups, and in each over `step` k at a time. */
-export function groupParams(weight: QuantizedTensor, step: number) {
-  const { shape, groupSize } = weight;
-  const [, k] = shape;
+export function groupParams({ k, groupSize }: WeightForm, step: number) {
   return {
-    groups: groupsOf(weight),
+    groups: Math.ceil(k / groupSize),
     steps: Math.ceil(k / step),
     groupSteps: Math.ceil(groupSize / step),
   };
 }
 
+export const codesParams = (form: WeightForm) => groupParams(form, 4);
+
 /** The zero points of group g in the lane's columns, vec4<u32>. */
 export const ZEROS_OF_GROUP = "((vec4(zeros[g * stride + id.x]) >> vec4(0u, 8u, 16u, 24u)) & vec4(255u))";
 
 /** Where the tables of group g in the lane's columns begin, vec4<u32>. */
-export function tableOfGroup({ shape, bits, tables }: QuantizedTensor): string {
+export function tableOfGroup({ bits, tables }: WeightForm): string {
   const size = 2 ** bits;
-  const count = (tables?.length ?? 0) / size;
   const columns = "min(vec4(column) + vec4(0u, 1u, 2u, 3u), vec4(p.n - 1))";
-  if (count === 1) return "vec4(0u)";
-  return count === shape[0] ? `${columns} * ${size}u` : `(${columns} * p.groups + g) * ${size}u`;
+  if (tables === "matrix") return "vec4(0u)";
+  return tables === "row" ? `${columns} * ${size}u` : `(${columns} * p.groups + g) * ${size}u`;
 }
 
 /** `fn entries`: four entries of `tables`. */
@@ -60,8 +68,8 @@ export function uploadTables(gpu: Gpu, tables: Float32Array | Uint32Array, type:
  * table: w = scale·table[c], the table in a storage buffer: the cache holds it whatever its size and number (16 entries
  * are one line), and no lane waits for others as it would to fill workgroup memory anew for each group.
  */
-function codesKernel(weight: QuantizedTensor): LinearKernel {
-  const { bits, zeros, tables } = weight;
+export function codesLoop(form: WeightForm): Loop {
+  const { bits, zeros, tables } = form;
   const size = 2 ** bits;
   const code = (j: number) => `((window >> vec4(${j * bits}u)) & vec4(${size - 1}u))`;
   const value = tables
@@ -69,18 +77,12 @@ function codesKernel(weight: QuantizedTensor): LinearKernel {
     : (j: number) => `vec4<f32>(${code(j)}) * scale + offset`;
   const zero = zeros ? `vec4<f32>(${ZEROS_OF_GROUP})` : `${size / 2}.0`;
   return {
-    reads: {
-      ...{ x: "array<vec4<f32>>", codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
-      ...(zeros && { zeros: "array<u32>" }),
-      ...(tables && { tables: "array<f32>" }),
-    },
-    params: groupParams(weight, 4),
     declarations: tables ? entries("f32") : "",
     rowLength: "p.steps",
     loop: /* wgsl */ `
   for (var g = 0u; g < p.groups; g++) {
     let scale = scales[g * stride + id.x];
-    ${tables ? `let table = ${tableOfGroup(weight)};` : `let offset = -scale * ${zero};`}
+    ${tables ? `let table = ${tableOfGroup(form)};` : `let offset = -scale * ${zero};`}
     for (var k = g * p.groupSteps; k < min((g + 1) * p.groupSteps, p.steps); k++) {
       let bit = k * ${4 * bits};
       let word = (bit / 32) * stride + id.x;
@@ -95,6 +97,6 @@ ${eachRow((r) => `      let v${r} = x[x${r} + k];`)}
 ${eachRow((r) => `      sum${r} += v${r}.x * w0 + v${r}.y * w1 + v${r}.z * w2 + v${r}.w * w3;`)}
     }
   }`,
-    value: "sum[c]",
+    value: "sum",
   };
 }

@@ -1,21 +1,22 @@
-import type { LinearOptions, Norm } from "../../tensor/backend.ts";
-import type { Weight } from "../../tensor/quantized.ts";
-import { checkLinear, checkLinearWeight } from "../checks.ts";
-import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
-import { layerNormDispatch } from "./layerNorm.ts";
-import { uploadCodes } from "./linearCodes.ts";
-import { uploadFloats } from "./linearFloats.ts";
-import { type GpuWeight, linearDispatch } from "./linearFrame.ts";
-import { uploadInt8 } from "./linearInt8.ts";
-import { quantizeRowsDispatch } from "./quantizeRows.ts";
+import type { LinearOptions, Norm } from "../../../tensor/backend.ts";
+import type { Weight } from "../../../tensor/quantized.ts";
+import { checkLinear, checkLinearWeight } from "../../checks.ts";
+import type { Dispatch, Gpu, GpuTensor } from "../gpu.ts";
+import { layerNormDispatch } from "../layerNorm.ts";
+import { quantizeRowsDispatch } from "../quantizeRows.ts";
+import { formOf, type GpuWeight, linearDispatch } from "./kernel.ts";
+import { kernelsFor } from "./kernels.ts";
 
-/** Lays a weight out for the kernel that will read it: floats, codes that stand for floats, or int8 products. */
+/** Lays a weight out for the kernels that will read it; `name` is the one kernel to use, if it is not to be chosen. */
 export const uploadLinear =
-  (gpu: Gpu) =>
+  (gpu: Gpu, name?: string) =>
   (weight: Weight): GpuWeight => {
     checkLinearWeight(weight);
-    if (weight.dtype !== "quantized") return uploadFloats(gpu, weight);
-    return weight.activation ? uploadInt8(gpu, weight) : uploadCodes(gpu, weight);
+    const form = formOf(weight);
+    const kernels = kernelsFor(gpu.traits, form, name);
+    const activation = weight.dtype === "quantized" ? weight.activation : undefined;
+    const tensors = kernels[0].layout.upload(gpu, weight);
+    return { shape: weight.shape, form, device: gpu.traits, kernels, tensors, activation };
   };
 
 export const linear =

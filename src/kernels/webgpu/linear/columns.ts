@@ -1,14 +1,20 @@
-import type { HostData } from "../../tensor/host.ts";
-import type { Gpu, GpuTensor } from "./gpu.ts";
+import type { HostData } from "../../../tensor/host.ts";
+import type { Gpu, GpuTensor } from "../gpu.ts";
 
 const ARRAYS = { f32: Float32Array, u32: Uint32Array, f16: Uint16Array, u8: Uint8Array };
 /** Rows and columns turned at a time, so that reads and writes stay in the cache. */
 const TILE = 32;
 
-/** Uploads a matrix [N, M] as [M, N rounded up to 4], zeros in the extra columns. */
-export function uploadTransposed(gpu: Gpu, source: HostData, dtype: keyof typeof ARRAYS, n: number): GpuTensor {
+/** Uploads a matrix [N, M] as [M, N rounded up to `multiple`], zeros in the extra columns. */
+export function uploadTransposed(
+  gpu: Gpu,
+  source: HostData,
+  dtype: keyof typeof ARRAYS,
+  n: number,
+  multiple = 4,
+): GpuTensor {
   const m = source.length / n;
-  const stride = Math.ceil(n / 4) * 4;
+  const stride = Math.ceil(n / multiple) * multiple;
   const target = new ARRAYS[dtype](m * stride);
   for (let firstRow = 0; firstRow < n; firstRow += TILE) {
     const endRow = Math.min(firstRow + TILE, n);

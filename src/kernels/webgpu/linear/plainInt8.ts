@@ -1,51 +1,49 @@
-import { BLOCK, packCodes, type QuantizedTensor } from "../../tensor/quantized.ts";
-import type { Gpu } from "./gpu.ts";
-import { entries, groupParams, tableOfGroup, uploadGroups, uploadTables, ZEROS_OF_GROUP } from "./linearCodes.ts";
-import { eachRow, type GpuWeight, type LinearKernel, lines } from "./linearFrame.ts";
+import { BLOCK, packCodes, type QuantizedTensor } from "../../../tensor/quantized.ts";
+import type { DeviceTraits } from "../traits.ts";
+import { type Layout, lines, type WeightForm } from "./kernel.ts";
+import { entries, groupParams, tableOfGroup, uploadGroups, uploadTables, ZEROS_OF_GROUP } from "./plainCodes.ts";
+import { eachRow, type Loop } from "./plainLoop.ts";
 
-/** Weights in codes whose products with int8 rows are summed as integers: laid out like uploadCodes', tables in int8. */
-export function uploadInt8(gpu: Gpu, weight: QuantizedTensor): GpuWeight {
-  const { shape, zeros, tables, activation } = weight;
-  const tensors = uploadGroups(gpu, zeros || tables ? weight : { ...weight, codes: signedCodes(weight) });
-  if (tables)
-    tensors.push(
-      uploadTables(
-        gpu,
-        Uint32Array.from(tables, (entry) => entry & 255),
-        "u32",
-      ),
-    );
-  return {
-    shape,
-    kernel: int8Kernel(weight, gpu.hasInt8Dot ? DOT4.builtin : DOT4.byHand),
-    tensors,
-    activation,
-  };
+/** Codes whose products with int8 rows are summed as integers: laid out like codesColumns, tables in int8. */
+export const int8Columns: Layout = {
+  reads: (form) => ({
+    ...{ codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
+    ...(form.zeros && { zeros: "array<u32>" }),
+    ...(form.tables && { tables: "array<u32>" }),
+  }),
+  upload: (gpu, weight) => {
+    const quantized = weight as QuantizedTensor;
+    const tensors = uploadGroups(gpu, signedCodes(quantized));
+    if (quantized.tables) tensors.push(uploadTables(gpu, int8Tables(quantized.tables), "u32"));
+    return tensors;
+  },
+};
+
+export const int8Params = (form: WeightForm) => groupParams(form, BLOCK);
+
+/** Entries as the bytes of int8. */
+export function int8Tables(tables: Float32Array): Uint32Array {
+  return Uint32Array.from(tables, (entry) => entry & 255);
 }
 
-/** The codes with their upper bit turned over: c − 2^(bits−1) in two's complement. */
-function signedCodes({ codes, bits }: QuantizedTensor): Uint32Array {
+/** Symmetric codes with their upper bit turned over: c − 2^(bits−1) in two's complement. */
+export function signedCodes(weight: QuantizedTensor): QuantizedTensor {
+  const { codes, bits, zeros, tables } = weight;
+  if (zeros || tables) return weight;
   const upperBits = packCodes(new Uint8Array(BLOCK).fill(2 ** (bits - 1)), [1, BLOCK], bits);
-  return codes.map((word, i) => word ^ upperBits[i % bits]);
+  return { ...weight, codes: codes.map((word, i) => word ^ upperBits[i % bits]) };
 }
 
 /**
  * (Σ_g f32(Σ q·value(c)) · scale) · s, the inner sums in i32, a block of 32 k at a time. In QuantizedTensor.activation's
  * order of steps, and with no product fused with the sum after it, y is the reference's to the bit.
  */
-function int8Kernel(weight: QuantizedTensor, dot4: string): LinearKernel {
-  const { bits, zeros, tables } = weight;
-  const ofGroup = tables ? tableOfGroup(weight) : zeros ? `${ZEROS_OF_GROUP} * 0x01010101u` : "vec4(0u)";
-  const { shift, values } = fourValues(weight);
+export function int8Loop(form: WeightForm, device: DeviceTraits): Loop {
+  const { bits, zeros, tables } = form;
+  const ofGroup = tables ? tableOfGroup(form) : zeros ? `${ZEROS_OF_GROUP} * 0x01010101u` : "vec4(0u)";
+  const { shift, values } = fourValues(form);
   return {
-    reads: {
-      ...{ x: "array<vec4<u32>>", rowScales: "array<f32>" },
-      ...{ codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
-      ...(zeros && { zeros: "array<u32>" }),
-      ...(tables && { tables: "array<u32>" }),
-    },
-    params: { ...groupParams(weight, BLOCK), none: 0 },
-    declarations: /* wgsl */ `${dot4}
+    declarations: /* wgsl */ `${device.int8Dot ? DOT4.builtin : DOT4.byHand}
 ${values}
 // The compiler does not know that p.none is 0, so it cannot fuse a product with the sum after it.
 fn rounded(x: vec4<f32>) -> vec4<f32> { return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4(p.none)); }`,
@@ -66,7 +64,7 @@ ${eachRow((r) => `      part${r} += dot4(u${r}.x, w4) + dot4(u${r}.y, w5) + dot4
     let scale = scales[g * stride + id.x] * ${2 ** -shift}; // exact
 ${eachRow((r) => `    sum${r} += rounded(vec4<f32>(part${r}) * scale);`)}
   }`,
-    value: "rounded(sum * rowScales[p.firstRow + row])[c]",
+    value: "rounded(sum * rowScales[p.firstRow + row])",
   };
 }
 
@@ -84,7 +82,7 @@ function fourCodes(bits: number, i: number): string {
  * others 2^(8−bits) times too large. A zero point is taken from all four bytes at once, with 128 added meanwhile, so
  * that none borrows from the next.
  */
-function fourValues({ bits, zeros, tables }: QuantizedTensor): { shift: number; values: string } {
+function fourValues({ bits, zeros, tables }: WeightForm): { shift: number; values: string } {
   const mask = 2 ** bits - 1;
   const shift = zeros || tables ? 0 : 8 - bits;
   const joined = (byte: (j: number) => string) => [0, 1, 2, 3].map(byte).join(" | ");

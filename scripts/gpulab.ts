@@ -1,0 +1,31 @@
+/**
+ * Runs a command with a GPU in software that has f16 and subgroup matrices, which SwiftShader lacks:
+ * `npx tsx scripts/gpulab.ts COMMAND …`, or, without a command, the tests of the kernels that need them. The GPU is
+ * ../shared/gpulab, or the folder in GPULAB; where there is none, or its downloads cannot be had, says so and succeeds.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Kernels on matrices, and nothing that SwiftShader can test: pipelines take seconds to build here. */
+const TESTS = ["npx", "vitest", "run", "test/kernels/linearKernels.test.ts", "-t", "matri"];
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const gpulab = join(resolve(root, process.env.GPULAB ?? "../shared/gpulab"), "gpulab");
+
+if (!existsSync(gpulab)) skip(`there is no ${gpulab}`);
+if (spawnSync(gpulab, ["run", "true"], { cwd: root, stdio: "inherit" }).status !== 0)
+  skip("its downloads cannot be had");
+const given = process.argv.slice(2);
+const { status } = spawnSync(gpulab, ["run", ...(given.length > 0 ? given : TESTS)], {
+  cwd: root,
+  stdio: "inherit",
+  env: { ...process.env, REQUIRE_GPU: "1" },
+});
+process.exit(status ?? 1);
+
+function skip(reason: string): never {
+  console.log(`kernels on matrices: skipped, ${reason}`);
+  process.exit();
+}

@@ -1,0 +1,165 @@
+import { afterAll, expect, test } from "vitest";
+import { referenceBackend } from "../../src/kernels/reference/backend.ts";
+import { webgpuBackend } from "../../src/kernels/webgpu/backend.ts";
+import type { Gpu } from "../../src/kernels/webgpu/gpu.ts";
+import { formOf, kernelFor, type LinearKernel } from "../../src/kernels/webgpu/linear/kernel.ts";
+import { kernelsFor, LINEAR_KERNELS } from "../../src/kernels/webgpu/linear/kernels.ts";
+import { provenMatrices } from "../../src/kernels/webgpu/linear/selfTest.ts";
+import type { DeviceTraits } from "../../src/kernels/webgpu/traits.ts";
+import { f32ToF16 } from "../../src/tensor/f16.ts";
+import type { HostTensor } from "../../src/tensor/host.ts";
+import type { Weight } from "../../src/tensor/quantized.ts";
+import { type Computation, runnerOf } from "../support/backend.ts";
+import { describeGpu, hasGpu, testGpu } from "../support/gpu.ts";
+import { type RandomScheme, randomQuantized } from "../support/quantized.ts";
+import { randomizer } from "../support/random.ts";
+import { relativeError, TOLERANCE } from "../support/tolerances.ts";
+
+/**
+ * Rows that are less than a tile, a tile less or more one, several; with columns that are no multiple of one. Of widths only
+ * two, since each is a pipeline to build: less than a stage and no multiple of 8, and several stages and a part of one.
+ */
+const SHAPES: readonly [rows: number, k: number, n: number][] = [
+  [1, 560, 33],
+  [3, 36, 31],
+  [31, 560, 256],
+  [33, 36, 65],
+  [54, 560, 64],
+  [127, 36, 33],
+  [171, 560, 100],
+  [504, 36, 40],
+];
+
+/** Schemes with what kernels tell apart: few bits and many, rows and groups, zero points, each kind of table. */
+const SCHEMES: readonly RandomScheme[] = [
+  { bits: 8, scale: "row" },
+  { bits: 4, scale: 32 },
+  { bits: 3, scale: "row", tables: "group" },
+  { bits: 5, scale: 64, tables: "matrix" },
+  { bits: 2, scale: "matrix", zeros: true },
+  { bits: 4, scale: "matrix", tables: "row" },
+  { bits: 7, scale: 64, zeros: true },
+  { bits: 6, scale: 128 },
+];
+const INT8_SCHEMES = SCHEMES.map((scheme, i): RandomScheme => ({ ...scheme, activation: i % 2 ? 0.01 : "dynamic" }));
+
+const gpu = hasGpu ? await testGpu() : undefined;
+
+describeGpu("every kernel of linear against the reference", () => {
+  const { traits } = gpu as Gpu;
+  const reference = runnerOf(referenceBackend());
+  const worst = new Map<string, number>();
+  afterAll(() => {
+    for (const [kind, error] of worst) console.info(`${kind}: largest error ${error.toExponential(1)}`);
+    gpu?.close();
+  });
+
+  async function errorOf(kernel: LinearKernel, [rows, k, n]: readonly number[], weight: Weight): Promise<number> {
+    const random = randomizer(rows + k);
+    const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
+    const compute: Computation = (b) => {
+      const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
+      return b.linear(b.upload(x), b.uploadLinear(weight), options);
+    };
+    const forced = runnerOf(webgpuBackend(gpu as Gpu, { linear: kernel.name }));
+    const [got, expected] = await Promise.all([forced, reference].map(({ run }) => run(compute)));
+    expect(expected.some((v) => v !== 0)).toBe(true);
+    const error = relativeError(got, expected, 1);
+    const kind = `${kernel.name}, ${weight.dtype}`;
+    worst.set(kind, Math.max(worst.get(kind) ?? 0, error));
+    return error;
+  }
+
+  const floats = ([, k, n]: readonly number[], dtype: "f32" | "f16"): HostTensor => {
+    const f32 = randomizer(k + n)([n, k], 0.1);
+    return dtype === "f32" ? f32 : { ...f32, dtype, data: f32ToF16(f32.data as Float32Array) };
+  };
+
+  /** A test of the cases that the kernel takes. */
+  function testCases(name: string, kernel: LinearKernel, all: readonly Case[]): void {
+    const cases = all.filter(({ weight }) => kernel.supports(traits, formOf(weight)));
+    if (cases.length === 0) return;
+    test(`${kernel.name}: ${name}`, async () => {
+      for (const { shape, weight, tolerance } of cases) {
+        const what = JSON.stringify({ shape, ...formOf(weight) });
+        expect(await errorOf(kernel, shape, weight), what).toBeLessThanOrEqual(tolerance);
+      }
+    });
+  }
+
+  for (const kernel of LINEAR_KERNELS) {
+    const tolerance = kernel.matrix ? TOLERANCE.matrix : TOLERANCE.kernel;
+    for (const dtype of ["f32", "f16"] as const) {
+      const cases = SHAPES.map((shape) => ({ shape, weight: floats(shape, dtype), tolerance }));
+      testCases(`${dtype} at every shape`, kernel, cases);
+    }
+    const inTurn = (schemes: readonly RandomScheme[], toleranceOf: (scheme: RandomScheme) => number) =>
+      SHAPES.map((shape, i) => {
+        // Four schemes a kernel, each at one width.
+        const scheme = schemes[((i % 4) + 2 * LINEAR_KERNELS.indexOf(kernel)) % schemes.length];
+        const weight = randomQuantized(i, [shape[2], shape[1]], scheme);
+        return { shape, weight, tolerance: toleranceOf(scheme) };
+      });
+    testCases(
+      "codes of each kind",
+      kernel,
+      inTurn(SCHEMES, () => tolerance),
+    );
+    testCases(
+      "int8 rows and codes of each kind, to the bit",
+      kernel,
+      // A device whose division is not exact may turn a code of the row in int8.
+      inTurn(INT8_SCHEMES, ({ activation }) => {
+        return activation === "dynamic" && !traits.software ? TOLERANCE.int8Layer : 0;
+      }),
+    );
+  }
+
+  test("products of matrices are proven where the device lists them, and not trusted where they do not compile", async () => {
+    const listed = [traits.f16Matrix && "f16", traits.int8Matrix && "int8"].filter((kind) => kind !== undefined);
+    expect(await provenMatrices(gpu as Gpu)).toEqual(listed);
+    const other = await testGpu();
+    other.traits = { ...traits, f16Matrix: { m: 4, n: 4, k: 16 }, int8Matrix: { m: 4, n: 4, k: 16 } };
+    expect(await provenMatrices(other)).toEqual([]);
+    other.close();
+  });
+
+  test("a device in hardware gets tiles, or matrices that are proven; one in software the plain kernel", () => {
+    const form = formOf(floats([1, 512, 64], "f16"));
+    const hardware = {
+      ...traits,
+      software: false,
+      f16: true,
+      f16Matrix: { m: 16, n: 16, k: 16 },
+      workgroupBytes: 49152,
+    };
+    const names = (device: DeviceTraits) => kernelsFor(device, form).map(({ name }) => name);
+    expect(names({ ...hardware, software: true })).toEqual(["plain"]);
+    expect(names({ ...hardware, proven: [] })).toEqual(["tile 32x32", "tile 64x64"]);
+    expect(names({ ...hardware, proven: ["f16"] })).toEqual(["matrix 32x32", "matrix 64x64", "matrix 128x128"]);
+  });
+
+  test("small tiles where large ones would leave most of a GPU idle", () => {
+    const form = formOf(floats([1, 512, 64], "f16"));
+    const device = { ...traits, software: false, proven: [], workgroupBytes: 32768 };
+    const chosen = (rows: number, n: number) => {
+      return kernelFor({ shape: [n, 512], form, device, kernels: kernelsFor(device, form), tensors: [] }, rows).name;
+    };
+    expect([187, 20].map((rows) => chosen(rows, 512))).toEqual(["tile 32x32", "tile 32x32"]);
+    expect([187, 1700].map((rows) => chosen(rows, 2048))).toEqual(["tile 64x64", "tile 64x64"]);
+    expect([1, 25].map((rows) => chosen(rows, 25055))).toEqual(["tile 32x32", "tile 32x32"]);
+  });
+
+  test("a kernel that is not there, or not for the weight, is refused by name", () => {
+    const weight = floats([1, 32, 31], "f32");
+    const upload = (linear: string) => webgpuBackend(gpu as Gpu, { linear }).uploadLinear(weight);
+    expect(() => upload("best")).toThrow("[linear] kernel: expected one of plain, tile");
+    expect(() => upload("int8 64x64")).toThrow("[linear] kernel int8 64x64: not for");
+  });
+});
+
+interface Case {
+  readonly shape: readonly number[];
+  readonly weight: Weight;
+  readonly tolerance: number;
+}
