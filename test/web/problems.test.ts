@@ -69,7 +69,8 @@ describe("each problem is a sentence that says what to do, and nothing is lost",
         ]),
       );
     },
-    { isolated: false },
+    // With a service worker the page would isolate itself.
+    { isolated: false, serviceWorkers: "block" },
   );
 
   pageTest(
