@@ -1,8 +1,8 @@
 import { concat, type DecodedAudio, SAMPLE_RATE } from "../src/audio/pcm.ts";
 import { streamAudio, streamDecoded } from "../src/audio/stream.ts";
-import type { Engine, Segment, TranscribeOptions } from "../src/browser.ts";
+import type { Engine, TranscribeOptions } from "../src/browser.ts";
 import { createPause } from "../src/pause.ts";
-import { continued, takeBeginning } from "../src/speech/beginning.ts";
+import { continued, takeBeginning, wholeSegment } from "../src/speech/beginning.ts";
 import type { Heard, Sound } from "./protocol.ts";
 
 /** Samples of a peak: 20 ms. */
@@ -60,9 +60,8 @@ export async function hear(
     const beginning = await takeBeginning(pcms);
     if (!beginning.more) {
       const pcm = await concat(beginning.pieces, createPause());
-      const { duration, timings, ...said } = await engine.run(pcm, options);
-      const segment: Segment = { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
-      return tell({ segment, done: duration });
+      const heard = await engine.run(pcm, options);
+      return tell({ segment: wholeSegment(heard), done: heard.duration });
     }
     const onProgress = (done: number) => tell({ done });
     const segments = engine.transcribe(continued(beginning, pcms), { mergeSeconds: 0, ...options, onProgress });

@@ -77,12 +77,16 @@ async function errorOf(response: Response): Promise<ServiceError> {
 async function formOf({ sound, name, options }: Input): Promise<FormData> {
   const form = new FormData();
   form.set("format", "jsonl");
-  for (const [key, value] of Object.entries(options)) {
-    if (value !== undefined) form.set(key, typeof value === "object" ? JSON.stringify(value) : String(value));
-  }
+  for (const [key, text] of textsOf(options)) form.set(key, text);
   // What the browser had to decode goes as a wav file.
   form.set("file", sound instanceof Blob ? sound : await remote.call("playable", { sound, name }), name);
   return form;
+}
+
+/** What is asked, as fields of a form or an address. */
+function textsOf(ask: Ask): [name: string, text: string][] {
+  const given = Object.entries(ask).filter(([, value]) => value !== undefined);
+  return given.map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
 }
 
 /** The wave form is made here. A file that only the service can read has none. */
@@ -107,10 +111,7 @@ function listenLive(ask: Ask, tell: (result: LiveResult) => void): Listening {
   const address = at("v1/live");
   address.protocol = address.protocol.replace("http", "ws");
   address.searchParams.set("encoding", "f32le");
-  for (const [key, value] of Object.entries(ask)) {
-    if (value !== undefined)
-      address.searchParams.set(key, typeof value === "object" ? JSON.stringify(value) : String(value));
-  }
+  for (const [key, text] of textsOf(ask)) address.searchParams.set(key, text);
   const key = serviceKey.peek();
   const socket = new WebSocket(address, key === "" ? ["live"] : ["live", `openai-insecure-api-key.${key}`]);
   /** What comes before the socket is open waits. */

@@ -50,8 +50,12 @@ export interface WavFormat {
   readonly channels: number;
 }
 
-/** The 44 bytes in front of the samples of a wav whose length is not known yet: all that follows is sound. */
-export function wavHeader({ encoding, rate, channels }: WavFormat): Uint8Array {
+/**
+ * The 44 bytes in front of the samples of a wav.
+ *
+ * @param length of the samples in bytes; where it is not known yet, all that follows is sound
+ */
+export function wavHeader({ encoding, rate, channels }: WavFormat, length?: number): Uint8Array<ArrayBuffer> {
   const bytes = encoding === "s16le" ? 2 : 4;
   const header = Uint8Array.from("RIFF\xff\xff\xff\xffWAVEfmt ".padEnd(36, "\0").concat("data\xff\xff\xff\xff"), (c) =>
     c.charCodeAt(0),
@@ -64,6 +68,10 @@ export function wavHeader({ encoding, rate, channels }: WavFormat): Uint8Array {
   view.setUint32(28, rate * channels * bytes, true);
   view.setUint16(32, channels * bytes, true);
   view.setUint16(34, 8 * bytes, true);
+  if (length !== undefined) {
+    view.setUint32(4, 36 + length, true);
+    view.setUint32(40, length, true);
+  }
   return header;
 }
 

@@ -1,7 +1,7 @@
 import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
 import type { Engine, Hotword, RunOptions, Segment, TranscribeOptions } from "../node.ts";
 import { createPause } from "../pause.ts";
-import { asksToCut, continued, cuttingOf, takeBeginning } from "../speech/beginning.ts";
+import { asksToCut, continued, cuttingOf, takeBeginning, wholeSegment } from "../speech/beginning.ts";
 import { openInput } from "./readInput.ts";
 
 /** What a command line asks of a run. */
@@ -42,10 +42,10 @@ export async function* hearInput(
     const beginning = asksToCut(options) ? { pieces: [], more: true } : await takeBeginning(sound);
     if (!beginning.more) {
       const pcm = await concat(beginning.pieces, createPause());
-      const { duration, timings, ...said } = await engine.run(pcm, run);
-      yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
-      onProgress?.(duration);
-      return { duration, timings };
+      const heard = await engine.run(pcm, run);
+      yield wholeSegment(heard);
+      onProgress?.(heard.duration);
+      return { duration: heard.duration, timings: heard.timings };
     }
     let samples = 0;
     const counted = async function* () {

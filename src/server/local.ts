@@ -1,7 +1,7 @@
 import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
 import type { Engine, Transcript } from "../node.ts";
 import { createPause } from "../pause.ts";
-import { asksToCut, type Beginning, continued, takeBeginning } from "../speech/beginning.ts";
+import { asksToCut, type Beginning, continued, takeBeginning, wholeSegment } from "../speech/beginning.ts";
 import type { Decoding } from "./decoding.ts";
 import type { Places } from "./places.ts";
 import type { Ask } from "./schemas.ts";
@@ -74,8 +74,9 @@ export async function* hearSound(
   if (!beginning.more && !asksToCut(ask)) {
     const pcm = await concat(beginning.pieces, createPause());
     const about = { key, seconds: pcm.length / SAMPLE_RATE, group: JSON.stringify(ask), signal };
-    const { duration, timings, ...said } = await places.hear({ pcm, ask }, about);
-    yield { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
+    const heard = await places.hear({ pcm, ask }, about);
+    const { duration } = heard;
+    yield wholeSegment(heard);
     onProgress?.(duration);
     return { duration };
   }

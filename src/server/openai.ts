@@ -61,8 +61,7 @@ export function formatAnswer(
   segments: Segments,
   closing: object = {},
 ): Answer {
-  const { writer, mimeType } = FORMATS[format];
-  const { head, add, end } = writer(options);
+  const { head, add, end } = FORMATS[format].writer(options);
   async function* body(): AsyncGenerator<string> {
     let before = head();
     try {
@@ -77,7 +76,12 @@ export function formatAnswer(
       await segments.return({ duration: 0 });
     }
   }
-  return { type: mimeType.startsWith("text/") ? `${mimeType}; charset=utf-8` : mimeType, body: body() };
+  return { type: contentType(format), body: body() };
+}
+
+export function contentType(format: FormatName): string {
+  const { mimeType } = FORMATS[format];
+  return mimeType.startsWith("text/") ? `${mimeType}; charset=utf-8` : mimeType;
 }
 
 async function* whole(

@@ -1,5 +1,7 @@
 import { SAMPLE_RATE } from "../audio/pcm.ts";
 import type { TranscribeOptions } from "./options.ts";
+import type { Segment } from "./segment.ts";
+import type { Utterance } from "./transcribe.ts";
 
 /** Longer sound is cut where nobody speaks: the model learned from less than this. */
 const WHOLE_SECONDS = 30;
@@ -29,6 +31,12 @@ export async function* continued(
 ): AsyncGenerator<Float32Array> {
   yield* pieces;
   yield* rest;
+}
+
+/** What was heard of a short sound, as its only segment. */
+export function wholeSegment(heard: Utterance & { readonly duration: number; readonly timings: unknown }): Segment {
+  const { duration, timings, ...said } = heard;
+  return { start: 0, end: Math.round(duration * 1000) / 1000, ...said };
 }
 
 /** What was asked of how to cut a sound; a short one is cut, too, if anything was. */

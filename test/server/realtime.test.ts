@@ -1,30 +1,22 @@
 import { connect } from "node:net";
 import OpenAI from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { createEngine, readAudio } from "../../src/node.ts";
 import { recordingOf } from "../support/recording.ts";
-import { append, atRate, commit, completed, input, TRANSCRIPTION, transcripts } from "./realtimeSupport.ts";
+import {
+  append,
+  atRate,
+  commit,
+  completed,
+  input,
+  realtimeServer,
+  TRANSCRIPTION,
+  transcripts,
+} from "./realtimeSupport.ts";
 import { eventually, expectedText, pieces, s16, sample, startServerHere, TestSocket } from "./socketSupport.ts";
 
-let server: Awaited<ReturnType<typeof startServerHere>>;
-const opened: TestSocket[] = [];
-const open = (query = "?intent=transcription", options = {}) => {
-  const socket = new TestSocket(server.address, `/v1/realtime${query}`, options);
-  opened.push(socket);
-  return socket;
-};
-
-beforeAll(async () => {
-  server = await startServerHere({ maxLive: 2, maxSeconds: 100 });
-});
-afterEach(async () => {
-  for (const { ws } of opened.splice(0)) ws.close();
-  await eventually(async () =>
-    (await (await fetch(`${server.address}/metrics`)).text()).includes("\nsensevoice_live_sessions 0\n"),
-  );
-});
-afterAll(() => server.close());
+const { open, address } = realtimeServer();
 
 /** The parts of a socket's events that belong together: every item's deltas, in order, before its transcript. */
 function checkItems({ messages }: TestSocket): { deltas: number; whole: number } {
@@ -102,9 +94,9 @@ test("deltas come while somebody speaks, are never taken back, and are the trans
 });
 
 test("OpenAI's own client is served", async () => {
-  const client = new OpenAI({ apiKey: "x", baseURL: `${server.address}/v1` });
+  const client = new OpenAI({ apiKey: "x", baseURL: `${address()}/v1` });
   // It always asks for TLS, which whatever stands in front of the server would end.
-  const createConnection = () => connect(Number(new URL(server.address).port), "127.0.0.1");
+  const createConnection = () => connect(Number(new URL(address()).port), "127.0.0.1");
   const realtime = new OpenAIRealtimeWS({ model: "sensevoice", options: { createConnection } }, client);
   const texts: string[] = [];
   const done = new Promise<string>((resolve, reject) => {

@@ -1,27 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { readAudio } from "../../src/node.ts";
 import { keyOfRequest } from "../../src/server/token.ts";
-import { append, atRate, commit, completed, input, transcripts } from "./realtimeSupport.ts";
-import { eventually, expectedText, sample, startServerHere, TestSocket } from "./socketSupport.ts";
+import { append, atRate, commit, completed, input, realtimeServer, transcripts } from "./realtimeSupport.ts";
+import { eventually, expectedText, sample } from "./socketSupport.ts";
 
-let server: Awaited<ReturnType<typeof startServerHere>>;
-const opened: TestSocket[] = [];
-const open = (query = "?intent=transcription", options = {}) => {
-  const socket = new TestSocket(server.address, `/v1/realtime${query}`, options);
-  opened.push(socket);
-  return socket;
-};
-
-beforeAll(async () => {
-  server = await startServerHere({ maxLive: 2, maxSeconds: 100 });
-});
-afterEach(async () => {
-  for (const { ws } of opened.splice(0)) ws.close();
-  await eventually(async () =>
-    (await (await fetch(`${server.address}/metrics`)).text()).includes("\nsensevoice_live_sessions 0\n"),
-  );
-});
-afterAll(() => server.close());
+const { open } = realtimeServer();
 
 const inputError = (settings: object) => ({ ...input(settings), event_id: "mine" });
 test.each([

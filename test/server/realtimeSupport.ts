@@ -1,5 +1,6 @@
+import { afterAll, afterEach, beforeAll } from "vitest";
 import { createResampler } from "../../src/audio/resample.ts";
-import { type Message, s16, type TestSocket } from "./socketSupport.ts";
+import { eventually, type Message, metric, s16, startServerHere, TestSocket } from "./socketSupport.ts";
 
 export const TRANSCRIPTION = "conversation.item.input_audio_transcription";
 export function atRate(pcm: Float32Array, rate: number): Buffer {
@@ -15,3 +16,25 @@ export const input = (settings: object) => ({
 });
 export const completed = ({ type }: Message) => type === `${TRANSCRIPTION}.completed`;
 export const transcripts = ({ messages }: TestSocket) => messages.filter(completed).map(({ transcript }) => transcript);
+
+/** A server with two places for a file's tests; after each test both are free again. */
+export function realtimeServer() {
+  let server: Awaited<ReturnType<typeof startServerHere>>;
+  const opened: TestSocket[] = [];
+  beforeAll(async () => {
+    server = await startServerHere({ maxLive: 2, maxSeconds: 100 });
+  });
+  afterEach(async () => {
+    for (const { ws } of opened.splice(0)) ws.close();
+    await eventually(async () => (await metric(server.address, "sensevoice_live_sessions")) === 0);
+  });
+  afterAll(() => server.close());
+  return {
+    address: () => server.address,
+    open(query = "?intent=transcription", options = {}): TestSocket {
+      const socket = new TestSocket(server.address, `/v1/realtime${query}`, options);
+      opened.push(socket);
+      return socket;
+    },
+  };
+}

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI, { type APIError, BadRequestError, RateLimitError, toFile } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { wavHeader } from "../../src/audio/wav.ts";
 import { formOf, SAMPLES, startTestServer, type TestServer } from "./support.ts";
 
 interface Sample {
@@ -395,13 +396,7 @@ function long(seconds: number): Uint8Array<ArrayBuffer> {
 /** A wav without a sound, 16 kHz, 16 bit. */
 function silence(seconds: number): Uint8Array<ArrayBuffer> {
   const size = seconds * 32_000;
-  const wav = Buffer.alloc(44 + size);
-  wav.write("RIFF", 0, "latin1");
-  wav.writeUInt32LE(36 + size, 4);
-  wav.write("WAVEfmt \x10\0\0\0\x01\0\x01\0", 8, "latin1");
-  wav.writeUInt32LE(16_000, 24);
-  wav.writeUInt32LE(32_000, 28);
-  wav.write("\x02\0\x10\0data", 32, "latin1");
-  wav.writeUInt32LE(size, 40);
-  return new Uint8Array(wav);
+  const wav = new Uint8Array(44 + size);
+  wav.set(wavHeader({ encoding: "s16le", rate: 16_000, channels: 1 }, size));
+  return wav;
 }

@@ -1,9 +1,9 @@
 import type { Hono } from "hono";
-import { FORMATS } from "../../output/formats.ts";
 import { httpErrorOf, takeUpload } from "../answer.ts";
 import { checkUrl } from "../fetchSound.ts";
 import { checkFields } from "../fields.ts";
 import { HttpError } from "../httpError.ts";
+import { contentType } from "../openai.ts";
 import { jobQuerySchema, postJobSchema } from "../schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "../service.ts";
 import type { StoredJob } from "./desk.ts";
@@ -26,8 +26,7 @@ export function addJobRoutes(app: Hono<RequestEnv>, service: Service): void {
     if (format === undefined) return c.json(await shown(job, queue));
     const text = resultText(job, format);
     if (text === undefined) throw new HttpError(409, "the job has no result", { code: "no_result" });
-    const { mimeType } = FORMATS[format];
-    return c.body(text, 200, { "Content-Type": /^text/.test(mimeType) ? `${mimeType}; charset=utf-8` : mimeType });
+    return c.body(text, 200, { "Content-Type": contentType(format) });
   });
   app.delete("/v1/jobs/:id", async (c) => {
     const { id, data } = await ownJob(c, queue);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Job, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -203,8 +204,4 @@ function dataOf(job: HeardJob): JobData {
   if (data) return data;
   const { path, problem } = problemOf(error, job.data);
   throw new HttpError(400, `job: ${path}: ${problem}`, { code: "invalid_value" });
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,7 +2,7 @@ import { BLOCK } from "../../../tensor/quantized.ts";
 import type { DeviceTraits, MatrixSize } from "../traits.ts";
 import { CODES_LAYOUT, codesColumns, HALVES, TABLE_BYTES } from "./codes.ts";
 import { type Epilogue, head, type LinearKernel, lines, type WeightForm } from "./kernel.ts";
-import { type ColumnSource, type RowSource, type Stage, stageColumns, stageRows } from "./staging.ts";
+import { type ColumnSource, type RowSource, type Stage, stageColumns, stageLoop, stageRows } from "./staging.ts";
 
 /** The work of a workgroup. */
 export interface MatrixShape {
@@ -81,6 +81,13 @@ export function matrixWgsl(
   const rightAt = (j: number) => `wFrom + k + ${j * size.n * rowElements}`;
   // A band of m rows of each block at a time.
   const outputs = down * size.m * columns;
+  const products = /* wgsl */ `    for (var k = 0u; k < ${elements(depth)}; k += ${elements(size.k)}) {
+${lines(wide, (j) => `      let w${j} = subgroupMatrixLoad<${right}, col_major>(&ws, ${rightAt(j)}, ${rowElements});`)}
+${lines(tall, (i) => {
+  const load = `let x${i} = subgroupMatrixLoad<${left}, row_major>(&xs, ${leftAt(i)}, ${rowElements});`;
+  return `      ${load}\n${lines(wide, (j) => `      s${i}_${j} = subgroupMatrixMultiplyAccumulate(x${i}, w${j}, s${i}_${j});`)}`;
+})}
+    }`;
   return /* wgsl */ `
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
@@ -106,27 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 ${blockLines((i, j) => `  var s${i}_${j}: subgroup_matrix_result<${sum}, ${size.n}, ${size.m}>;`)}
 ${x.declare}
 ${w.declare}
-  {
-${x.load("0u")}
-${w.load("0u")}
-  }
-  for (var s = 0u; s < ${stages}; s++) {
-    workgroupBarrier(); // all have read the stage before
-${x.store}
-${w.store}
-    workgroupBarrier();
-    if (s + 1 < ${stages}) {
-${x.load("(s + 1)")}
-${w.load("(s + 1)")}
-    }
-    for (var k = 0u; k < ${elements(depth)}; k += ${elements(size.k)}) {
-${lines(wide, (j) => `      let w${j} = subgroupMatrixLoad<${right}, col_major>(&ws, ${rightAt(j)}, ${rowElements});`)}
-${lines(tall, (i) => {
-  const load = `let x${i} = subgroupMatrixLoad<${left}, row_major>(&xs, ${leftAt(i)}, ${rowElements});`;
-  return `      ${load}\n${lines(wide, (j) => `      s${i}_${j} = subgroupMatrixMultiplyAccumulate(x${i}, w${j}, s${i}_${j});`)}`;
-})}
-    }
-  }
+${stageLoop(stages, x, w, products)}
 ${lines(
   tall,
   (i) => `

@@ -139,6 +139,25 @@ ${load(named(t))}
   };
 }
 
+/** The loop over the stages of x and w: one is multiplied by `products` while the next comes. */
+export function stageLoop(stages: number, x: Staging, w: Staging, products: string): string {
+  return `  {
+${x.load("0u")}
+${w.load("0u")}
+  }
+  for (var s = 0u; s < ${stages}; s++) {
+    workgroupBarrier(); // all have read the stage before
+${x.store}
+${w.store}
+    workgroupBarrier();
+    if (s + 1 < ${stages}) {
+${x.load("(s + 1)")}
+${w.load("(s + 1)")}
+    }
+${products}
+  }`;
+}
+
 /** Rows of f32, and rows in int8 as quantizeRows makes them, as they are. */
 export const rowsAsTheyAre = ({ k, int8 }: WeightForm): RowSource => ({
   type: int8 ? "vec4<u32>" : "vec4<f32>",

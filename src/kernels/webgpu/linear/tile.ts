@@ -1,7 +1,7 @@
 import type { DeviceTraits } from "../traits.ts";
 import { blocks } from "./blocks.ts";
 import { type Epilogue, head, type LinearKernel, lines, type WeightForm } from "./kernel.ts";
-import { type ColumnSource, rowsAsTheyAre, stageColumns, stageRows } from "./staging.ts";
+import { type ColumnSource, rowsAsTheyAre, stageColumns, stageLoop, stageRows } from "./staging.ts";
 
 /** The work of a workgroup. */
 export interface TileShape {
@@ -81,6 +81,16 @@ export function tileWgsl(
   const patchLines = (line: (r: number, c: number) => string) => {
     return lines(patch[0], (r) => lines(patch[1], (c) => line(r, c)));
   };
+  const products = /* wgsl */ `    for (var k = 0u; k < ${depth}; k++) {
+${lines(patch[1], (c) => `      let w${c} = ws[wFrom + k + ${c * across * stride}];`)}
+${lines(patch[0], (r) => {
+  const sums = ["x", "y", "z", "w"].map((i) => {
+    return lines(patch[1], (c) => `      s${r}_${c} = ${product.add(`s${r}_${c}`, `v${r}.${i}`, `w${c}.${i}`)};`);
+  });
+  return `      let v${r} = xs[xFrom + k + ${r * down * stride}];\n${sums.join("\n")}`;
+})}
+    }
+${product.after ?? ""}`;
   return /* wgsl */ `
 ${head(kernel, form, device, epilogue)}
 var<workgroup> xs: array<vec4<${product.type}>, ${rows * stride}>;
@@ -101,30 +111,7 @@ ${patchLines((r, c) => `  var s${r}_${c}: ${product.sum};`)}
 ${x.declare}
 ${w.declare}
 ${product.before ?? ""}
-  {
-${x.load("0u")}
-${w.load("0u")}
-  }
-  for (var s = 0u; s < ${stages}; s++) {
-    workgroupBarrier(); // all have read the stage before
-${x.store}
-${w.store}
-    workgroupBarrier();
-    if (s + 1 < ${stages}) {
-${x.load("(s + 1)")}
-${w.load("(s + 1)")}
-    }
-    for (var k = 0u; k < ${depth}; k++) {
-${lines(patch[1], (c) => `      let w${c} = ws[wFrom + k + ${c * across * stride}];`)}
-${lines(patch[0], (r) => {
-  const products = ["x", "y", "z", "w"].map((i) => {
-    return lines(patch[1], (c) => `      s${r}_${c} = ${product.add(`s${r}_${c}`, `v${r}.${i}`, `w${c}.${i}`)};`);
-  });
-  return `      let v${r} = xs[xFrom + k + ${r * down * stride}];\n${products.join("\n")}`;
-})}
-    }
-${product.after ?? ""}
-  }
+${stageLoop(stages, x, w, products)}
 ${slices > 1 ? addSlices(shape, product) : ""}
 ${product.end ?? ""}
 ${patchLines((r, c) => {
