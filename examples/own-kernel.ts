@@ -1,5 +1,5 @@
 // A WGSL kernel of one's own: y = silu(x). npx tsx examples/own-kernel.ts (needs a GPU, or npm run swgpu -- …)
-import { openGpu } from "../src/tensorEntry.ts"; // from "sensevoice/tensor" in your own project
+import { type Kernel, openGpu } from "../src/tensorEntry.ts"; // from "sensevoice/tensor" in your own project
 
 const gpu = await openGpu();
 if (!gpu) throw new Error("there is no GPU");
@@ -9,7 +9,7 @@ gpu.write(
   x,
   Float32Array.from({ length: 1000 }, (_, i) => i / 100 - 5),
 );
-gpu.dispatch({
+const silu: Kernel = {
   name: "silu",
   wgsl: /* wgsl */ `
     struct Params { count: u32 }
@@ -20,6 +20,11 @@ gpu.dispatch({
     fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       if (id.x < p.count) { y[id.x] = x[id.x] / (1.0 + exp(-x[id.x])); }
     }`,
+  reads: 1,
+  writes: 1,
+}; // made once: the pipeline is found by the object
+gpu.dispatch({
+  kernel: silu,
   params: [1000],
   reads: [x],
   writes: [y],

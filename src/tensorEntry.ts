@@ -5,6 +5,7 @@ export { createWasmBackend as createCpuBackend } from "./kernels/wasm/backend.ts
 export { openGpu } from "./kernels/webgpu/adapter.ts";
 export { webgpuBackend } from "./kernels/webgpu/backend.ts";
 export type { Dispatch, Gpu, GpuTensor } from "./kernels/webgpu/gpu.ts";
+export type { Kernel } from "./kernels/webgpu/pipelines.ts";
 export {
   type Backend,
   type Batch,

@@ -266,6 +266,21 @@ describeGpu("engine on WebGPU", () => {
     await engine.close();
   });
 
+  test("kernels are made once: the second run dispatches the same objects", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    const dispatch = vi.spyOn(gpu, "dispatch");
+    const kernelsOfRun = async () => {
+      dispatch.mockClear();
+      await engine.run(noise(16000), { timestamps: true });
+      return new Set(dispatch.mock.calls.map(([{ kernel }]) => kernel));
+    };
+    const first = await kernelsOfRun();
+    expect(first.size).toBeGreaterThan(3);
+    for (const kernel of await kernelsOfRun()) expect(first.has(kernel)).toBe(true);
+    await engine.close();
+  });
+
   test("runs that fail or are aborted leave no memory behind", async () => {
     const engine = await smallEngine(await testGpu());
     const clip = noise(16000 * 90);
@@ -325,11 +340,13 @@ describeGpu("engine on WebGPU", () => {
     const gpu = await testGpu();
     const y = gpu.createTensor([4]);
     const wgsl = "@compute @workgroup_size(1)\nfn main() {\n  let a = nonsense;\n}";
-    const dispatch = { name: "mine", wgsl, params: [], reads: [], writes: [y], workgroups: [1] } as const;
+    const kernel = { name: "mine", wgsl, reads: 0, writes: 1 };
+    const dispatch = { kernel, params: [], reads: [], writes: [y], workgroups: [1] } as const;
     const shown = /^\[webgpu\] kernel mine, line 3: .*nonsense.* in "let a = nonsense;"$/;
     gpu.dispatch(dispatch);
     await expect(gpu.read(y)).rejects.toThrow(shown);
-    await expect(gpu.prepare(async () => gpu.dispatch({ ...dispatch, wgsl: `${wgsl}\n` }))).rejects.toThrow(shown);
+    const other = { ...dispatch, kernel: { ...kernel, wgsl: `${wgsl}\n` } };
+    await expect(gpu.prepare(async () => gpu.dispatch(other))).rejects.toThrow(shown);
     gpu.close();
   });
 });

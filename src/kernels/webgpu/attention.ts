@@ -1,6 +1,8 @@
 import type { Batch } from "../../tensor/backend.ts";
 import { checkAttention } from "../checks.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
+import { memo } from "./memo.ts";
+import type { Kernel } from "./pipelines.ts";
 
 /** Keys of a tile, and lanes: in the first half of a step a lane owns a key, in the second some columns of v. */
 const TILE = 64;
@@ -115,14 +117,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }`;
 
+const attentionKernel = memo((width: number): Kernel => {
+  return { name: "attention", wgsl: attentionWgsl(width), reads: 2, writes: 1 };
+});
+
 export const attention =
   (gpu: Gpu) =>
   (qkv: GpuTensor, heads: number, batch: Batch<GpuTensor>): GpuTensor => {
     const [rows, d, width] = checkAttention(qkv, heads, batch);
     const y = gpu.createTensor([rows, d]);
     gpu.dispatch({
-      name: "attention",
-      wgsl: attentionWgsl(width),
+      kernel: attentionKernel(width),
       params: [d],
       reads: [qkv, batch.offsets],
       writes: [y],

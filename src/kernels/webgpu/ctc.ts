@@ -4,6 +4,7 @@ import type { Gpu, GpuTensor } from "./gpu.ts";
 import { reduction } from "./layerNorm.ts";
 import { type GpuWeight, linearDispatch } from "./linear/kernel.ts";
 import { inputDispatch } from "./linear/linear.ts";
+import type { Kernel } from "./pipelines.ts";
 
 const LANES = 64;
 /** Rows whose logits exist at a time: 512 · 25055 · 4 bytes = 49 MiB, however long the clip. */
@@ -14,7 +15,9 @@ const NONE = 0xffffffff;
  * Each lane owns every 64th logit of a row. While it looks for the best of its own it sums their exponentials, less the
  * largest so far. Then k times the lanes merge their bests by twos, and the lane whose best won looks for its next.
  */
-const TOP_K = /* wgsl */ `
+const TOP_K: Kernel = {
+  ...{ name: "ctcTopK", reads: 1, writes: 1 },
+  wgsl: /* wgsl */ `
 struct Params { vocab: u32, firstRow: u32, k: u32, banned: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -78,10 +81,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if (winner.id == mine.id && i + 1 < p.k) { mine = bestAfter(winner, start, lane); }
   }
-}`;
+}`,
+};
 
 /** log Σ exp(x) of a row of logits, in two passes; then the chosen logits less that. */
-const LOG_PROBS = /* wgsl */ `
+const LOG_PROBS: Kernel = {
+  ...{ name: "ctcLogProbs", reads: 2, writes: 1 },
+  wgsl: /* wgsl */ `
 struct Params { vocab: u32, firstRow: u32, columns: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -102,7 +108,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let logSum = top + log(total(lane, sum));
   let out = (p.firstRow + group.x) * p.columns;
   for (var l = lane; l < p.columns; l += ${LANES}) { y[out + l] = logits[start + tokens[l]] - logSum; }
-}`;
+}`,
+};
 
 type Head = CtcHead<GpuTensor, GpuWeight>;
 
@@ -138,8 +145,7 @@ export const ctcTopK =
     const y = gpu.createTensor([total, 2 * k]);
     return forChunks(gpu, x, head, y, 0, (logits, firstRow, rows) =>
       gpu.dispatch({
-        name: "ctcTopK",
-        wgsl: TOP_K,
+        kernel: TOP_K,
         params: [vocab, firstRow, k, banned ?? NONE],
         reads: [logits],
         writes: [y],
@@ -156,8 +162,7 @@ export const ctcLogProbs =
     const y = gpu.createTensor([rows, columns]);
     return forChunks(gpu, x, head, y, first, (logits, firstRow, count) =>
       gpu.dispatch({
-        name: "ctcLogProbs",
-        wgsl: LOG_PROBS,
+        kernel: LOG_PROBS,
         params: [vocab, firstRow, columns],
         reads: [logits, tokens],
         writes: [y],

@@ -1,6 +1,8 @@
 import type { Batch } from "../../tensor/backend.ts";
 import { checkCausalFsmn, checkFsmn } from "../checks.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
+import { memo } from "./memo.ts";
+import type { Kernel } from "./pipelines.ts";
 
 const LANES = 64;
 
@@ -32,16 +34,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   y[row * p.d + column] = sum;
 }`;
 
+const fsmnKernel = memo((taps: number, residual: boolean): Kernel => {
+  return { name: "fsmn", wgsl: fsmnWgsl(taps, residual), reads: residual ? 4 : 3, writes: 1 };
+});
+
 export const fsmn =
   (gpu: Gpu) =>
   (qkv: GpuTensor, taps: GpuTensor, batch: Batch<GpuTensor>, residual?: GpuTensor): GpuTensor => {
     const [rows, d, j] = checkFsmn(qkv, taps, batch, residual);
     const y = gpu.createTensor([rows, d]);
     gpu.dispatch({
-      name: "fsmn",
-      wgsl: fsmnWgsl(j, residual !== undefined),
+      kernel: fsmnKernel(j, residual !== undefined),
       params: [d],
-      reads: [qkv, taps, batch.offsets, ...(residual ? [residual] : [])],
+      reads: residual ? [qkv, taps, batch.offsets, residual] : [qkv, taps, batch.offsets],
       writes: [y],
       workgroups: [Math.ceil(d / LANES), Math.max(...batch.lengths), batch.lengths.length],
     });
@@ -93,6 +98,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   }
 }`;
 
+const causalKernel = memo((taps: number): Kernel => {
+  return { name: "causalFsmn", wgsl: causalWgsl(taps), reads: 3, writes: 1 };
+});
+
+const historyKernel = memo((taps: number): Kernel => {
+  return { name: "fsmnHistory", wgsl: historyWgsl(taps), reads: 1, writes: 1 };
+});
+
 export const causalFsmn =
   (gpu: Gpu) =>
   (x: GpuTensor, taps: GpuTensor, history: GpuTensor): GpuTensor => {
@@ -100,16 +113,14 @@ export const causalFsmn =
     const y = gpu.createTensor([rows, d]);
     const columns = Math.ceil(d / LANES);
     gpu.dispatch({
-      name: "causalFsmn",
-      wgsl: causalWgsl(j),
+      kernel: causalKernel(j),
       params: [rows, d],
       reads: [x, taps, history],
       writes: [y],
       workgroups: [columns, rows],
     });
     gpu.dispatch({
-      name: "fsmnHistory",
-      wgsl: historyWgsl(j),
+      kernel: historyKernel(j),
       params: [rows, d],
       reads: [x],
       writes: [history],

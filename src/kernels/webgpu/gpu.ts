@@ -12,7 +12,8 @@ export interface GpuTensor extends Tensor {
 }
 
 /** A kernel, and what it is to run on. */
-export interface Dispatch extends Kernel {
+export interface Dispatch {
+  readonly kernel: Kernel;
   /** Fields of the shader's `Params`, all u32: at most 16. */
   readonly params: readonly number[];
   readonly reads: readonly GpuTensor[];
@@ -28,7 +29,7 @@ const MAX_BIND_GROUPS = 8192;
 
 /**
  * The device behind the WebGPU backend, in the manner of gpu.cpp: make tensors, dispatch kernels, read back. All
- * dispatches since the last `read` or `flush` are in one compute pass. Pipelines are cached by source, bind groups by pipeline
+ * dispatches since the last `read` or `flush` are in one compute pass. Pipelines are cached by kernel, bind groups by pipeline
  * and buffers; parameters go through one uniform buffer with a dynamic offset, so they do not multiply bind groups.
  */
 export class Gpu {
@@ -103,12 +104,12 @@ export class Gpu {
   dispatch(dispatch: Dispatch): void {
     if (this.#failure) throw this.#failure;
     if (this.#wanted) {
-      this.#wanted.push(dispatch);
+      this.#wanted.push(dispatch.kernel);
       return;
     }
     if (this.#dispatches === MAX_DISPATCHES) this.#submit();
-    const { params, reads, writes, workgroups } = dispatch;
-    const { id, pipeline, layout } = this.#pipelines.get(dispatch);
+    const { kernel, params, reads, writes, workgroups } = dispatch;
+    const { id, pipeline, layout } = this.#pipelines.get(kernel);
     const offset = this.#dispatches++ * PARAMS_STRIDE;
     this.#params.set(params, offset / 4);
     const bindGroup = this.#bindGroup(id, layout, [...reads, ...writes]);

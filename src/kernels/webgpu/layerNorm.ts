@@ -1,6 +1,7 @@
 import type { Norm } from "../../tensor/backend.ts";
 import { checkLayerNorm } from "../checks.ts";
 import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
+import type { Kernel } from "./pipelines.ts";
 
 /** Lanes of a workgroup, which makes a row. */
 export const LANES = 64;
@@ -42,7 +43,9 @@ fn moments(start: u32, lane: u32) -> vec2<f32> {
 }
 fn normed(start: u32, i: u32, m: vec2<f32>) -> f32 { return (x[start + i] - m.x) * m.y * gamma[i] + beta[i]; }`;
 
-const WGSL = /* wgsl */ `
+const KERNEL: Kernel = {
+  ...{ name: "layerNorm", reads: 3, writes: 1 },
+  wgsl: /* wgsl */ `
 struct Params { rows: u32, d: u32, rowsAcross: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -59,7 +62,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let start = row * p.d;
   let m = moments(start, lane);
   for (var i = lane; i < p.d; i += ${LANES}) { y[start + i] = normed(start, i, m); }
-}`;
+}`,
+};
 
 export const layerNorm =
   (gpu: Gpu) =>
@@ -74,8 +78,7 @@ export function layerNormDispatch(x: GpuTensor, norm: Norm<GpuTensor>, y: GpuTen
   const [rows, d] = x.shape;
   const workgroups = rowGroups(rows);
   return {
-    name: "layerNorm",
-    wgsl: WGSL,
+    kernel: KERNEL,
     params: [rows, d, workgroups[0]],
     reads: [x, norm.gamma, norm.beta],
     writes: [y],

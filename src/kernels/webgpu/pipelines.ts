@@ -1,15 +1,15 @@
 import { debug } from "../../debug.ts";
 import { SenseVoiceError } from "../../error.ts";
 
-/** What a pipeline is made of. */
+/** A shader. Make one object for each variant and keep it (see `memo`): its pipeline is found by the object. */
 export interface Kernel {
   /** For messages and profiles. */
   readonly name: string;
   /** A whole shader with the entry point `main`; bindings in the order params, reads, writes. */
   readonly wgsl: string;
   /** Numbers of storage buffers that are read and written. */
-  readonly reads: readonly unknown[];
-  readonly writes: readonly unknown[];
+  readonly reads: number;
+  readonly writes: number;
 }
 
 export interface Pipeline {
@@ -20,10 +20,11 @@ export interface Pipeline {
 
 export const PARAMS_BYTES = 64;
 
-/** Compute pipelines by the text of their shader. */
+/** Compute pipelines by kernel; kernels of one text share theirs. */
 export class Pipelines {
   readonly #device: GPUDevice;
-  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #pipelines = new WeakMap<Kernel, Pipeline>();
+  readonly #byText = new Map<string, Pipeline>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   /** Shaders whose compilation nobody has looked at. */
   #unchecked: { kernel: Kernel; module: GPUShaderModule }[] = [];
@@ -33,7 +34,7 @@ export class Pipelines {
   }
 
   get(kernel: Kernel): Pipeline {
-    const cached = this.#pipelines.get(kernel.wgsl);
+    const cached = this.#find(kernel);
     if (cached) return cached;
     const { layout, descriptor } = this.#describe(kernel);
     return this.#add(kernel, layout, this.#device.createComputePipeline(descriptor));
@@ -42,7 +43,7 @@ export class Pipelines {
   /** Compiles kernels side by side. @throws SenseVoiceError that shows the line of a shader that does not compile */
   async prepare(kernels: Iterable<Kernel>): Promise<void> {
     const missing = new Map<string, Kernel>();
-    for (const kernel of kernels) if (!this.#pipelines.has(kernel.wgsl)) missing.set(kernel.wgsl, kernel);
+    for (const kernel of kernels) if (!this.#find(kernel)) missing.set(kernel.wgsl, kernel);
     await Promise.all(
       Array.from(missing.values(), async (kernel) => {
         const { layout, descriptor } = this.#describe(kernel);
@@ -69,10 +70,18 @@ export class Pipelines {
     return undefined;
   }
 
+  #find(kernel: Kernel): Pipeline | undefined {
+    const known = this.#pipelines.get(kernel);
+    if (known) return known;
+    const same = this.#byText.get(kernel.wgsl);
+    if (same) this.#pipelines.set(kernel, same);
+    return same;
+  }
+
   #describe(kernel: Kernel): { layout: GPUBindGroupLayout; descriptor: GPUComputePipelineDescriptor } {
     const { name, wgsl, reads, writes } = kernel;
     debug(3, () => `[webgpu] kernel ${name}\n${wgsl}`);
-    const layout = this.#layout(reads.length, writes.length);
+    const layout = this.#layout(reads, writes);
     const module = this.#device.createShaderModule({ label: name, code: wgsl });
     this.#unchecked.push({ kernel, module });
     const bindGroupLayouts = [layout];
@@ -84,9 +93,10 @@ export class Pipelines {
     return { layout, descriptor };
   }
 
-  #add({ wgsl }: Kernel, layout: GPUBindGroupLayout, pipeline: GPUComputePipeline): Pipeline {
-    const made = { id: this.#pipelines.size, pipeline, layout };
-    this.#pipelines.set(wgsl, made);
+  #add(kernel: Kernel, layout: GPUBindGroupLayout, pipeline: GPUComputePipeline): Pipeline {
+    const made = { id: this.#byText.size, pipeline, layout };
+    this.#byText.set(kernel.wgsl, made);
+    this.#pipelines.set(kernel, made);
     return made;
   }
 

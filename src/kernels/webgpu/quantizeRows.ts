@@ -2,6 +2,8 @@ import type { Norm } from "../../tensor/backend.ts";
 import { BLOCK } from "../../tensor/quantized.ts";
 import type { Dispatch, Gpu, GpuTensor } from "./gpu.ts";
 import { LANES, MOMENTS, reduction, rowGroups } from "./layerNorm.ts";
+import { memo } from "./memo.ts";
+import type { Kernel } from "./pipelines.ts";
 
 /** With `norm` of the row's layer norm, which is computed anew for each use and never stored. */
 const quantizeRowsWgsl = (norm: boolean, dynamic: boolean) => /* wgsl */ `
@@ -46,6 +48,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }`;
 
+const quantizeRowsKernel = memo((norm: boolean, dynamic: boolean): Kernel => {
+  return { name: "quantizeRows", wgsl: quantizeRowsWgsl(norm, dynamic), reads: norm ? 3 : 1, writes: 2 };
+});
+
+/** The bits of `scale` and `factor`. */
+const fixedParams = memo((activation: "dynamic" | number): readonly number[] => {
+  const fixed = activation === "dynamic" ? [0, 0] : [activation, 1 / Math.fround(activation)];
+  return Array.from(new Uint32Array(Float32Array.from(fixed).buffer));
+});
+
 /**
  * The dispatch that writes the rows of x [R, K], or of layerNorm(x, norm), in int8: u32 [R, ⌈K/32⌉·8], four neighbours
  * a word and zeros behind the row; and the scale s of each, f32 [R]. QuantizedTensor.activation has the formula.
@@ -59,12 +71,10 @@ export function quantizeRowsDispatch(
   const [rows, d] = x.shape;
   const words = Math.ceil(d / BLOCK) * 8;
   const workgroups = rowGroups(rows);
-  const dynamic = activation === "dynamic";
-  const fixed = dynamic ? new Float32Array(2) : Float32Array.of(activation, 1 / Math.fround(activation));
+  const [scale, factor] = fixedParams(activation);
   return {
-    name: "quantizeRows",
-    wgsl: quantizeRowsWgsl(norm !== undefined, dynamic),
-    params: [rows, d, workgroups[0], words, ...new Uint32Array(fixed.buffer)],
+    kernel: quantizeRowsKernel(norm !== undefined, activation === "dynamic"),
+    params: [rows, d, workgroups[0], words, scale, factor],
     reads: norm ? [x, norm.gamma, norm.beta] : [x],
     writes: [gpu.createTensor([rows, words], "u32"), gpu.createTensor([rows])],
     workgroups,

@@ -1,6 +1,8 @@
 import type { LinearOptions, LinearWeight } from "../../../tensor/backend.ts";
 import type { QuantizedTensor, Weight } from "../../../tensor/quantized.ts";
 import type { Dispatch, Gpu, GpuTensor } from "../gpu.ts";
+import { memo } from "../memo.ts";
+import type { Kernel } from "../pipelines.ts";
 import type { DeviceTraits, MatrixKind } from "../traits.ts";
 
 /** What the text of a kernel depends on, of a weight [N, K]; the same object for the same form. */
@@ -91,10 +93,7 @@ const PARAMS = ["rows", "n", "k", "firstRow", "none"];
  */
 export function head(kernel: LinearKernel, form: WeightForm, device: DeviceTraits, epilogue: Epilogue): string {
   const { bias, relu, residual } = epilogue;
-  const x = form.int8 ? { x: "array<vec4<u32>>", rowScales: "array<f32>" } : { x: "array<vec4<f32>>" };
-  const reads = Object.entries({ ...x, ...kernel.layout.reads(form, device) });
-  if (bias) reads.push(["bias", "array<f32>"]);
-  if (residual) reads.push(["residual", "array<f32>"]);
+  const reads = readsOf(kernel, form, device, epilogue);
   const params = [...PARAMS, ...Object.keys(kernel.params?.(form) ?? {})];
   return /* wgsl */ `
 struct Params { ${params.map((name) => `${name}: u32`).join(", ")} }
@@ -110,30 +109,57 @@ fn store(row: u32, column: u32, sum: f32) {
 }`;
 }
 
-/** Texts by form, kernel and epilogue, of each device: they are long, and every layer asks for one. */
-const texts = new WeakMap<DeviceTraits, Map<WeightForm, Map<string, string>>>();
-
-function textOf(kernel: LinearKernel, { form, device }: GpuWeight, epilogue: Epilogue): string {
-  const ofDevice = texts.get(device) ?? new Map<WeightForm, Map<string, string>>();
-  texts.set(device, ofDevice);
-  const ofForm = ofDevice.get(form) ?? new Map<string, string>();
-  ofDevice.set(form, ofForm);
-  const key = `${kernel.name} ${epilogue.bias} ${epilogue.relu} ${epilogue.residual}`;
-  const text = ofForm.get(key) ?? kernel.wgsl(form, device, epilogue);
-  ofForm.set(key, text);
-  return text;
+/** The buffers that a kernel reads: WGSL types by name, in the order of their bindings. */
+function readsOf(
+  { layout }: LinearKernel,
+  form: WeightForm,
+  device: DeviceTraits,
+  { bias, residual }: Epilogue,
+): [name: string, type: string][] {
+  const x = form.int8 ? { x: "array<vec4<u32>>", rowScales: "array<f32>" } : { x: "array<vec4<f32>>" };
+  const reads = Object.entries({ ...x, ...layout.reads(form, device) });
+  if (bias) reads.push(["bias", "array<f32>"]);
+  if (residual) reads.push(["residual", "array<f32>"]);
+  return reads;
 }
+
+/** What a dispatch needs of a kernel for weights of a form: its shader, and the values of its further parameters. */
+interface Variant {
+  readonly kernel: Kernel;
+  readonly params: readonly number[];
+}
+
+const variantOf = memo(
+  (
+    kernel: LinearKernel,
+    form: WeightForm,
+    device: DeviceTraits,
+    bias: boolean,
+    relu: boolean,
+    residual: boolean,
+  ): Variant => {
+    const epilogue = { bias, relu, residual };
+    const reads = readsOf(kernel, form, device, epilogue).length;
+    const wgsl = kernel.wgsl(form, device, epilogue);
+    return {
+      kernel: { name: `linear ${kernel.name}`, wgsl, reads, writes: 1 },
+      params: Object.values(kernel.params?.(form) ?? {}),
+    };
+  },
+);
 
 /** Workgroups that keep the widest of GPUs busy. */
 const FILL = 64;
 
 /** Of the kernels that read the weight's layout, the one with the largest tile that leaves no part of the GPU idle. */
 export function kernelFor({ kernels, shape: [n] }: GpuWeight, rows: number): LinearKernel {
-  const fills = ({ tile }: LinearKernel) => {
-    return rows > tile[0] / 2 && Math.ceil(rows / tile[0]) * Math.ceil(n / tile[1]) >= FILL;
-  };
-  const areas = kernels.map(({ tile }) => tile[0] * tile[1]);
-  return kernels.findLast(fills) ?? kernels[areas.lastIndexOf(Math.min(...areas))];
+  let smallest = kernels[kernels.length - 1];
+  for (let i = kernels.length - 1; i >= 0; i--) {
+    const [down, across] = kernels[i].tile;
+    if (rows > down / 2 && Math.ceil(rows / down) * Math.ceil(n / across) >= FILL) return kernels[i];
+    if (down * across < smallest.tile[0] * smallest.tile[1]) smallest = kernels[i];
+  }
+  return smallest;
 }
 
 /** The dispatch that fills y with `linear` of x's rows from `firstRow` on; `inputs` are the kernel's first buffers. */
@@ -145,14 +171,16 @@ export function linearDispatch(
   firstRow = 0,
 ): Dispatch {
   const [rows, n] = y.shape;
-  const { form, tensors } = weight;
+  const { form, device, tensors } = weight;
   const kernel = kernelFor(weight, rows);
-  const epilogue = { bias: bias !== undefined, relu, residual: residual !== undefined };
+  const variant = variantOf(kernel, form, device, bias !== undefined, relu, residual !== undefined);
+  const reads = [...inputs, ...tensors];
+  if (bias) reads.push(bias);
+  if (residual) reads.push(residual);
   return {
-    name: `linear ${kernel.name}`,
-    wgsl: textOf(kernel, weight, epilogue),
-    params: [rows, n, form.k, firstRow, 0, ...Object.values(kernel.params?.(form) ?? {})],
-    reads: [...inputs, ...tensors, ...(bias ? [bias] : []), ...(residual ? [residual] : [])],
+    kernel: variant.kernel,
+    params: [rows, n, form.k, firstRow, 0, ...variant.params],
+    reads,
     writes: [y],
     workgroups: [Math.ceil(n / kernel.tile[1]), Math.ceil(rows / kernel.tile[0])],
   };
