@@ -1,6 +1,7 @@
 /**
  * Runs a command with a GPU in software that has f16 and subgroup matrices, which SwiftShader lacks:
- * `npx tsx scripts/gpulab.ts COMMAND …`, or, without a command, the tests of the kernels that need them. The GPU is
+ * `npx tsx scripts/gpulab.ts COMMAND …`, or, without a command, the tests of the kernels that need them (options go to
+ * vitest). The GPU is
  * ../shared/gpulab, or the folder in GPULAB; where there is none, or its downloads cannot be had, says so and succeeds.
  */
 import { spawnSync } from "node:child_process";
@@ -18,7 +19,8 @@ if (!existsSync(gpulab)) skip(`there is no ${gpulab}`);
 if (spawnSync(gpulab, ["run", "true"], { cwd: root, stdio: "inherit" }).status !== 0)
   skip("its downloads cannot be had");
 const given = process.argv.slice(2);
-const { status } = spawnSync(gpulab, ["run", ...(given.length > 0 ? given : TESTS)], {
+const command = given[0]?.startsWith("-") ? [...TESTS, ...given] : given.length > 0 ? given : TESTS;
+const { status } = spawnSync(gpulab, ["run", ...command], {
   cwd: root,
   stdio: "inherit",
   env: { ...process.env, REQUIRE_GPU: "1" },
