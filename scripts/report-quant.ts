@@ -58,7 +58,7 @@ const asked = process.argv.slice(2).filter((argument) => argument !== "--skip-ti
 for (const name of asked.length > 0 ? asked : NAMES) {
   if (!NAMES.includes(name)) throw new Error(`expected some of ${NAMES.join(", ")}, got ${name}`);
   const model = name === "f32" || name === "f16" ? TINY : await quantised(name);
-  const row = await measure(name, model, name === "f32" ? "f32" : undefined);
+  const row = await measure(name, model, name === "f32" || name === "f16" ? name : undefined);
   saveRow(row);
 }
 writeReport(savedRows());
@@ -103,21 +103,21 @@ async function load(manifest: string) {
   return Promise.all(dataset.map(async ({ source, itn }) => ({ pcm: await readAudio(source), itn })));
 }
 
-async function tokensOf(model: string, weights?: "f32"): Promise<(readonly number[])[]> {
+async function tokensOf(model: string, weights?: "f32" | "f16"): Promise<(readonly number[])[]> {
   await using engine = await createEngine({ model, device: "cpu", weights });
   const all: (readonly number[])[] = [];
   for (const { pcm, itn } of clips) all.push((await engine.run(pcm, { itn })).tokens);
   return all;
 }
 
-async function measure(name: string, model: string, weights?: "f32"): Promise<Row> {
+async function measure(name: string, model: string, weights?: "f32" | "f16"): Promise<Row> {
   const before = savedRows().find((row) => row.name === name);
   const got = await tokensOf(model, weights);
   const changed = got.reduce((sum, tokens, i) => sum + editDistance(countEdits(expected[i], tokens)), 0) / total;
   const { config } = await openModel(folderSource(model));
   const { bytes: stored, linearBytes, linearWeights } = await modelSize(model, config);
-  const bits = weights ? 32 : (linearBytes * 8) / linearWeights;
-  const bytes = weights ? stored + linearWeights * 2 : stored; // the folder has them in f16
+  const bits = weights === "f32" ? 32 : (linearBytes * 8) / linearWeights;
+  const bytes = weights === "f32" ? stored + linearWeights * 2 : stored; // the folder has them in f16
   const times: Record<string, number | null> = {};
   for (const device of ["cpu", "webgpu", "reference"] as const) {
     times[device] = skipTimes ? (before?.times[device] ?? null) : await timeOf(model, device, weights);
@@ -145,7 +145,7 @@ async function divergenceFromF32(model: string): Promise<number> {
 }
 
 /** Milliseconds a second of sound; null where there is no such device. */
-async function timeOf(model: string, device: Device, weights?: "f32"): Promise<number | null> {
+async function timeOf(model: string, device: Device, weights?: "f32" | "f16"): Promise<number | null> {
   try {
     await using engine = await createEngine({ model, device, weights });
     await engine.run(clips[0].pcm);

@@ -14,7 +14,7 @@ import { filesSource, type HttpSource, httpSource } from "./weights/httpSource.t
 import { type KeepRequest, withKeptModel } from "./weights/keptModel.ts";
 import type { ModelSource } from "./weights/source.ts";
 
-export interface EngineOptions extends Omit<LoadOptions, "vad"> {
+export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8"> {
   /**
    * Address of a model folder, relative to the page; `"tiny"`, the demonstration model that comes with the package; or
    * the name under which a model is kept (see `keep`), which is then not asked for on the network.

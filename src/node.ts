@@ -1,6 +1,7 @@
 /** What a user of the package imports in Node. */
 import { streamInput } from "./audio/read.ts";
 import type { Engine } from "./engine.ts";
+import { int8Copy } from "./int8Copy.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { folderSource } from "./weights/folderSource.ts";
@@ -9,7 +10,7 @@ import { defaultModel, findModel, findVad } from "./weights/home.ts";
 export { readAudio } from "./audio/read.ts";
 export * from "./index.ts";
 
-export interface EngineOptions extends Omit<LoadOptions, "vad"> {
+export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8"> {
   /**
    * `"tiny"` (the demonstration model that comes with the package), `"small"` once downloaded, or a model folder;
    * small if it was downloaded, else tiny, unless given.
@@ -33,6 +34,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const vadDir = vadModel ?? findVad(dir);
   return loadEngine(folderSource(dir), streamInput, {
     ...rest,
+    int8: int8Copy(dir),
     vad: vadDir === undefined ? undefined : folderSource(vadDir),
   });
 }

@@ -22,7 +22,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   convert: ["error", "tensor", "weights", "model"],
   quant: ["error", "tensor", "kernels", "audio", "weights", "model", "convert"],
   index: ["error", "options", "model", "weights", "speech", "output", "engine"],
-  node: ["index", "error", "options", "model", "audio", "weights", "speech", "engine", "loadEngine"],
+  int8Copy: ["error", "debug", "weights", "model", "loadEngine", "quant"],
+  node: ["index", "int8Copy", "error", "options", "model", "audio", "weights", "speech", "engine", "loadEngine"],
   nodeEntry: ["index", "node"],
   remote: ["error", "options", "pause", "audio", "speech", "engine"],
   tinyModel: [],
@@ -48,6 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "convert",
     "quant",
     "node",
+    "int8Copy",
     "eval",
     "audio",
     "speech",
@@ -60,6 +62,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const NODE_FILES: readonly RegExp[] = [
   /^(cli|convert|eval|server)\//,
   /^audio\/(read|ffmpeg)\.ts$/,
+  /^int8Copy\.ts$/,
   /^weights\/(file|folderSource|home|place|replaceFolder|safetensorsFile)\.ts$/,
 ];
 

@@ -99,12 +99,14 @@ export function downloadCommand(): Command {
     .argument("<id>", "the model's name on the hub, iic/SenseVoiceSmall for one (about 0.9 GB)")
     .addOption(choice("--from <hub>", "hub to fetch from", ["modelscope", "huggingface"], "modelscope"))
     .addOption(dtypeOption())
+    .option("--int8", "make the copy in int8 at once that a CPU makes at its first run")
     .option("--no-vad", "do not fetch FunASR's voice activity model into the subfolder vad (2 MB)")
-    .action(async (id: string, { vad, ...options }: DownloadOptions & { readonly vad: boolean }) => {
+    .action(async (id: string, { vad, int8, ...options }: DownloadOptions & { vad: boolean; int8?: true }) => {
       const { downloadModel, downloadVad } = await import("../convert/download.ts");
       const { withBar } = await import("./progress.ts");
       const dir = await withBar((onProgress) => downloadModel(id, { ...options, onProgress }));
       console.log(dir);
+      if (int8) await withBar(async (onProgress) => (await import("../int8Copy.ts")).makeInt8Copy(dir, onProgress));
       if (vad) await withBar((onProgress) => downloadVad(dir, { ...options, onProgress }));
     });
 }
@@ -209,7 +211,9 @@ function addEngineOptions(command: Command): Command {
   return command
     .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
     .addOption(choice("--device <device>", "where to compute", DEVICES, "auto"))
-    .addOption(choice("--weights <type>", "how to keep the weights on the device", WEIGHT_TYPES))
+    .addOption(
+      choice("--weights <type>", "how to keep the weights (default: int8 on a CPU, else as stored)", WEIGHT_TYPES),
+    )
     .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
     .option("--threads <count>", "threads of the CPU (default: its cores)", count)
     .addOption(choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW), "auto"));

@@ -4,6 +4,7 @@ import { createEngine, type Engine, type EngineOptions } from "../node.ts";
 import type { FormatName, FormatOptions } from "../output/format.ts";
 import { FORMATS } from "../output/formats.ts";
 import { defaultModel, findModel, findVad, SMALL_ID } from "../weights/home.ts";
+import type { Progress } from "../weights/source.ts";
 import { type HearOptions, hearInput } from "./hear.ts";
 import { findInputs } from "./inputs.ts";
 import { openJournal } from "./journal.ts";
@@ -85,9 +86,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);
   }
-  const engine = await createEngine({ model, vadModel, device, weights, threads });
+  let told = false;
+  const onProgress = ({ task }: Progress) => {
+    if (told || task !== "int8") return;
+    printNote(`making a copy of the model in int8 for the CPU, once: ${join(findModel(model), "int8")}`);
+    told = true;
+  };
+  const engine = await createEngine({ model, vadModel, device, weights, threads, onProgress });
   if (device === "auto" && engine.device !== "webgpu") {
-    printNote(`no GPU found, running on the CPU (${engine.deviceDescription})`);
+    printNote(`no GPU found, running on the CPU (${engine.deviceDescription}), weights in ${engine.weights}`);
   }
   return engine;
 }

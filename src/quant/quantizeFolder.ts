@@ -13,7 +13,7 @@ import { asF32 } from "../tensor/f16.ts";
 import { elementCount, type HostTensor } from "../tensor/host.ts";
 import type { Weight } from "../tensor/quantized.ts";
 import { folderSource } from "../weights/folderSource.ts";
-import type { Progress } from "../weights/source.ts";
+import { type Progress, WEIGHTS_FILE } from "../weights/source.ts";
 import { calibrate } from "./calibrate.ts";
 import { candidateOf, PROBE } from "./mixed.ts";
 import { type Candidate, expectLayers, mixedPolicy, type Policy } from "./policy.ts";
@@ -85,7 +85,9 @@ export async function quantizeFolder(
     const policy = mixed && study ? await findMixed(folder, study, groups, asked, total, report) : (asked as Policy);
     const quantised = quantise(folder, study, groups, policy, report("quantise"));
     const { quantization, files, ...config } = folder.config;
-    await writeModelFolder(target, { ...config, weights: policy.name, policy }, folder.tokenizer, quantised);
+    const madeFrom = files[WEIGHTS_FILE].sha256;
+    const made = { ...config, weights: policy.name, policy, madeFrom };
+    await writeModelFolder(target, made, folder.tokenizer, quantised);
     return policy;
   } finally {
     study?.model.backend.close();

@@ -7,7 +7,7 @@ const run = (level: string, device: string) =>
   sensevoice(["--model", "tiny", "--device", device, SOUND], { env: { SENSEVOICE_DEBUG: level } });
 
 test("SENSEVOICE_DEBUG=2 says what was chosen; 1 is silent where nothing fails", async () => {
-  const chosen = /^\[engine\] .*weights\/tiny, f16, on CPU, WebAssembly/m;
+  const chosen = /^\[engine\] .*weights\/tiny, int8, on CPU, WebAssembly/m;
   expect((await run("2", "cpu")).stderr).toMatch(chosen);
   expect((await run("1", "cpu")).stderr).toBe("");
 });

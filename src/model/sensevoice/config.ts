@@ -43,6 +43,8 @@ export interface ModelConfig {
   readonly quantization?: Readonly<Record<string, Quantization>>;
   /** What chose their schemes, kept as it was given. */
   readonly policy?: unknown;
+  /** SHA-256 of the weights file that these were quantised from. */
+  readonly madeFrom?: string;
   readonly encoder: EncoderConfig;
   readonly frontend: FrontendConfig;
   /** Tokens the CTC head chooses from; 0 is the blank. */
@@ -59,7 +61,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
   const at = configFields(json);
   expectFormat(at, "sensevoice", 2);
   const files = expectFiles(at, [WEIGHTS_FILE, TOKENIZER_FILE]);
-  const { quantization, policy } = objectField(at());
+  const { quantization, policy, madeFrom } = objectField(at());
   return {
     format: "sensevoice",
     formatVersion: 2,
@@ -67,6 +69,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
     weights: textField(at("weights")),
     ...(quantization !== undefined && { quantization: expectQuantization(at("quantization")) }),
     ...(policy !== undefined && { policy }),
+    ...(madeFrom !== undefined && { madeFrom: textField(at("madeFrom")) }),
     ...expectSizes({ encoder: (key) => at("encoder", key), frontend: (key) => at("frontend", key) }),
     vocabSize: integerField(at("vocabSize"), 2, 2 ** 20),
     files,
