@@ -12,7 +12,7 @@ let expected: (readonly number[])[];
 beforeAll(async () => {
   [site, chromium] = [await buildSite(), await openBrowser()];
   server = await serveSite({ folders: [site, root] });
-  await using engine = await createEngine({ model: "tiny", device: "cpu", threads: 1 });
+  await using engine = await createEngine({ model: "tiny", device: "cpu", threads: 1, weights: "f16" });
   expected = [];
   for (const { path } of clips) expected.push((await engine.run(await readAudio(join(root, path)))).tokens);
 });
@@ -35,7 +35,7 @@ test.for(CASES)("20 clips on $device, $described, from $entry: Node's tokens", a
   const page = await openPage(chromium.browser, server.address);
   const { tokens, description } = await page.evaluate(
     async ({ paths, entry, device, threads }) => {
-      const engine = await globalThis[entry].createEngine({ model: "tiny", device, threads });
+      const engine = await globalThis[entry].createEngine({ model: "tiny", device, threads, weights: "f16" });
       const tokens = [];
       for (const path of paths) tokens.push((await engine.run(await here.readAudio(`/${path}`))).tokens);
       const description = engine.deviceDescription;

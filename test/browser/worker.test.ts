@@ -45,7 +45,13 @@ function inPage(name: string, run: (page: Page) => Promise<void>, server = 0): v
     if (typeof chromium === "string") return context.skip(`Chromium: ${chromium}`);
     const page = await openPage(chromium.browser, servers[server].address);
     await page.evaluate(async () => {
-      globalThis.engine = await remote.createEngine({ model: "tiny", device: "cpu", threads: 2, keep: false });
+      globalThis.engine = await remote.createEngine({
+        model: "tiny",
+        device: "cpu",
+        threads: 2,
+        weights: "f16",
+        keep: false,
+      });
     });
     await run(page);
     await page.close();
@@ -93,7 +99,7 @@ inPage("all of the engine's interface answers as the engine in Node does", async
     };
   });
 
-  await using node = await createEngine({ model: "tiny", device: "cpu", threads: 2 });
+  await using node = await createEngine({ model: "tiny", device: "cpu", threads: 2, weights: "f16" });
   const all = async <T>(items: AsyncIterable<T>) => {
     const list = [];
     for await (const item of items) list.push(item);

@@ -224,7 +224,7 @@ describeRedis("a queue", () => {
       const first = await startWorker(redis);
       const refusal = /error: queue redis:\S+: expected tiny, which other workers serve, got other\n$/;
       await expect(startWorker(redis, "--model", dir)).rejects.toThrow(refusal);
-      await expect(startWorker(redis, "--weights", "int8")).rejects.toThrow("expected tiny with other weights");
+      await expect(startWorker(redis, "--weights", "f16")).rejects.toThrow("expected tiny with other weights");
       await expect(startFront(redis, "--model", dir, "--device", "cpu")).rejects.toThrow(refusal);
       await first.stop();
       expect((await startWorker(redis, "--model", dir)).line).toContain("ready: other");
