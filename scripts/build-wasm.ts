@@ -1,31 +1,41 @@
 /**
- * Compiles the CPU kernels: `npm run build:wasm`. Two builds of one source: plain SIMD, which every runtime has, and
- * relaxed SIMD, whose fused multiply-add is twice as fast where the runtime knows it (Node 22 and later).
+ * Compiles what is written in AssemblyScript: `npm run build:wasm`. The CPU kernels become two builds of one source: plain
+ * SIMD, which every runtime has, and relaxed SIMD, whose fused multiply-add is twice as fast where the runtime knows it
+ * (Node 22 and later). The features have plain SIMD, and memory of their own.
  */
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
-const folder = fileURLToPath(new URL("../src/kernels/wasm", import.meta.url));
-const common = ["--runtime", "stub", "--optimizeLevel", "3", "--noAssert"];
-const memory = ["--importMemory", "--noExportMemory", "--sharedMemory", "--maximumMemory", "65536"];
+const source = fileURLToPath(new URL("../src", import.meta.url));
+const common = ["assembly/index.ts", "--runtime", "stub", "--optimizeLevel", "3", "--noAssert", "--enable", "simd"];
+const shared = [
+  "--enable",
+  "threads",
+  "--importMemory",
+  "--noExportMemory",
+  "--sharedMemory",
+  "--maximumMemory",
+  "65536",
+];
 
-for (const [file, features] of [
-  ["kernels.wasm", ["simd", "threads"]],
-  ["kernels-relaxed.wasm", ["simd", "threads", "relaxed-simd"]],
+for (const [folder, file, options] of [
+  ["kernels/wasm", "kernels.wasm", shared],
+  ["kernels/wasm", "kernels-relaxed.wasm", [...shared, "--enable", "relaxed-simd"]],
+  ["audio", "fbank.wasm", ["--initialMemory", "1"]],
 ] as const) {
-  const enable = features.flatMap((feature) => ["--enable", feature]);
-  const args = ["assembly/index.ts", "--baseDir", folder, "--outFile", file, ...common, ...memory, ...enable];
-  const { error, stderr } = await asc.main(args, { writeFile });
+  const args = [...common, ...options, "--baseDir", join(source, folder), "--outFile", file];
+  const { error, stderr } = await asc.main(args, {
+    writeFile: (name, contents) => writeFile(join(source, folder, name), contents),
+  });
   if (!error) continue;
   console.error(stderr.toString());
   process.exit(1);
 }
 
 /** Writes beside the place and renames, so that a process that reads the old file does not get half of the new one. */
-function writeFile(name: string, contents: string | Uint8Array): void {
-  const path = join(folder, name);
+function writeFile(path: string, contents: string | Uint8Array): void {
   writeFileSync(`${path}.${process.pid}`, contents);
   renameSync(`${path}.${process.pid}`, path);
 }

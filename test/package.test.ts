@@ -59,6 +59,7 @@ test("the tarball holds the build, the demonstration model and the texts, and no
       "dist/workerProgram.js",
       "dist/tensorEntry.js",
       "dist/cli/main.js",
+      "dist/audio/fbank.wasm",
       "README.md",
       "LICENSE",
       "THIRD-PARTY-NOTICES.md",

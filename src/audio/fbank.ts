@@ -6,16 +6,27 @@ const PRE_EMPHASIS = 0.97;
 /** The smallest energy whose logarithm is taken: f32's epsilon, 2^-23. */
 const ENERGY_FLOOR = 2 ** -23;
 /** The model was trained on samples in the range of 16-bit integers. */
-const PCM_SCALE = 32768;
+export const PCM_SCALE = 32768;
 
-interface FbankTables {
+/** What depends on the length of a window alone. */
+export interface FbankTables {
   readonly window: Float64Array;
-  readonly fft: FFT;
+  /** The next power of two. */
   readonly fftSize: number;
   readonly filters: readonly MelFilter[];
 }
 
-const tablesOfConfig = new WeakMap<FrontendConfig, FbankTables>();
+interface Plan extends FbankTables {
+  readonly fft: FFT;
+}
+
+const planOfConfig = new WeakMap<FrontendConfig, Plan>();
+
+/** Samples of a window, and from one window to the next. */
+export function frameSizes(config: FrontendConfig): { readonly window: number; readonly shift: number } {
+  const samples = (milliseconds: number) => Math.trunc(config.sampleRate * milliseconds * 0.001);
+  return { window: samples(config.frameLengthMs), shift: samples(config.frameShiftMs) };
+}
 
 /**
  * Log mel filterbank energies, as Kaldi computes them without dither:
@@ -28,18 +39,16 @@ const tablesOfConfig = new WeakMap<FrontendConfig, FbankTables>();
  * filters catch a bin; a single sample, for which the formula has no meaning, gives one frame of the floor.
  *
  * @param pcm mono samples in [-1, 1] at config.sampleRate, at least one
- * @returns [frames, mels], frames = 1 + ⌊(samples − window)/shift⌋
+ * @returns [frames, mels], frames = 1 + ⌊(samples − window)/shift⌋; `openFbank` gives the same, faster
  * @see torchaudio.compliance.kaldi.fbank and FunASR's WavFrontend.forward
  */
 export function fbank(pcm: Float32Array, config: FrontendConfig): Float32Array {
-  const { sampleRate, frameLengthMs, frameShiftMs, mels } = config;
-  const fullWindow = Math.trunc(sampleRate * frameLengthMs * 0.001);
-  const shift = Math.trunc(sampleRate * frameShiftMs * 0.001);
+  const { mels } = config;
+  const { window: fullWindow, shift } = frameSizes(config);
   if (pcm.length < 2) return new Float32Array(mels).fill(Math.log(ENERGY_FLOOR));
 
-  const tables =
-    pcm.length < fullWindow ? makeTables(shortWindow(pcm.length, config), config) : tablesOf(config, fullWindow);
-  const { window, fft, fftSize, filters } = tables;
+  const plan = pcm.length < fullWindow ? makePlan(shortWindow(pcm.length, config), config) : planOf(config, fullWindow);
+  const { window, fft, fftSize, filters } = plan;
   const frames = 1 + Math.trunc((pcm.length - window.length) / shift);
   const out = new Float32Array(frames * mels);
   const frame = new Float64Array(fftSize);
@@ -84,21 +93,26 @@ function shortWindow(samples: number, { sampleRate }: FrontendConfig): number {
   return Math.max(2, Math.trunc(sampleRate * milliseconds * 0.001));
 }
 
-function tablesOf(config: FrontendConfig, windowSize: number): FbankTables {
-  let tables = tablesOfConfig.get(config);
-  if (!tables) {
-    tables = makeTables(windowSize, config);
-    tablesOfConfig.set(config, tables);
+function planOf(config: FrontendConfig, windowSize: number): Plan {
+  let plan = planOfConfig.get(config);
+  if (!plan) {
+    plan = makePlan(windowSize, config);
+    planOfConfig.set(config, plan);
   }
-  return tables;
+  return plan;
 }
 
-function makeTables(windowSize: number, { sampleRate, mels }: FrontendConfig): FbankTables {
+function makePlan(windowSize: number, config: FrontendConfig): Plan {
+  const tables = fbankTables(windowSize, config);
+  return { ...tables, fft: new FFT(tables.fftSize) };
+}
+
+/** Window and filters for windows of so many samples. */
+export function fbankTables(windowSize: number, { sampleRate, mels }: FrontendConfig): FbankTables {
   const fftSize = 2 ** Math.ceil(Math.log2(windowSize));
   const hamming = (_: unknown, i: number) => 0.54 - 0.46 * Math.cos((2 * Math.PI * i) / (windowSize - 1));
   return {
     window: Float64Array.from({ length: windowSize }, hamming),
-    fft: new FFT(fftSize),
     fftSize,
     filters: melFilters(mels, fftSize, sampleRate),
   };

@@ -1,7 +1,9 @@
 import type { FrontendConfig } from "../model/sensevoice/config.ts";
 import { createPause } from "../pause.ts";
 import { expectShape } from "../tensor/host.ts";
-import { fbank } from "./fbank.ts";
+import { type Cmvn, normaliseRow } from "./cmvn.ts";
+import { openFbank } from "./fastFbank.ts";
+import { frameSizes } from "./fbank.ts";
 import { lfr } from "./lfr.ts";
 import { checkFinite, checkPcm, concat } from "./pcm.ts";
 
@@ -16,7 +18,7 @@ const CHECKED = 2 ** 16;
  * The event loop gets its turns meanwhile.
  *
  * @param pcm mono samples in [-1, 1] at config.sampleRate
- * @param cmvn AddShift and Rescale of `am.mvn`, lfrM·mels numbers each
+ * @param cmvn lfrM·mels numbers each
  * @returns `data` [rows, lfrM·mels]; with the usual configuration one row for every 60 ms
  * @throws SenseVoiceError if pcm is not a Float32Array, is empty or has NaN or ∞ in it
  * @see WavFrontend.forward in FunASR's wav_frontend.py, with dither off
@@ -24,7 +26,7 @@ const CHECKED = 2 ** 16;
 export async function extractFeatures(
   pcm: Float32Array,
   config: FrontendConfig,
-  cmvn: { readonly shift: Float32Array; readonly scale: Float32Array },
+  cmvn: Cmvn,
 ): Promise<{ rows: number; data: Float32Array }> {
   checkPcm(pcm);
   const { mels, lfrM, lfrN } = config;
@@ -40,10 +42,7 @@ export async function extractFeatures(
   const data = lfr(await fbankInSlices(pcm, config, pause), mels, lfrM, lfrN);
   const rows = data.length / width;
   for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < width; i++) {
-      const at = row * width + i;
-      data[at] = Math.fround(data[at] + cmvn.shift[i]) * cmvn.scale[i];
-    }
+    normaliseRow(data, row * width, cmvn);
     await pause();
   }
   return { rows, data };
@@ -55,11 +54,11 @@ async function fbankInSlices(
   config: FrontendConfig,
   pause: () => Promise<void> | undefined,
 ): Promise<Float32Array> {
-  const samples = (milliseconds: number) => Math.trunc(config.sampleRate * milliseconds * 0.001);
-  const [window, shift] = [samples(config.frameLengthMs), samples(config.frameShiftMs)];
+  const fbank = await openFbank(config);
+  const { window, shift } = frameSizes(config);
   const slices: Float32Array[] = [];
   for (let start = 0; start === 0 || start + window <= pcm.length; start += SLICE * shift) {
-    slices.push(fbank(pcm.subarray(start, start + (SLICE - 1) * shift + window), config));
+    slices.push(fbank(pcm.subarray(start, start + (SLICE - 1) * shift + window)));
     await pause();
   }
   return concat(slices, pause);

@@ -1,5 +1,7 @@
 import type { FrontendConfig } from "../model/sensevoice/config.ts";
-import { fbank } from "./fbank.ts";
+import { type Cmvn, normaliseRow } from "./cmvn.ts";
+import { openFbank } from "./fastFbank.ts";
+import { frameSizes } from "./fbank.ts";
 
 /** Feature rows, and the level of the frame that each row is about. */
 export interface OnlineRows {
@@ -17,7 +19,7 @@ export interface OnlineRows {
  */
 export class OnlineFeatures {
   readonly #config: FrontendConfig;
-  readonly #cmvn: { readonly shift: Float32Array; readonly scale: Float32Array };
+  readonly #cmvn: Cmvn;
   /** Samples from the start of the next frame on. */
   #samples = new Float32Array();
   /** Frames that rows to come may still need, from the frame `#first` on, side by side. */
@@ -28,14 +30,14 @@ export class OnlineFeatures {
   /** The next row. */
   #row = 0;
 
-  constructor(config: FrontendConfig, cmvn: { readonly shift: Float32Array; readonly scale: Float32Array }) {
+  constructor(config: FrontendConfig, cmvn: Cmvn) {
     this.#config = config;
     this.#cmvn = cmvn;
   }
 
-  /** Takes samples in [-1, 1], however they are cut. */
-  push(pcm: Float32Array): OnlineRows {
-    this.#addFrames(pcm);
+  /** Takes samples in [-1, 1], however they are cut. Wait for its end before the next call. */
+  async push(pcm: Float32Array): Promise<OnlineRows> {
+    await this.#addFrames(pcm);
     const { lfrM } = this.#config;
     return this.#rows(this.#frameCount - (lfrM - 1 - Math.floor((lfrM - 1) / 2)));
   }
@@ -49,14 +51,14 @@ export class OnlineFeatures {
     return this.#first + this.#frames.length / this.#config.mels;
   }
 
-  #addFrames(pcm: Float32Array): void {
-    const { sampleRate, frameLengthMs, frameShiftMs } = this.#config;
-    const [window, shift] = [frameLengthMs, frameShiftMs].map((ms) => Math.trunc(sampleRate * ms * 0.001));
+  async #addFrames(pcm: Float32Array): Promise<void> {
+    const fbank = await openFbank(this.#config);
+    const { window, shift } = frameSizes(this.#config);
     const samples = joined(this.#samples, pcm);
     const count = samples.length < window ? 0 : 1 + Math.floor((samples.length - window) / shift);
     this.#samples = samples.slice(count * shift);
     if (count === 0) return;
-    this.#frames = joined(this.#frames, fbank(samples.subarray(0, (count - 1) * shift + window), this.#config));
+    this.#frames = joined(this.#frames, fbank(samples.subarray(0, (count - 1) * shift + window)));
     for (let t = 0; t < count; t++) {
       let energy = 0;
       for (let i = t * shift; i < t * shift + window; i++) energy += samples[i] * samples[i];
@@ -67,7 +69,6 @@ export class OnlineFeatures {
   /** The rows up to `end`. */
   #rows(end: number): OnlineRows {
     const { mels, lfrM } = this.#config;
-    const { shift, scale } = this.#cmvn;
     const width = mels * lfrM;
     const before = Math.floor((lfrM - 1) / 2);
     const count = Math.max(0, end - this.#row);
@@ -78,9 +79,7 @@ export class OnlineFeatures {
         const frame = Math.min(Math.max(this.#row + row - before + j, 0), last) - this.#first;
         features.set(this.#frames.subarray(frame * mels, (frame + 1) * mels), (row * lfrM + j) * mels);
       }
-      for (let i = 0, at = row * width; i < width; i++, at++) {
-        features[at] = Math.fround(features[at] + shift[i]) * scale[i];
-      }
+      normaliseRow(features, row * width, this.#cmvn);
     }
     this.#row += count;
     const first = Math.min(Math.max(this.#row - before, this.#first), last + 1);

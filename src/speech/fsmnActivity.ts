@@ -1,4 +1,4 @@
-import { OnlineFeatures } from "../audio/onlineFeatures.ts";
+import { OnlineFeatures, type OnlineRows } from "../audio/onlineFeatures.ts";
 import { checkFinite, SAMPLE_RATE } from "../audio/pcm.ts";
 import { SenseVoiceError } from "../error.ts";
 import type { DetectorOptions } from "../model/fsmnVad/config.ts";
@@ -106,7 +106,7 @@ export class FsmnActivity implements VoiceActivity {
     const pcm = this.#piece.subarray(0, this.#filled);
     this.#filled = 0;
     this.#done = (this.#done ?? 0) + pcm.length;
-    await this.#detect(this.#features.push(pcm), false);
+    await this.#detect(await this.#features.push(pcm), false);
     if (final) await this.#detect(this.#features.finish(), true);
     await this.#pause();
     const ends = final || this.#done === this.#chunk;
@@ -126,7 +126,7 @@ export class FsmnActivity implements VoiceActivity {
     return [...events, ...segments.map(([start, end]): SpeechEvent => [this.#live ? -1 : start, end])];
   }
 
-  async #detect({ features, decibels }: ReturnType<OnlineFeatures["push"]>, final: boolean): Promise<void> {
+  async #detect({ features, decibels }: OnlineRows, final: boolean): Promise<void> {
     if (decibels.length === 0) return;
     this.#stream ??= this.#open();
     const silence = await this.#stream.silence(features);

@@ -2,7 +2,7 @@ import { cpSync, createReadStream, existsSync, mkdtempSync, readFileSync, rmSync
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -15,7 +15,12 @@ declare global {
 }
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
-const KERNELS = ["worker.js", "kernels.wasm", "kernels-relaxed.wasm"];
+const NAMED = [
+  "kernels/wasm/worker.js",
+  "kernels/wasm/kernels.wasm",
+  "kernels/wasm/kernels-relaxed.wasm",
+  "audio/fbank.wasm",
+];
 const TYPES: Readonly<Record<string, string>> = {
   ".js": "text/javascript",
   ".wasm": "application/wasm",
@@ -30,7 +35,7 @@ export async function buildSite(): Promise<string> {
     entryPoints: ["browser.ts", "workerEntry.ts", "workerProgram.ts"].map((name) => join(root, "src", name)),
     ...{ outdir, bundle: true, splitting: true, format: "esm", target: "es2022" },
   });
-  for (const name of KERNELS) cpSync(join(root, "src/kernels/wasm", name), join(outdir, name));
+  for (const path of NAMED) cpSync(join(root, "src", path), join(outdir, basename(path)));
   return outdir;
 }
 

@@ -8,10 +8,17 @@ let site: string;
 let server: Awaited<ReturnType<typeof serveSite>>;
 let chromium: Awaited<ReturnType<typeof openBrowser>>;
 let expected: (readonly number[])[];
+const asked = new Set<string>();
 
 beforeAll(async () => {
   [site, chromium] = [await buildSite(), await openBrowser()];
-  server = await serveSite({ folders: [site, root] });
+  server = await serveSite({
+    folders: [site, root],
+    answer: (path) => {
+      asked.add(path);
+      return false;
+    },
+  });
   await using engine = await createEngine({ model: "tiny", device: "cpu", threads: 1, weights: "f16" });
   expected = [];
   for (const { path } of clips) expected.push((await engine.run(await readAudio(join(root, path)))).tokens);
@@ -46,5 +53,6 @@ test.for(CASES)("20 clips on $device, $described, from $entry: Node's tokens", a
   );
   expect(description).toContain(options.described);
   expect(tokens).toEqual(expected);
+  expect(asked).toContain("/fbank.wasm");
   await page.close();
 });

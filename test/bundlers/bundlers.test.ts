@@ -90,6 +90,7 @@ const BUILDS: Readonly<Record<string, () => Promise<Site>>> = {
     for (const name of ["worker.js", "kernels.wasm", "kernels-relaxed.wasm"]) {
       cpSync(join(dist, "kernels/wasm", name), join(outdir, name));
     }
+    cpSync(join(dist, "audio/fbank.wasm"), join(outdir, "fbank.wasm"));
     cpSync(join(dist, "../weights"), join(outdir, "weights"), { recursive: true });
     writeFileSync(
       join(outdir, "index.html"),

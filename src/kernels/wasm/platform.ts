@@ -1,7 +1,5 @@
 import { SenseVoiceError } from "../../error.ts";
-
-/** What differs between Node and a browser. Node's modules are asked for in a way that bundlers do not see. */
-const node = typeof process === "undefined" ? undefined : process.getBuiltinModule;
+import { node, readPackageFile } from "../../packageFile.ts";
 
 export interface Thread {
   post(message: unknown, transfer?: ArrayBuffer[]): void;
@@ -47,13 +45,8 @@ export async function readKernels(build: "plain" | "relaxed"): Promise<Uint8Arra
   // Literal addresses, so that a bundler finds the files.
   const url =
     build === "plain" ? new URL("./kernels.wasm", import.meta.url) : new URL("./kernels-relaxed.wasm", import.meta.url);
-  try {
-    if (node) return new Uint8Array(await node("node:fs").promises.readFile(url));
-    const response = await fetch(url);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
-  } catch {
-    // falls through to the error below
-  }
+  const bytes = await readPackageFile(url);
+  if (bytes) return bytes;
   const remedy = node ? "run npm run build:wasm" : "serve it beside the script";
   throw new SenseVoiceError(`[cpu] expected ${url.pathname}, found none: ${remedy}`);
 }
