@@ -1,6 +1,7 @@
 import { createPause } from "../../pause.ts";
 import type { HostTensor } from "../../tensor/host.ts";
 import type { EncoderConfig } from "./config.ts";
+import { positionsOf } from "./positions.ts";
 
 /** The languages that can be asked for, and the rows of `embed.weight` that ask for them. */
 export const LANGUAGE_ROW = { auto: 0, zh: 3, en: 4, yue: 7, ja: 11, ko: 12, nospeech: 13 } as const;
@@ -27,10 +28,7 @@ export const PROMPT_ROWS = 4;
 
 /**
  * The encoder's input: for each clip its four prompt rows and its features, times √outputSize, plus positions; the
- * clips' rows one after another. The event loop gets its turns meanwhile.
- *
- * Positions count from 1 in each clip: row p gets [sin(p·w) | cos(p·w)], wᵢ = exp(−i·ln(10000)/(inputSize/2 − 1)).
- * Source: SinusoidalPositionEncoder in funasr/models/sense_voice/model.py; steps are rounded to f32 as there.
+ * clips' rows one after another. Positions count from 1 in each clip. The event loop gets its turns meanwhile.
  *
  * @param table `embed.weight` [16, inputSize]
  * @returns rows [R, inputSize] and the number of rows of each clip, features + 4
@@ -44,9 +42,7 @@ export async function embedPrompts(
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const x = new Float32Array(total * width);
   const scale = Math.fround(Math.sqrt(outputSize));
-  const half = width / 2;
-  const step = Math.fround(Math.fround(Math.log(10000)) / (half - 1));
-  const frequencies = Float32Array.from({ length: half }, (_, i) => Math.exp(Math.fround(-i * step)));
+  const positions = positionsOf(width);
   const pause = createPause();
   let start = 0;
   for (const { features, language, itn } of prompts) {
@@ -56,11 +52,8 @@ export async function embedPrompts(
     });
     x.set(features.data, start + PROMPT_ROWS * width);
     for (let position = 1; position <= features.rows + PROMPT_ROWS; position++, start += width) {
-      for (let i = 0; i < half; i++) {
-        const angle = Math.fround(position * frequencies[i]);
-        x[start + i] = Math.fround(x[start + i] * scale) + Math.sin(angle);
-        x[start + half + i] = Math.fround(x[start + half + i] * scale) + Math.cos(angle);
-      }
+      const added = positions(position);
+      for (let i = 0; i < width; i++) x[start + i] = Math.fround(x[start + i] * scale) + added[i];
       await pause();
     }
   }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type AskedLanguage, embedPrompts, type Prompt } from "../../../src/model/sensevoice/prompt.ts";
 
 const SIZES = { inputSize: 8, outputSize: 9 }; // times √9 = 3
@@ -49,4 +49,20 @@ test("positions are sines and cosines, and begin anew with each clip", async () 
       expect(rows.data[row * WIDTH + 4 + i]).toBeCloseTo(Math.cos(angle), 6);
     }
   });
+});
+
+test("positions of a minute are computed once; those beyond are the same formula", async () => {
+  const sines = vi.spyOn(Math, "sin");
+  const count = 1100;
+  const long = clip("auto", false, ...Array.from({ length: count }, () => 0));
+  const first = await embedPrompts([long], table, SIZES);
+  sines.mockClear();
+  const again = await embedPrompts([long], table, SIZES);
+  expect(sines.mock.calls.length).toBe((count + 4 - 1024) * (WIDTH / 2));
+  expect(again).toEqual(first);
+  sines.mockRestore();
+  for (const position of [5, 1024, 1025, count]) {
+    const row = (again.rows.data as Float32Array).subarray((position - 1) * WIDTH, position * WIDTH);
+    expect([row[0], row[WIDTH / 2]]).toEqual([Math.sin(position), Math.cos(position)].map(Math.fround));
+  }
 });
