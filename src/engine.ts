@@ -15,12 +15,21 @@ import type { Word } from "./model/sensevoice/words.ts";
 import { checkNumber, checkSignal, type Device, expectObject, show, type Vad } from "./options.ts";
 import { untilAborted } from "./pause.ts";
 import { checkVoice, createActivity } from "./speech/activity.ts";
+import { hearInBatches } from "./speech/batches.ts";
 import { createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
 import { createMerger, createSplitter, type Span } from "./speech/merge.ts";
-import type { DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "./speech/options.ts";
+import {
+  BATCH_SECONDS,
+  type BatchOptions,
+  type DetectOptions,
+  type LiveOptions,
+  type RunOptions,
+  type TranscribeOptions,
+} from "./speech/options.ts";
 import { checkRecognition, recognise } from "./speech/recognise.ts";
+import { RunQueue } from "./speech/runQueue.ts";
 import type { Segment } from "./speech/segment.ts";
 import { type Hear, transcribe } from "./speech/transcribe.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
@@ -30,9 +39,9 @@ export type SoundInput = SoundSource | string | URL;
 
 /** Milliseconds of wall time. */
 export interface Timings {
-  /** Sound to features. */
+  /** Sound to features, and what was waited for the runs before to be on the device. */
   readonly features: number;
-  /** Encoder and CTC head. */
+  /** Encoder and CTC head, behind what the device still computes for the run before. */
   readonly encode: number;
   /** Tokens to text, and word times. */
   readonly decode: number;
@@ -54,7 +63,7 @@ export interface Transcript extends Tags {
   readonly logProbs?: readonly TokenLogProb[];
   /** Seconds of sound. */
   readonly duration: number;
-  /** Of the whole batch, where there was one. */
+  /** Of the whole batch that the clip was in; batches overlap, so theirs add up to more than the time of the call. */
   readonly timings: Timings;
 }
 
@@ -78,8 +87,7 @@ export class Engine {
   /** How the linear weights are kept: `"f16"`, `"int8"`, … */
   readonly weights: string;
   readonly #parts: EngineParts;
-  /** Resolves once the device is free for the next run. */
-  #free: Promise<void> = Promise.resolve();
+  readonly #queue = new RunQueue();
   #closed = false;
 
   /** @internal Use createEngine. */
@@ -116,26 +124,27 @@ export class Engine {
     return (await untilAborted(this.#transcribe([this.#copyClip(pcm)], options), options.signal))[0];
   }
 
-  /** Transcribes several clips in one pass: the same answers as one at a time. */
-  async runBatch(clips: readonly Float32Array[], options: RunOptions = {}): Promise<Transcript[]> {
+  /**
+   * Transcribes any number of clips: the answers of one at a time, in the same order. Those of similar length are heard in
+   * one pass; while it is computed, the next one is made ready.
+   */
+  async runBatch(clips: readonly Float32Array[], options: BatchOptions = {}): Promise<Transcript[]> {
     this.#checkRun(options);
+    const { batchSeconds = BATCH_SECONDS, ...run } = options;
+    checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
     const sounds = clips.map((pcm) => this.#copyClip(pcm));
-    if (sounds.length === 0) return [];
-    return untilAborted(this.#transcribe(sounds, options), options.signal);
+    const hear = (batch: readonly Float32Array[]) => this.#transcribe(batch, run);
+    const most = batchSeconds * this.config.frontend.sampleRate;
+    return untilAborted(hearInBatches(sounds, most, hear, run.signal), run.signal);
   }
 
   async #transcribe(clips: readonly Float32Array[], options: RunOptions): Promise<Transcript[]> {
-    const { signal } = options;
-    const { free, leave } = this.#queue();
-    try {
-      const start = performance.now();
-      const features = await this.#features(clips, signal);
-      await free;
-      this.#checkOpen(signal);
+    const start = performance.now();
+    return this.#onDevice(clips, options.signal, async (features, onRecorded) => {
       const featuresDone = performance.now();
-      const { utterances, encodeMs } = await recognise(features, this.#parts, options, signal);
-      this.#checkOpen(signal);
+      const { utterances, encodeMs } = await recognise(features, this.#parts, { ...options, onRecorded });
+      this.#checkOpen(options.signal);
       const end = performance.now();
       const timings = {
         features: featuresDone - start,
@@ -145,44 +154,37 @@ export class Engine {
       };
       const duration = (i: number) => clips[i].length / this.config.frontend.sampleRate;
       return utterances.map((utterance, i) => ({ ...utterance, duration: duration(i), timings }));
-    } finally {
-      leave();
-    }
-  }
-
-  /** A place in the queue for the device: wait until it is free, leave it for the next in any case. */
-  #queue(): { free: Promise<void>; leave: () => void } {
-    const free = this.#free;
-    let next = () => {};
-    this.#free = new Promise((resolve) => {
-      next = resolve;
     });
-    return { free, leave: () => void free.then(next) };
   }
 
-  async #features(clips: readonly Float32Array[], signal?: AbortSignal): Promise<Prompt["features"][]> {
-    const features = [];
-    for (const pcm of clips) {
+  /** Features of the clips, then what the device makes of them, in the order of the calls. */
+  async #onDevice<R>(
+    clips: readonly Float32Array[],
+    signal: AbortSignal | undefined,
+    use: (features: Prompt["features"][], onRecorded: () => void) => Promise<R>,
+  ): Promise<R> {
+    const prepare = async () => {
+      const features = [];
+      for (const pcm of clips) {
+        this.#checkOpen(signal);
+        features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
+      }
+      return features;
+    };
+    return this.#queue.run(prepare, async (features, onRecorded) => {
       this.#checkOpen(signal);
-      features.push(await extractFeatures(pcm, this.config.frontend, this.#parts.cmvn));
-    }
-    return features;
+      return use(features, onRecorded);
+    });
   }
 
   /** The best token of each row of a sound, blanks included. */
-  async #bestTokens(pcm: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
-    const { free, leave } = this.#queue();
-    try {
-      const [features] = await this.#features([pcm], signal);
-      await free;
-      this.#checkOpen(signal);
+  #bestTokens(pcm: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
+    return this.#onDevice([pcm], signal, async ([features], onRecorded) => {
       const prompt = { language: "auto", itn: false, features } as const;
-      const { clips, release } = await this.#parts.model.recognize([prompt], { signal });
+      const { clips, release } = await this.#parts.model.recognize([prompt], { signal, onRecorded });
       release();
       return clips[0].ids.subarray(PROMPT_ROWS);
-    } finally {
-      leave();
-    }
+    });
   }
 
   /**
@@ -197,14 +199,14 @@ export class Engine {
    */
   transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
     expectObject("options", options);
-    const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = 60, onProgress, ...run } = options;
+    const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = BATCH_SECONDS, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     this.#checkRun(run);
     const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
     const merger = mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter();
     const cutter = createCutter(activity, merger, maxSegmentSeconds * 1000);
-    const hear: Hear = (clips) => this.runBatch(clips, run);
+    const hear: Hear = (clips) => this.runBatch(clips, { ...run, batchSeconds });
     const pipeline = { batchMs: batchSeconds * 1000, signal: run.signal, onProgress };
     return transcribe(this.#parts.readSound(source), cutter, hear, pipeline);
   }

@@ -11,6 +11,13 @@ export { writeDocument } from "./output/formats.ts";
 export type { Hotword } from "./speech/hotwords.ts";
 export type { LiveResult, SpeechStream } from "./speech/live.ts";
 export type { Span } from "./speech/merge.ts";
-export type { DetectOptions, LiveOptions, RunOptions, TranscribeOptions, VoiceSettings } from "./speech/options.ts";
+export type {
+  BatchOptions,
+  DetectOptions,
+  LiveOptions,
+  RunOptions,
+  TranscribeOptions,
+  VoiceSettings,
+} from "./speech/options.ts";
 export type { Segment } from "./speech/segment.ts";
 export type { Progress } from "./weights/source.ts";

@@ -6,7 +6,7 @@ import { checkSignal, expectObject } from "../options.ts";
 import { untilAborted } from "../pause.ts";
 import { SpeechStream } from "../speech/live.ts";
 import type { Span } from "../speech/merge.ts";
-import type { DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "../speech/options.ts";
+import type { BatchOptions, DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "../speech/options.ts";
 import type { Segment } from "../speech/segment.ts";
 import type { Channel, LentIterator } from "./channel.ts";
 import { sendSound } from "./sound.ts";
@@ -52,7 +52,7 @@ export class RemoteEngine implements Pick<Engine, keyof Engine> {
   }
 
   /** See Engine.runBatch. */
-  async runBatch(clips: readonly Float32Array[], options: RunOptions = {}): Promise<Transcript[]> {
+  async runBatch(clips: readonly Float32Array[], options: BatchOptions = {}): Promise<Transcript[]> {
     if (!Array.isArray(clips)) throw new SenseVoiceError("[engine] clips: expected an array");
     for (const pcm of clips) checkPcm(pcm);
     const copies = clips.map((pcm: Float32Array) => new Float32Array(pcm));

@@ -6,6 +6,17 @@ export interface RunOptions extends RecogniseOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Seconds of sound that are recognised in one pass, unless given. */
+export const BATCH_SECONDS = 60;
+
+export interface BatchOptions extends RunOptions {
+  /**
+   * Seconds of sound that are recognised in one pass (FunASR's batch_size_s), but for one clip that is longer: from 0,
+   * each clip by itself, to 1800; 60 unless given. More is more memory.
+   */
+  readonly batchSeconds?: number;
+}
+
 /**
  * How speech is told from silence. A setting that the kind of voice activity asked for by `vad` does not have is an
  * error; one that the kind taken unless given does not have changes nothing.
@@ -50,15 +61,13 @@ export interface LiveOptions extends RunOptions, VoiceSettings {
   readonly partialSeconds?: number;
 }
 
-export interface TranscribeOptions extends RunOptions, VoiceSettings {
+export interface TranscribeOptions extends BatchOptions, VoiceSettings {
   /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
   readonly vad?: Vad;
   /** Neighbouring stretches of speech are joined to segments shorter than this; 15 s unless given, 0: not joined. */
   readonly mergeSeconds?: number;
   /** Longer speech is cut; 30 s unless given. */
   readonly maxSegmentSeconds?: number;
-  /** Seconds of sound that are recognised at a time; 60 unless given. */
-  readonly batchSeconds?: number;
   /** Called with the seconds of the recording that are done. */
   readonly onProgress?: (seconds: number) => void;
 }

@@ -39,6 +39,13 @@ export interface RecogniseOptions {
   readonly banUnknownEmotion?: boolean;
 }
 
+/** How a run goes on. */
+interface Progress {
+  readonly signal?: AbortSignal;
+  /** See RecognizeOptions. */
+  readonly onRecorded?: () => void;
+}
+
 /** A loaded model and its vocabulary. */
 interface Parts {
   readonly model: Recognizer;
@@ -65,10 +72,10 @@ export function checkRecognition(options: RecogniseOptions, tokenizer: Tokenizer
 export async function recognise(
   clips: readonly Prompt["features"][],
   { model, tokenizer }: Parts,
-  options: RecogniseOptions,
-  signal?: AbortSignal,
+  options: RecogniseOptions & Progress,
 ): Promise<{ utterances: Utterance[]; encodeMs: number }> {
   const { language = "auto", languages, itn = false, punctuation, banUnknownEmotion = false } = options;
+  const { signal, onRecorded } = options;
   const graph = hotwordGraph(options.hotwords, tokenizer);
   const k = graph && Math.min(HOTWORD_K, tokenizer.size - 1);
   const banned = banUnknownEmotion ? tokenizer.tags.get("EMO_UNKNOWN") : undefined;
@@ -83,7 +90,7 @@ export async function recognise(
     const start = performance.now();
     const asked = punctuation ? [false, true] : [itn];
     const prompts = asked.flatMap((itn) => clips.map((features): Prompt => ({ language, itn, features })));
-    let heard = keep(await model.recognize(prompts, { banned, k, signal }));
+    let heard = keep(await model.recognize(prompts, { banned, k, signal, onRecorded }));
     if (languages) {
       const hear = async (again: readonly Prompt[]) => keep(await model.recognize(again, { banned, k, signal }));
       heard = await askAgain(languages, { prompts, heard, hear, tags: tokenizer.tags });

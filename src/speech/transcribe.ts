@@ -1,4 +1,4 @@
-import { untilAborted } from "../pause.ts";
+import { pipelined } from "./batches.ts";
 import type { Clip, Cutter } from "./cut.ts";
 import { readAhead } from "./readAhead.ts";
 import type { Segment } from "./segment.ts";
@@ -16,9 +16,6 @@ export interface PipelineOptions {
   /** Called with the seconds of the recording that are done. */
   readonly onProgress?: (seconds: number) => void;
 }
-
-/** Batches on their way: while one is computed, the features of the next are. */
-const IN_FLIGHT = 2;
 
 /**
  * From sound to segments as a pipeline: cutting goes on while clips are recognised. A batch is what waits when the
@@ -42,22 +39,16 @@ export async function* transcribe(
     const heard = await hear(clips.map(({ pcm }) => pcm));
     return clips.map((clip, i) => segmentOf(clip, heard[i]));
   };
-  const inFlight: Promise<Segment[]>[] = [];
-  let ended = false;
+  const source = {
+    ready: () => ahead.ready(),
+    take: () => {
+      const clips = ahead.take(batchMs);
+      return clips.length > 0 ? clips : undefined;
+    },
+  };
   try {
-    while (!ended || inFlight.length > 0) {
-      if (!ended && inFlight.length < IN_FLIGHT) {
-        const ready = ahead.ready().then(() => true);
-        const done = inFlight.map((batch) => batch.then(() => false));
-        if (await untilAborted(Promise.race([...done, ready]), signal)) {
-          const clips = ahead.take(batchMs);
-          ended = clips.length === 0;
-          if (!ended) inFlight.push(recognise(clips));
-          inFlight.at(-1)?.catch(() => {}); // awaited below, or another error came first
-          continue;
-        }
-      }
-      for (const segment of (await inFlight.shift()) ?? []) {
+    for await (const segments of pipelined(source, recognise, signal)) {
+      for (const segment of segments) {
         yield segment;
         onProgress?.(segment.end);
       }

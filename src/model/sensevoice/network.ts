@@ -14,6 +14,13 @@ export interface Encoded<T> {
 /** Gets the name and the output of each part, in FunASR's names. The tensor is released once the call has resolved. */
 export type Tap<T> = (name: string, output: T) => Promise<void>;
 
+interface EncodeOptions<T> {
+  readonly signal?: AbortSignal;
+  readonly tap?: Tap<T>;
+  /** Records the rest of the last part, and reads it. */
+  readonly finish?: (x: T) => Promise<void>;
+}
+
 /** Rows times layers that go to the device at a time. Between two parts a run can be aborted. */
 const PART_ROWS = 2048;
 
@@ -36,43 +43,42 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
   async recognize(prompts: readonly Prompt[], options: RecognizeOptions = {}): Promise<Recognition> {
     const { backend } = this;
     const { head } = this.weights;
-    const { x, batch } = await this.encode(prompts, options);
+    const k = options.k ?? 1;
+    let best: Float32Array = new Float32Array();
+    const finish = async (x: T) => {
+      const answer = this.#take(backend.ctcTopK(x, head, k, options.banned));
+      options.onRecorded?.();
+      best = await answer;
+    };
+    const { x, batch } = await this.encode(prompts, { signal: options.signal, finish });
     const { lengths } = batch;
-    const release = () => [x, batch.offsets].forEach(backend.release);
-    try {
-      const k = options.k ?? 1;
-      const best = await this.#take(backend.ctcTopK(x, head, k, options.banned));
-      const starts = lengths.map((_, b) => lengths.slice(0, b).reduce((sum, length) => sum + length, 0));
-      return {
-        clips: lengths.map((length, b) => {
-          const top = best.subarray(starts[b] * 2 * k, (starts[b] + length) * 2 * k);
-          return {
-            top,
-            ids: Float32Array.from({ length }, (_, row) => top[row * 2 * k]),
-            logProbs: Float32Array.from({ length }, (_, row) => top[row * 2 * k + k]),
-            logProbsOf: async (tokens, first, rows) => {
-              const chosen = backend.upload({ dtype: "u32", shape: [tokens.length], data: tokens });
-              try {
-                return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[b] + first, rows));
-              } finally {
-                backend.release(chosen);
-              }
-            },
-          };
-        }),
-        release,
-      };
-    } catch (error) {
-      release();
-      throw error;
-    }
+    const starts = lengths.map((_, b) => lengths.slice(0, b).reduce((sum, length) => sum + length, 0));
+    return {
+      clips: lengths.map((length, b) => {
+        const top = best.subarray(starts[b] * 2 * k, (starts[b] + length) * 2 * k);
+        return {
+          top,
+          ids: Float32Array.from({ length }, (_, row) => top[row * 2 * k]),
+          logProbs: Float32Array.from({ length }, (_, row) => top[row * 2 * k + k]),
+          logProbsOf: async (tokens, first, rows) => {
+            const chosen = backend.upload({ dtype: "u32", shape: [tokens.length], data: tokens });
+            try {
+              return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[b] + first, rows));
+            } finally {
+              backend.release(chosen);
+            }
+          },
+        };
+      }),
+      release: () => [x, batch.offsets].forEach(backend.release),
+    };
   }
 
-  /** Prompts and features → the rows that the CTC head reads. */
-  async encode(
-    prompts: readonly Prompt[],
-    { signal, tap }: { readonly signal?: AbortSignal; readonly tap?: Tap<T> } = {},
-  ): Promise<Encoded<T>> {
+  /**
+   * Prompts and features → the rows that the CTC head reads. Runs may overlap: each part is recorded at one go, without a
+   * promise in between, so that no other run's work, nor its errors, get into it.
+   */
+  async encode(prompts: readonly Prompt[], { signal, tap, finish }: EncodeOptions<T> = {}): Promise<Encoded<T>> {
     const { backend, config } = this;
     const { embedTable, stacks } = this.weights;
     const { rows, lengths } = await embedPrompts(prompts, embedTable, config);
@@ -81,11 +87,14 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     const parts: Promise<void>[] = [];
     let recorded = 0;
     /** Each layer's output takes the place of its input. */
-    const replace = async (name: string, output: T) => {
+    const replace = (name: string, output: T): Promise<void> | undefined => {
       backend.release(x);
       x = output;
-      await tap?.(name, x);
       recorded += x.shape[0];
+      return tap || recorded >= PART_ROWS ? between(name) : undefined;
+    };
+    const between = async (name: string) => {
+      await tap?.(name, x);
       if (recorded < PART_ROWS) return;
       recorded = 0;
       const part = backend.flush();
@@ -95,7 +104,7 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
       signal?.throwIfAborted();
     };
     try {
-      await tap?.("encoder.embed", x);
+      if (tap) await tap("encoder.embed", x);
       for (const { layers, norm } of stacks) {
         for (const { name, norm1, qkv, fsmn, out, norm2, w1, w2 } of layers) {
           const output = backend.scope(() => {
@@ -109,11 +118,13 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
             const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
             return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });
           });
-          await replace(name, output);
+          const pause = replace(name, output);
+          if (pause) await pause;
         }
-        await replace(norm.name, backend.layerNorm(x, norm));
+        const pause = replace(norm.name, backend.layerNorm(x, norm));
+        if (pause) await pause;
       }
-      await Promise.all(parts);
+      await Promise.all([...parts, finish?.(x)]);
       signal?.throwIfAborted();
       return { x, batch };
     } catch (error) {

@@ -7,6 +7,8 @@ export interface RecognizeOptions {
   readonly k?: number;
   /** Ends the work between two parts of it. */
   readonly signal?: AbortSignal;
+  /** Called once all is recorded that the answer needs: what another run records now is computed behind it. */
+  readonly onRecorded?: () => void;
 }
 
 /** What a model heard in a clip: rows of 60 ms, behind four that answer the prompt. */
