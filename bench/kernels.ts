@@ -3,7 +3,7 @@
  * `npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]`. Writes
  * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time. On a CPU each figure
  * comes with its share of the measured peak: what one core does in bench/peak, times the threads. `npm run bench -- linear …`
- * runs one kernel of the linear layers: see bench/linear.ts.
+ * runs one kernel of the linear layers: see bench/linear.ts. `npm run bench -- features`: see bench/features.ts.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -27,11 +27,14 @@ import type { QuantizedTensor, Weight } from "../src/tensor/quantized.ts";
 import { type Runner, runnerOf } from "../test/support/backend.ts";
 import { randomizer } from "../test/support/random.ts";
 import { relativeError, TOLERANCE } from "../test/support/tolerances.ts";
+import { benchFeatures } from "./features.ts";
 import { benchLinear } from "./linear.ts";
 import { measurePeak } from "./peak/measure.ts";
 
-if (process.argv[2] === "linear") {
-  await benchLinear(process.argv.slice(3)).catch((error: Error) => {
+const others = { linear: benchLinear, features: benchFeatures };
+const other = others[process.argv[2] as keyof typeof others];
+if (other) {
+  await other(process.argv.slice(3)).catch((error: Error) => {
     console.error(`error: ${error.message}`);
     process.exitCode = 1;
   });

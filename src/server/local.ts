@@ -1,4 +1,4 @@
-import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
+import { concat, MAX_SECONDS, SAMPLE_RATE } from "../audio/pcm.ts";
 import type { Engine, Transcript } from "../node.ts";
 import { createPause } from "../pause.ts";
 import { asksToCut, type Beginning, continued, takeBeginning, wholeSegment } from "../speech/beginning.ts";
@@ -96,12 +96,15 @@ export async function* hearSound(
   }
 }
 
-/** Hears clips that ask the same in one pass. */
-export function hearClips(engine: Engine): (clips: readonly Clip[], signal: AbortSignal) => Promise<Transcript[]> {
+/** Hears clips that ask the same in one pass, as long as `Places` has made it. */
+export function hearClips(
+  engine: Engine,
+  batchSeconds: number,
+): (clips: readonly Clip[], signal: AbortSignal) => Promise<Transcript[]> {
   return (clips, signal) => {
     return engine.runBatch(
       clips.map(({ pcm }) => pcm),
-      { ...clips[0].ask, signal },
+      { ...clips[0].ask, batchSeconds: Math.min(batchSeconds, MAX_SECONDS), signal },
     );
   };
 }

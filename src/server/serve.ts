@@ -51,7 +51,10 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
   // Behind a queue others have models.
   const hears = config.queue === undefined || model !== undefined;
   const engine = hears ? await createEngine({ model, device, weights, threads, vadModel }) : undefined;
-  const places = new Places({ concurrency, maxQueue, batchSeconds }, engine ? hearClips(engine) : async () => []);
+  const places = new Places(
+    { concurrency, maxQueue, batchSeconds },
+    engine ? hearClips(engine, batchSeconds) : async () => [],
+  );
   const decoding = new Decoding({ threads: DECODERS, maxSeconds });
   const local = engine && new LocalTranscriber(engine, decoding, places);
   const queue = config.queue === undefined ? undefined : await openQueue(config.queue, config, local, log);

@@ -65,7 +65,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     const desk = new Desk(link);
     const webhooks = openWebhooks(desk, config, log);
     const engine = await createEngine({ model, device, weights, threads, vadModel });
-    const places = new Places({ concurrency, maxQueue: 0, batchSeconds }, hearClips(engine));
+    const places = new Places({ concurrency, maxQueue: 0, batchSeconds }, hearClips(engine, batchSeconds));
     const decoding = new Decoding({ threads: Math.min(concurrency, 2), maxSeconds });
     end = async () => {
       await webhooks?.close();
