@@ -3,7 +3,8 @@
  * `npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]`. Writes
  * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time. On a CPU each figure
  * comes with its share of the measured peak: what one core does in bench/peak, times the threads. `npm run bench -- linear …`
- * runs one kernel of the linear layers: see bench/linear.ts. `npm run bench -- features`: see bench/features.ts.
+ * runs one kernel of the linear layers, `npm run bench -- attention …` one of attention: see bench/linear.ts and
+ * bench/attention.ts. `npm run bench -- features`: see bench/features.ts.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -27,11 +28,12 @@ import type { QuantizedTensor, Weight } from "../src/tensor/quantized.ts";
 import { type Runner, runnerOf } from "../test/support/backend.ts";
 import { randomizer } from "../test/support/random.ts";
 import { relativeError, TOLERANCE } from "../test/support/tolerances.ts";
+import { benchAttention } from "./attention.ts";
 import { benchFeatures } from "./features.ts";
 import { benchLinear } from "./linear.ts";
 import { measurePeak } from "./peak/measure.ts";
 
-const others = { linear: benchLinear, features: benchFeatures };
+const others = { linear: benchLinear, attention: benchAttention, features: benchFeatures };
 const other = others[process.argv[2] as keyof typeof others];
 if (other) {
   await other(process.argv.slice(3)).catch((error: Error) => {
@@ -113,13 +115,13 @@ for (const [name, weight, bytes] of [
   const arithmetic = name === "int8" ? "int8" : "f32";
   await time(`CTC head ${name}`, 2 * ROWS * VOCAB * D, VOCAB * D * bytes, run, arithmetic);
 }
-await time("attention", 4 * ROWS * ROWS * D, ROWS * D * 16, (b) => {
-  const [input, batch] = [b.upload(qkv), uploadBatch(b, [ROWS])];
-  return () => b.attention(input, 4, batch);
-});
-await time("FSMN", 2 * ROWS * D * 11, ROWS * D * 8, (b) => {
+await time("SANM", 4 * ROWS * ROWS * D + 2 * ROWS * D * 11, ROWS * D * 20, (b) => {
   const [input, weights, batch] = [b.upload(qkv), b.upload(taps), uploadBatch(b, [ROWS])];
-  return () => b.fsmn(input, weights, batch);
+  return () => {
+    const { attended, memory } = b.sanm(input, weights, 4, batch);
+    b.release(memory);
+    return attended;
+  };
 });
 await time("layer norm", 8 * ROWS * D, ROWS * D * 8, (b, rows) => {
   const norm = { gamma: b.upload(vector), beta: b.upload(vector) };

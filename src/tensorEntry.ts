@@ -13,6 +13,7 @@ export {
   type LinearOptions,
   type LinearWeight,
   type Norm,
+  type Sanm,
   type Tensor,
   uploadBatch,
 } from "./tensor/backend.ts";

@@ -61,35 +61,32 @@ function checkBatch(where: string, rows: number, { offsets, lengths }: Batch<Ten
   }
 }
 
-export function checkAttention(
-  qkv: Tensor,
-  heads: number,
-  batch: Batch<Tensor>,
-): [rows: number, d: number, width: number] {
-  const [rows, columns] = rowsOf("attention", "qkv", qkv);
-  const width = columns / 3 / heads;
-  if (width % 4 !== 0) {
-    throw new SenseVoiceError(
-      `[attention] qkv: expected 3 × ${heads} heads of a multiple of 4, got ${columns} columns`,
-    );
-  }
-  checkBatch("attention", rows, batch);
-  return [rows, columns / 3, width];
+/** Sizes of `sanm`: D, a head's width, and J. */
+export interface SanmSizes {
+  readonly rows: number;
+  readonly d: number;
+  readonly width: number;
+  readonly j: number;
 }
 
-export function checkFsmn(
+export function checkSanm(
   qkv: Tensor,
   taps: Tensor,
+  heads: number,
   batch: Batch<Tensor>,
   residual?: Tensor,
-): [rows: number, d: number, j: number] {
-  const [rows] = rowsOf("fsmn", "qkv", qkv);
-  const [d, j] = rowsOf("fsmn", "taps", taps);
-  if (j % 2 !== 1) throw new SenseVoiceError(`[fsmn] taps: expected an odd number, got ${j}`);
-  expectShape("fsmn", "qkv", qkv.shape, [rows, 3 * d]);
-  if (residual) expectTensor("fsmn", "residual", residual, [rows, d]);
-  checkBatch("fsmn", rows, batch);
-  return [rows, d, j];
+): SanmSizes {
+  const [rows, columns] = rowsOf("sanm", "qkv", qkv);
+  const [d, j] = rowsOf("sanm", "taps", taps);
+  const width = columns / 3 / heads;
+  if (width % 4 !== 0) {
+    throw new SenseVoiceError(`[sanm] qkv: expected 3 × ${heads} heads of a multiple of 4, got ${columns} columns`);
+  }
+  if (j % 2 !== 1) throw new SenseVoiceError(`[sanm] taps: expected an odd number, got ${j}`);
+  expectShape("sanm", "taps", taps.shape, [columns / 3, j]);
+  if (residual) expectTensor("sanm", "residual", residual, [rows, d]);
+  checkBatch("sanm", rows, batch);
+  return { rows, d, width, j };
 }
 
 export function checkCausalFsmn(x: Tensor, taps: Tensor, history: Tensor): [rows: number, d: number, j: number] {

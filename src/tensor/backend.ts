@@ -42,6 +42,12 @@ export interface LinearOptions<T> {
   readonly residual?: T;
 }
 
+/** The two halves of SANM, f32 [R, D] each: multi-head attention, and the FSMN memory. */
+export interface Sanm<T> {
+  readonly attended: T;
+  readonly memory: T;
+}
+
 /** The CTC head: logits = x · weightᵀ + bias, weight [vocab, D]. */
 export interface CtcHead<T, W> {
   readonly weight: W;
@@ -71,17 +77,13 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   readonly linear: (x: T, weight: W, options?: LinearOptions<T>) => T;
 
   /**
-   * Multi-head self-attention inside each clip: qkv [R, 3D] = [q | k | v], head h owns columns h·D/heads … of each;
-   * softmax(q·kᵀ / √(D/heads)) · v → [R, D].
+   * Self-attention with a memory (SANM) inside each clip: qkv [R, 3D] = [q | k | v], taps [D, J] with J odd, residual
+   * [R, D]. Head h owns columns h·D/heads … of q, k and v.
+   *
+   *     attended = softmax(q·kᵀ / √(D/heads)) · v
+   *     memory[t, d] = Σⱼ taps[d, j] · v[t + j − (J−1)/2, d] + v[t, d] + residual[t, d], v being zero outside the clip
    */
-  readonly attention: (qkv: T, heads: number, batch: Batch<T>) => T;
-
-  /**
-   * The FSMN memory of SANM: a depthwise convolution over the time of v = qkv[:, 2D…3D], zero outside the clip,
-   * plus v itself, plus the residual: y[t, d] = Σⱼ taps[d, j] · v[t + j − (taps−1)/2, d] + v[t, d] + residual[t, d].
-   * taps [D, J], J odd; residual [R, D] → [R, D].
-   */
-  readonly fsmn: (qkv: T, taps: T, batch: Batch<T>, residual?: T) => T;
+  readonly sanm: (qkv: T, taps: T, heads: number, batch: Batch<T>, residual?: T) => Sanm<T>;
 
   /**
    * The FSMN memory of a stream that comes in pieces: y[t, d] = x[t, d] + Σⱼ taps[d, j] · x[t + j − (J−1), d]. The rows

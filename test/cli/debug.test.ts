@@ -14,7 +14,7 @@ test("SENSEVOICE_DEBUG=2 says what was chosen; 1 is silent where nothing fails",
 
 test.skipIf(!hasGpu)("SENSEVOICE_DEBUG=3 prints the WGSL of each kernel by name", async () => {
   const { stderr } = await run("3", "webgpu");
-  for (const name of ["linear plain", "attention", "fsmn", "layerNorm", "ctcTopK"]) {
+  for (const name of ["linear plain", "sanm plain", "layerNorm", "ctcTopK"]) {
     expect(stderr).toMatch(new RegExp(`^\\[webgpu\\] kernel ${name}\\n[^]*?@compute`, "m"));
   }
 });

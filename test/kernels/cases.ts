@@ -66,30 +66,22 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       }
     });
 
-    test(`attention: ${rows} rows`, async () => {
+    test(`SANM: ${rows} rows`, async () => {
       const random = randomizer(rows);
-      for (const [heads, width] of [
-        [2, 128],
-        [4, 32],
-        [1, 12],
+      for (const [heads, width, j] of [
+        [2, 128, 11],
+        [4, 32, 3],
+        [1, 12, 1],
       ]) {
-        const qkv = random([rows, 3 * heads * width], 3);
-        await expectSame((b) => b.attention(b.upload(qkv), heads, uploadBatch(b, [rows])));
-      }
-    });
-
-    test(`FSMN: ${rows} rows`, async () => {
-      const random = randomizer(rows);
-      for (const [d, j] of [
-        [256, 11],
-        [31, 3],
-        [5, 1],
-      ]) {
-        const [qkv, taps, residual] = [random([rows, 3 * d]), random([d, j]), random([rows, d])];
-        await expectSame((b) => b.fsmn(b.upload(qkv), b.upload(taps), uploadBatch(b, [rows])));
-        await expectSame((b) => {
-          return b.fsmn(b.upload(qkv), b.upload(taps), uploadBatch(b, [rows]), b.upload(residual));
-        });
+        const d = heads * width;
+        const [qkv, taps, residual] = [random([rows, 3 * d], 3), random([d, j]), random([rows, d])];
+        for (const half of ["attended", "memory"] as const) {
+          await expectSame((b) => b.sanm(b.upload(qkv), b.upload(taps), heads, uploadBatch(b, [rows]))[half]);
+          await expectSame((b) => {
+            const added = b.upload(residual);
+            return b.sanm(b.upload(qkv), b.upload(taps), heads, uploadBatch(b, [rows]), added)[half];
+          });
+        }
       }
     });
 
@@ -179,8 +171,9 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
     const random = randomizer(3);
     const lengths = [1, 31, 4, 70, 65];
     const [qkv, taps] = [random([171, 768], 2), random([256, 11])];
-    await expectSame((b) => b.attention(b.upload(qkv), 2, uploadBatch(b, lengths)));
-    await expectSame((b) => b.fsmn(b.upload(qkv), b.upload(taps), uploadBatch(b, lengths)));
+    for (const half of ["attended", "memory"] as const) {
+      await expectSame((b) => b.sanm(b.upload(qkv), b.upload(taps), 2, uploadBatch(b, lengths))[half]);
+    }
   });
 
   test("CTC of more rows than one chunk of logits", async () => {
@@ -278,15 +271,18 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.linear(x, b.uploadLinear(random([5, 8])), { residual: x })).toThrow(
         "[linear] residual: expected shape [3, 5], got [3, 8]",
       );
-      expect(() => b.attention(b.upload(random([2, 14])), 1, batch)).toThrow("[attention] qkv");
-      expect(() => b.attention(b.upload(random([3, 24])), 2, batch)).toThrow(
-        "[attention] batch: expected 3 rows in all, got 2",
+      const [qkv, taps] = [b.upload(random([2, 24])), b.upload(random([8, 3]))];
+      expect(() => b.sanm(b.upload(random([2, 14])), taps, 1, batch)).toThrow(
+        "[sanm] qkv: expected 3 × 1 heads of a multiple of 4, got 14 columns",
       );
-      expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 2])), batch)).toThrow(
-        "[fsmn] taps: expected an odd number, got 2",
+      expect(() => b.sanm(b.upload(random([3, 24])), taps, 2, batch)).toThrow(
+        "[sanm] batch: expected 3 rows in all, got 2",
       );
-      expect(() => b.fsmn(b.upload(random([3, 24])), b.upload(random([8, 3])), batch)).toThrow(
-        "[fsmn] batch: expected 3 rows in all, got 2",
+      expect(() => b.sanm(qkv, b.upload(random([8, 2])), 2, batch)).toThrow(
+        "[sanm] taps: expected an odd number, got 2",
+      );
+      expect(() => b.sanm(qkv, b.upload(random([7, 3])), 2, batch)).toThrow(
+        "[sanm] taps: expected shape [8, 3], got [7, 3]",
       );
       expect(() => b.causalFsmn(x, b.upload(random([8, 3])), x)).toThrow(
         "[causalFsmn] history: expected shape [2, 8], got [3, 8]",
@@ -299,9 +295,7 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       expect(() => b.ctcTopK(x, head, 0)).toThrow("[ctcTopK] k: expected 1 to 5, got 0");
       expect(() => b.ctcTopK(x, head, 5, 1)).toThrow("[ctcTopK] k: expected 1 to 4, got 5");
       expect(() => b.ctcTopK(x, head, 1.5)).toThrow("[ctcTopK] k: expected 1 to 5, got 1.5");
-      expect(() => b.fsmn(b.upload(random([2, 24])), b.upload(random([8, 3])), batch, x)).toThrow(
-        "[fsmn] residual: expected shape [2, 8], got [3, 8]",
-      );
+      expect(() => b.sanm(qkv, taps, 2, batch, x)).toThrow("[sanm] residual: expected shape [2, 8], got [3, 8]");
       for (const [first, rows] of [
         [2, 2],
         [-1, 2],
@@ -313,8 +307,8 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
         );
       }
       const offsets = { lengths: [1, 2], offsets: b.upload({ dtype: "u32", shape: [2], data: Uint32Array.of(0, 3) }) };
-      expect(() => b.attention(b.upload(random([3, 24])), 2, offsets)).toThrow(
-        "[attention] batch: expected shape [3], got [2]",
+      expect(() => b.sanm(b.upload(random([3, 24])), taps, 2, offsets)).toThrow(
+        "[sanm] batch: expected shape [3], got [2]",
       );
     };
     for (const { use } of [backend, reference]) use(refuse);

@@ -5,12 +5,11 @@ import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
 import { dequantize } from "../../tensor/quantized.ts";
 import {
-  checkAttention,
   checkCausalFsmn,
-  checkFsmn,
   checkLayerNorm,
   checkLinear,
   checkLinearWeight,
+  checkSanm,
   checkTokens,
   checkTopK,
 } from "../checks.ts";
@@ -57,15 +56,13 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       return f32Tensor([sizes[0], sizes[1]], y);
     },
 
-    attention(qkv, heads, batch) {
-      const [rows, d] = checkAttention(qkv, heads, batch);
-      return f32Tensor([rows, d], attention(f32(qkv), heads, d, batch.offsets.data));
-    },
-
-    fsmn(qkv, taps, batch, residual) {
-      const [rows, d, j] = checkFsmn(qkv, taps, batch, residual);
-      const y = fsmn(f32(qkv), f32(taps), [d, j], batch.offsets.data, residual && f32(residual));
-      return f32Tensor([rows, d], y);
+    sanm(qkv, taps, heads, batch, residual) {
+      const { rows, d, j } = checkSanm(qkv, taps, heads, batch, residual);
+      const offsets = batch.offsets.data;
+      return {
+        attended: f32Tensor([rows, d], attention(f32(qkv), heads, d, offsets)),
+        memory: f32Tensor([rows, d], fsmn(f32(qkv), f32(taps), [d, j], offsets, residual && f32(residual))),
+      };
     },
 
     causalFsmn(x, taps, history) {

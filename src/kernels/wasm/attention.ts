@@ -1,5 +1,5 @@
 import type { Batch } from "../../tensor/backend.ts";
-import { checkAttention } from "../checks.ts";
+import type { SanmSizes } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
 import { MAX_TILE_ROWS } from "./linear.ts";
@@ -8,18 +8,20 @@ import { MAX_TILE_ROWS } from "./linear.ts";
 const QUERIES = 48;
 const KEYS = 64;
 
-export const attention =
-  (device: WasmDevice) =>
-  (qkv: WasmTensor, heads: number, batch: Batch<WasmTensor>): WasmTensor => {
-    const [rows, d, width] = checkAttention(qkv, heads, batch);
-    const { offsets, lengths } = batch;
-    return device.scope(() => {
-      const y = device.createTensor([rows, d]);
-      const blocks = Math.ceil(Math.max(...lengths) / QUERIES);
-      const padded = Math.ceil(width / PANEL) * PANEL;
-      const scratchBytes = 4 * (2 * (QUERIES + KEYS) * padded + 2 * MAX_TILE_ROWS * KEYS + 2 * QUERIES);
-      const scratch = device.scratch(scratchBytes);
-      device.record("attention", qkv, offsets, y, lengths.length, heads, blocks, width, scratch, scratchBytes);
-      return y;
-    });
-  };
+export function attention(
+  device: WasmDevice,
+  qkv: WasmTensor,
+  heads: number,
+  { offsets, lengths }: Batch<WasmTensor>,
+  { rows, d, width }: SanmSizes,
+): WasmTensor {
+  return device.scope(() => {
+    const y = device.createTensor([rows, d]);
+    const blocks = Math.ceil(Math.max(...lengths) / QUERIES);
+    const padded = Math.ceil(width / PANEL) * PANEL;
+    const scratchBytes = 4 * (2 * (QUERIES + KEYS) * padded + 2 * MAX_TILE_ROWS * KEYS + 2 * QUERIES);
+    const scratch = device.scratch(scratchBytes);
+    device.record("attention", qkv, offsets, y, lengths.length, heads, blocks, width, scratch, scratchBytes);
+    return y;
+  });
+}

@@ -1,13 +1,13 @@
 import { SenseVoiceError } from "../../error.ts";
 import type { Backend } from "../../tensor/backend.ts";
-import { attention } from "./attention.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { WasmDevice, type WasmTensor } from "./device.ts";
-import { causalFsmn, fsmn } from "./fsmn.ts";
+import { causalFsmn } from "./fsmn.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear, uploadLinear } from "./linear.ts";
 import { loadKernels } from "./module.ts";
 import { coreCount } from "./platform.ts";
+import { sanm } from "./sanm.ts";
 import { upload } from "./upload.ts";
 import type { WasmWeight } from "./weight.ts";
 
@@ -37,8 +37,7 @@ export async function createWasmBackend(
     uploadLinear: uploadLinear(device),
     layerNorm: layerNorm(device),
     linear: linear(device),
-    attention: attention(device),
-    fsmn: fsmn(device),
+    sanm: sanm(device),
     causalFsmn: causalFsmn(device),
     ctcTopK: ctcTopK(device),
     ctcLogProbs: ctcLogProbs(device),

@@ -1,8 +1,8 @@
 import type { Backend } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
-import { attention } from "./attention.ts";
+import { sanm } from "./attention/sanm.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
-import { causalFsmn, fsmn } from "./fsmn.ts";
+import { causalFsmn } from "./fsmn.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { layerNorm } from "./layerNorm.ts";
 import type { GpuWeight } from "./linear/kernel.ts";
@@ -12,6 +12,8 @@ import { linear, uploadLinear } from "./linear/linear.ts";
 export interface WebgpuOptions {
   /** The one kernel of LINEAR_KERNELS for all linear layers. */
   readonly linear?: string;
+  /** The one kernel of SANM_KERNELS. */
+  readonly attention?: string;
 }
 
 /** The model's operations as WGSL kernels; each is in the file of its name. */
@@ -28,8 +30,7 @@ export function webgpuBackend(gpu: Gpu, options: WebgpuOptions = {}): Backend<Gp
     uploadLinear: uploadLinear(gpu, options.linear),
     layerNorm: layerNorm(gpu),
     linear: linear(gpu),
-    attention: attention(gpu),
-    fsmn: fsmn(gpu),
+    sanm: sanm(gpu, options.attention),
     causalFsmn: causalFsmn(gpu),
     ctcTopK: ctcTopK(gpu),
     ctcLogProbs: ctcLogProbs(gpu),

@@ -112,8 +112,7 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
             const projected = backend.linear(x, qkv.weight, { norm: norm1, bias: qkv.bias });
             // The first layer widens 560 to D, so it has no residual around attention.
             const residual = x.shape[1] === config.outputSize ? x : undefined;
-            const memory = backend.fsmn(projected, fsmn, batch, residual);
-            const attended = backend.attention(projected, config.attentionHeads, batch);
+            const { attended, memory } = backend.sanm(projected, fsmn, config.attentionHeads, batch, residual);
             const mid = backend.linear(attended, out.weight, { bias: out.bias, residual: memory });
             const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
             return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });

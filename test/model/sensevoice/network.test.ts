@@ -132,10 +132,12 @@ describe("work goes to the device in parts of 2048 rows", () => {
     const count = { flushes: 0, layers: 0 };
     const backend: typeof plain = {
       ...plain,
-      attention: ({ shape }) => {
+      sanm: ({ shape }) => {
         count.layers++;
-        const width = TOY.encoder.outputSize;
-        return plain.upload({ dtype: "f32", shape: [shape[0], width], data: new Float32Array(shape[0] * width) });
+        const output = [shape[0], TOY.encoder.outputSize];
+        const zeros = () =>
+          plain.upload({ dtype: "f32", shape: output, data: new Float32Array(output[0] * output[1]) });
+        return { attended: zeros(), memory: zeros() };
       },
       flush: () => {
         count.flushes++;

@@ -4,7 +4,7 @@ import { SenseVoice } from "../../../src/model/sensevoice/network.ts";
 import { loadWeights } from "../../../src/model/sensevoice/weights.ts";
 import { TOY, toyTensors } from "../../support/toyModel.ts";
 
-const OPERATIONS = ["linear", "layerNorm", "attention", "fsmn", "ctcTopK", "ctcLogProbs"] as const;
+const OPERATIONS = ["linear", "layerNorm", "sanm", "ctcTopK", "ctcLogProbs"] as const;
 const MEMORY = ["upload", "release"] as const;
 
 test("prepare runs every operation of a recognition and of its word times, inside the backend's own prepare", async () => {

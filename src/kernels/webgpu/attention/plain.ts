@@ -1,10 +1,6 @@
-import type { Batch } from "../../tensor/backend.ts";
-import { checkAttention } from "../checks.ts";
-import type { Gpu, GpuTensor } from "./gpu.ts";
-import { memo } from "./memo.ts";
-import type { Kernel } from "./pipelines.ts";
+import { head, type SanmForm, type SanmKernel } from "./kernel.ts";
 
-/** Keys of a tile, and lanes: in the first half of a step a lane owns a key, in the second some columns of v. */
+/** Keys of a tile, and lanes: in the first half of a step a lane owns a key, in the second some pairs of columns of v. */
 const TILE = 64;
 /** Query rows of a workgroup. */
 const QUERIES = 8;
@@ -15,16 +11,13 @@ const PARTS = TILE / QUERIES;
  * normalizer calculation for softmax"; Dao et al. 2022, "FlashAttention"): no [T, T] matrix, whatever the length.
  * A workgroup makes QUERIES rows of one head of one clip.
  */
-const attentionWgsl = (width: number) => /* wgsl */ `
-const WIDTH4 = ${width / 4}u;
-const COLUMNS = ${Math.ceil(width / TILE)}u; // columns of v a lane sums
-struct Params { d: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> offsets: array<u32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+const wgsl = (form: SanmForm) => /* wgsl */ `
+${head(form, QUERIES, TILE, "vec2<f32>")}
+const WIDTH4 = ${form.width / 4}u;
+const WIDTH2 = ${form.width / 2}u;
+const PAIRS = ${Math.ceil(form.width / 2 / TILE)}u; // pairs of columns of v a lane sums
 
-var<workgroup> q: array<vec4<f32>, ${(QUERIES * width) / 4}>;
+var<workgroup> q: array<vec4<f32>, ${(QUERIES * form.width) / 4}>;
 var<workgroup> weights: array<f32, ${QUERIES * TILE}>; // [QUERIES, TILE]: scores, then exp(score − max)
 var<workgroup> partial: array<f32, ${TILE}>; // [QUERIES, PARTS]
 
@@ -38,14 +31,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let head4 = group.y * WIDTH4;
   for (var i = lane; i < ${QUERIES} * WIDTH4; i += ${TILE}) {
     let row = min(firstQuery + i / WIDTH4, end - 1); // queries past the end repeat the last, and are not stored
-    q[i] = qkv[row * stride4 + head4 + i % WIDTH4] * ${1 / Math.sqrt(width)};
+    q[i] = qkv[row * stride4 + head4 + i % WIDTH4];
   }
+  remember(group.y, firstQuery, firstKey, end, lane);
   workgroupBarrier();
 
   // For the running softmax, lane (query, part) owns PARTS scores of one query.
   let query = lane / ${PARTS};
   let part = lane % ${PARTS};
-  var sum = array<array<f32, COLUMNS>, ${QUERIES}>();
+  var sum = array<array<vec2<f32>, PAIRS>, ${QUERIES}>();
   var maxima = array<f32, ${QUERIES}>();
   var totals = array<f32, ${QUERIES}>();
   for (var i = 0u; i < ${QUERIES}; i++) { maxima[i] = -3e38; }
@@ -62,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
     for (var j = 0u; j < ${QUERIES}; j++) {
-      weights[j * ${TILE} + lane] = select(-3e38, score[j], key < end);
+      weights[j * ${TILE} + lane] = select(-3e38, score[j] * ${1 / Math.sqrt(form.width)}, key < end);
     }
     workgroupBarrier();
 
@@ -90,16 +84,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var j = 0u; j < ${QUERIES}; j++) {
       totals[j] *= rescale[j];
       for (var i = 0u; i < ${PARTS}; i++) { totals[j] += partial[j * ${PARTS} + i]; }
-      for (var c = 0u; c < COLUMNS; c++) { sum[j][c] *= rescale[j]; }
+      for (var c = 0u; c < PAIRS; c++) { sum[j][c] *= rescale[j]; }
     }
 
     // weights · v, this lane's columns.
-    for (var c = 0u; c < COLUMNS; c++) {
-      let column = c * ${TILE} + lane;
-      if (column < ${width}) {
+    for (var c = 0u; c < PAIRS; c++) {
+      let pair = c * ${TILE} + lane;
+      if (pair < WIDTH2) {
         for (var s = 0u; s < min(${TILE}u, end - tile); s++) {
-          let element = (tile + s) * 3 * p.d + 2 * p.d + group.y * ${width} + column;
-          let v = qkv[element / 4][element % 4];
+          let v = pairs[(tile + s) * (3 * p.d / 2) + p.d + group.y * WIDTH2 + pair];
           for (var j = 0u; j < ${QUERIES}; j++) { sum[j][c] += weights[j * ${TILE} + s] * v; }
         }
       }
@@ -108,30 +101,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 
   for (var j = 0u; j < min(${QUERIES}u, end - firstQuery); j++) {
-    for (var c = 0u; c < COLUMNS; c++) {
-      let column = c * ${TILE} + lane;
-      if (column < ${width}) {
-        y[(firstQuery + j) * p.d + group.y * ${width} + column] = sum[j][c] / totals[j];
+    for (var c = 0u; c < PAIRS; c++) {
+      let pair = c * ${TILE} + lane;
+      if (pair < WIDTH2) {
+        attended[(firstQuery + j) * (p.d / 2) + group.y * WIDTH2 + pair] = sum[j][c] / totals[j];
       }
     }
   }
 }`;
 
-const attentionKernel = memo((width: number): Kernel => {
-  return { name: "attention", wgsl: attentionWgsl(width), reads: 2, writes: 1 };
-});
-
-export const attention =
-  (gpu: Gpu) =>
-  (qkv: GpuTensor, heads: number, batch: Batch<GpuTensor>): GpuTensor => {
-    const [rows, d, width] = checkAttention(qkv, heads, batch);
-    const y = gpu.createTensor([rows, d]);
-    gpu.dispatch({
-      kernel: attentionKernel(width),
-      params: [d],
-      reads: [qkv, batch.offsets],
-      writes: [y],
-      workgroups: [Math.ceil(Math.max(...batch.lengths) / QUERIES), heads, batch.lengths.length],
-    });
-    return y;
-  };
+/** What GPUs in software run, and those whose memory or matrices suit no other kernel. */
+export const plain: SanmKernel = { name: "plain", queries: QUERIES, supports: () => true, wgsl };
