@@ -8,7 +8,7 @@ import { webgpuBackend } from "./kernels/webgpu/backend.ts";
 import { loadVad } from "./model/fsmnVad/open.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
 import { type ModelFiles, openModel } from "./model/sensevoice/modelFiles.ts";
-import { SenseVoice } from "./model/sensevoice/network.ts";
+import { prepareLayer, SenseVoice } from "./model/sensevoice/network.ts";
 import { createTokenizer } from "./model/sensevoice/tokenizer.ts";
 import { loadWeights, type ModelWeights } from "./model/sensevoice/weights.ts";
 import {
@@ -117,7 +117,14 @@ async function loadTensors<T extends Tensor, W extends LinearWeight<T>>(
     signal?.throwIfAborted();
     onProgress?.({ task: WEIGHTS_FILE, done, total });
   };
-  return loadWeights(backend, config, tensors(onBytes), await converterTo(type));
+  const prepared: Promise<void>[] = [];
+  const loaded = await loadWeights(backend, config, tensors(onBytes), await converterTo(type), (layer) => {
+    const ready = prepareLayer(backend, config.encoder, layer); // its kernels are compiled while others come
+    ready.catch(() => {}); // awaited below, or another error came first
+    prepared.push(ready);
+  });
+  await Promise.all(prepared);
+  return loaded;
 }
 
 /** The same from the model's copy in int8; undefined where none is kept, or it is damaged: then it is removed. */

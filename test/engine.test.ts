@@ -5,7 +5,7 @@ import { Engine } from "../src/engine.ts";
 import { webgpuBackend } from "../src/kernels/webgpu/backend.ts";
 import type { Gpu, GpuTensor } from "../src/kernels/webgpu/gpu.ts";
 import type { ModelConfig } from "../src/model/sensevoice/config.ts";
-import { SenseVoice } from "../src/model/sensevoice/network.ts";
+import { prepareLayer, SenseVoice } from "../src/model/sensevoice/network.ts";
 import { createTokenizer } from "../src/model/sensevoice/tokenizer.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { createEngine, type Progress, readAudio, SenseVoiceError, type Transcript } from "../src/node.ts";
@@ -263,6 +263,64 @@ describeGpu("engine on WebGPU", () => {
     await engine.run(noise(16000 * 70), { timestamps: true });
     expect(compile).not.toHaveBeenCalled();
     expect(submit.mock.calls.length - ofShort).toBeGreaterThan(3);
+    await engine.close();
+  });
+
+  test("after loading nothing is compiled or bound; a run like one before makes nothing on the device", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    const made = ["createComputePipeline", "createComputePipelineAsync", "createBindGroup", "createBuffer"] as const;
+    const spies = made.map((name) => vi.spyOn(gpu.device, name));
+    const madeIn = async (...clips: Float32Array[]) => {
+      for (const spy of spies) spy.mockClear();
+      await engine.runBatch(clips);
+      return spies.map((spy) => spy.mock.calls.length);
+    };
+    expect((await madeIn(noise(16000 * 11))).slice(0, 3)).toEqual([0, 0, 0]);
+    await madeIn(noise(16000 * 11));
+    expect(await madeIn(noise(16000 * 11))).toEqual([0, 0, 0, 0]);
+    expect((await madeIn(noise(16000 * 29))).slice(0, 3)).toEqual([0, 0, 0]); // up to 30 s they share buffers
+    const batch = [19, 11, 1].map((seconds) => noise(16000 * seconds));
+    expect((await madeIn(...batch)).slice(0, 2)).toEqual([0, 0]);
+    expect(await madeIn(...batch)).toEqual([0, 0, 0, 0]);
+    await engine.close();
+  });
+
+  test("the kernels of a layer are compiled while the weights of others come, each once", async () => {
+    const gpu = await testGpu();
+    const backend = webgpuBackend(gpu);
+    const compile = vi.spyOn(gpu.device, "createComputePipelineAsync");
+    const shader = vi.spyOn(gpu.device, "createShaderModule");
+    const { config: tiny } = await openModelFolder(findModel("tiny"));
+    const config = { ...tiny, encoder: SMALL };
+    let compiledBeforeLast = 0;
+    function* tensors() {
+      for (const tensor of randomModelTensors(config)) {
+        compiledBeforeLast = compile.mock.calls.length;
+        yield tensor;
+      }
+    }
+    const layers: Promise<void>[] = [];
+    const weights = await loadWeights(backend, config, tensors(), undefined, (layer) => {
+      layers.push(prepareLayer(backend, SMALL, layer));
+    });
+    expect(layers).toHaveLength(3);
+    expect(compiledBeforeLast).toBeGreaterThanOrEqual(5);
+    await Promise.all([new SenseVoice(backend, SMALL, weights).prepare(), ...layers]);
+    const texts = shader.mock.calls.map(([{ code }]) => code);
+    expect(new Set(texts).size).toBe(texts.length);
+    backend.close();
+  });
+
+  test("a shorter clip in between does not change what the next one finds", async () => {
+    const gpu = await testGpu();
+    const engine = await smallEngine(gpu);
+    const clips = [8, 0.5, 32, 3].map((seconds) => noise(16000 * seconds));
+    for (const clip of [...clips, ...clips]) await engine.run(clip);
+    const groups = vi.spyOn(gpu.device, "createBindGroup");
+    const buffers = vi.spyOn(gpu.device, "createBuffer");
+    for (const clip of [...clips].reverse()) await engine.run(clip);
+    expect([groups.mock.calls.length, buffers.mock.calls.length]).toEqual([0, 0]);
     await engine.close();
   });
 

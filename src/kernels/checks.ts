@@ -6,9 +6,18 @@ import { checkQuantized, type Weight } from "../tensor/quantized.ts";
 
 /** What every backend demands, in one place: each check returns the sizes that its operation works with. */
 
-function expectTensor(where: string, name: string, tensor: Tensor, shape: readonly number[]): void {
+// They run for each layer of each run, so nothing is made unless something is wrong.
+
+function expectVector(where: string, name: string, tensor: Tensor, size: number): void {
   expectLive(where, name, tensor);
-  expectShape(where, name, tensor.shape, shape);
+  const { shape } = tensor;
+  if (shape.length !== 1 || shape[0] !== size) expectShape(where, name, shape, [size]);
+}
+
+function expectMatrix(where: string, name: string, tensor: Tensor, rows: number, columns: number): void {
+  expectLive(where, name, tensor);
+  const { shape } = tensor;
+  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== columns) expectShape(where, name, shape, [rows, columns]);
 }
 
 export function rowsOf(where: string, name: string, x: Tensor): [rows: number, columns: number] {
@@ -21,8 +30,8 @@ export function rowsOf(where: string, name: string, x: Tensor): [rows: number, c
 
 export function checkLayerNorm(x: Tensor, { gamma, beta }: Norm<Tensor>): [rows: number, d: number] {
   const [rows, d] = rowsOf("layerNorm", "x", x);
-  expectTensor("layerNorm", "gamma", gamma, [d]);
-  expectTensor("layerNorm", "beta", beta, [d]);
+  expectVector("layerNorm", "gamma", gamma, d);
+  expectVector("layerNorm", "beta", beta, d);
   return [rows, d];
 }
 
@@ -45,17 +54,18 @@ export function checkLinear(
 ): [rows: number, n: number, k: number] {
   const [rows] = rowsOf("linear", "x", x);
   const [n, k] = weight.shape;
-  expectShape("linear", "x", x.shape, [rows, k]);
+  expectMatrix("linear", "x", x, rows, k);
   for (const tensor of weight.tensors) expectLive("linear", "weight", tensor);
   if (norm) checkLayerNorm(x, norm);
-  if (bias) expectTensor("linear", "bias", bias, [n]);
-  if (residual) expectTensor("linear", "residual", residual, [rows, n]);
+  if (bias) expectVector("linear", "bias", bias, n);
+  if (residual) expectMatrix("linear", "residual", residual, rows, n);
   return [rows, n, k];
 }
 
 function checkBatch(where: string, rows: number, { offsets, lengths }: Batch<Tensor>): void {
-  expectTensor(where, "batch", offsets, [lengths.length + 1]);
-  const total = lengths.reduce((sum, length) => sum + length, 0);
+  expectVector(where, "batch", offsets, lengths.length + 1);
+  let total = 0;
+  for (const length of lengths) total += length;
   if (total !== rows) {
     throw new SenseVoiceError(`[${where}] batch: expected ${rows} rows in all, got ${total}`);
   }
@@ -83,8 +93,8 @@ export function checkSanm(
     throw new SenseVoiceError(`[sanm] qkv: expected 3 × ${heads} heads of a multiple of 4, got ${columns} columns`);
   }
   if (j % 2 !== 1) throw new SenseVoiceError(`[sanm] taps: expected an odd number, got ${j}`);
-  expectShape("sanm", "taps", taps.shape, [columns / 3, j]);
-  if (residual) expectTensor("sanm", "residual", residual, [rows, d]);
+  expectMatrix("sanm", "taps", taps, columns / 3, j);
+  if (residual) expectMatrix("sanm", "residual", residual, rows, d);
   checkBatch("sanm", rows, batch);
   return { rows, d, width, j };
 }
@@ -93,8 +103,8 @@ export function checkCausalFsmn(x: Tensor, taps: Tensor, history: Tensor): [rows
   const [rows] = rowsOf("causalFsmn", "x", x);
   const [d, j] = rowsOf("causalFsmn", "taps", taps);
   if (j < 2) throw new SenseVoiceError(`[causalFsmn] taps: expected two or more, got ${j}`);
-  expectShape("causalFsmn", "x", x.shape, [rows, d]);
-  expectTensor("causalFsmn", "history", history, [j - 1, d]);
+  expectMatrix("causalFsmn", "x", x, rows, d);
+  expectMatrix("causalFsmn", "history", history, j - 1, d);
   return [rows, d, j];
 }
 
@@ -118,7 +128,7 @@ export function checkTopK(
 /** Throws unless x has the rows first … first + rows − 1; returns the number of tokens. */
 export function checkTokens(x: Tensor, tokens: Tensor, first: number, rows: number): number {
   const [total] = rowsOf("ctcLogProbs", "x", x);
-  expectTensor("ctcLogProbs", "tokens", tokens, [tokens.shape[0]]);
+  expectVector("ctcLogProbs", "tokens", tokens, tokens.shape[0]);
   if (!(first >= 0 && rows >= 1 && first + rows <= total)) {
     throw new SenseVoiceError(`[ctcLogProbs] rows: expected some of ${total}, got ${rows} from row ${first} on`);
   }

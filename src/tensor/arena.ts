@@ -1,11 +1,9 @@
 import { SenseVoiceError } from "../error.ts";
 import type { LinearWeight, Tensor } from "./backend.ts";
 
-const released = new WeakSet<Tensor>();
-
 /** Throws `[where] name: …` if the tensor's memory was given back. */
 export function expectLive(where: string, name: string, tensor: Tensor): void {
-  if (!released.has(tensor)) return;
+  if (!tensor.released) return;
   const { dtype, shape } = tensor;
   throw new SenseVoiceError(
     `[${where}] ${name}: expected a tensor in use, got ${dtype} [${shape.join(", ")}], which was released`,
@@ -15,7 +13,8 @@ export function expectLive(where: string, name: string, tensor: Tensor): void {
 /** The tensors of a device that somebody owns: every backend's `scope` and `release`. */
 export class Arena<T extends Tensor> {
   readonly #free: (tensor: T) => void;
-  readonly #scopes: Set<T>[] = [];
+  /** What was made in each scope, the innermost last. */
+  readonly #scopes: T[][] = [];
 
   /** @param free gives a tensor's memory back */
   constructor(free: (tensor: T) => void) {
@@ -24,32 +23,36 @@ export class Arena<T extends Tensor> {
 
   /** Makes the innermost scope the tensor's owner. */
   own(tensor: T): T {
-    this.#scopes.at(-1)?.add(tensor);
+    if (this.#scopes.length > 0) this.#scopes[this.#scopes.length - 1].push(tensor);
     return tensor;
   }
 
   /** See Backend.scope. */
   scope(record: () => T): T {
-    const made = new Set<T>();
+    const made: T[] = [];
     this.#scopes.push(made);
     let kept: T | undefined;
     try {
       kept = record();
       return kept;
     } finally {
-      if (kept && made.delete(kept)) this.#scopes.at(-2)?.add(kept);
-      for (const tensor of made) this.release(tensor);
       this.#scopes.pop();
+      for (const tensor of made) {
+        if (tensor === kept) this.own(tensor);
+        else if (!tensor.released) this.#release(tensor);
+      }
     }
   }
 
   /** See Backend.release. */
   release(item: T | LinearWeight<T>): void {
-    for (const tensor of "tensors" in item ? item.tensors : [item]) {
-      expectLive("release", "tensor", tensor);
-      released.add(tensor);
-      for (const scope of this.#scopes) scope.delete(tensor);
-      this.#free(tensor);
-    }
+    if (!("tensors" in item)) this.#release(item);
+    else for (const tensor of item.tensors) this.#release(tensor);
+  }
+
+  #release(tensor: T): void {
+    expectLive("release", "tensor", tensor);
+    tensor.released = true;
+    this.#free(tensor);
   }
 }

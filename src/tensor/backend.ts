@@ -5,6 +5,8 @@ import type { Weight } from "./quantized.ts";
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** Set once its memory is given back. */
+  released?: boolean;
 }
 
 /** The weight [N, K] of a linear layer on a device, in a layout of the backend's own. */
@@ -114,14 +116,17 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   /** The tensor's numbers. Everything recorded before the call is computed. */
   readonly read: (tensor: T) => Promise<Float32Array>;
 
+  /** Parts of a run that may be under way while the next is recorded. */
+  readonly partsAhead: number;
+
   /** Starts what is recorded; resolves once it is computed. Long work goes to the device in parts by this. */
   readonly flush: () => Promise<void>;
 
   /**
    * Makes the kernels ready that `record` would run, several at a time. Nothing is computed: it reads zeros. No other
-   * work may go on meanwhile.
+   * work may go on until it has recorded; one that is not asynchronous has when the call returns.
    */
-  readonly prepare: (record: () => Promise<void>) => Promise<void>;
+  readonly prepare: (record: () => Promise<void> | void) => Promise<void>;
 
   /** Bytes of device memory held, free ones in pools included. */
   readonly memory: () => number;

@@ -25,7 +25,9 @@ export const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = {
 
 /** Number of elements of a shape: the product of its sizes (1 for a scalar). */
 export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+  let product = 1;
+  for (const size of shape) product *= size;
+  return product;
 }
 
 /** Throws `[where] name: expected shape […], got […]` unless the shapes are equal. */

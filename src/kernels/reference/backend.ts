@@ -90,6 +90,7 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       expectLive("read", "tensor", tensor);
       return f32(tensor);
     },
+    partsAhead: 1,
     flush: async () => pause(),
     prepare: async () => {},
     memory: () => 0,

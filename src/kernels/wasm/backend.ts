@@ -44,6 +44,7 @@ export async function createWasmBackend(
     scope: (record) => device.scope(record),
     release: (item) => device.release(item),
     read: (tensor) => device.read(tensor),
+    partsAhead: 1,
     flush: () => device.flush(),
     prepare: async () => {}, // compiled already
     memory: () => device.bytes,

@@ -37,6 +37,7 @@ export function webgpuBackend(gpu: Gpu, options: WebgpuOptions = {}): Backend<Gp
     scope: (record) => gpu.scope(record),
     release: (item) => gpu.release(item),
     read: (tensor) => gpu.read(tensor),
+    partsAhead: 8, // no GPU is so fast that it has to wait
     flush: () => gpu.flush(),
     prepare: (record) => gpu.prepare(record),
     memory: () => gpu.bytes,

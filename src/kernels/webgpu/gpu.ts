@@ -2,8 +2,19 @@ import { SenseVoiceError } from "../../error.ts";
 import { Arena, expectLive } from "../../tensor/arena.ts";
 import type { LinearWeight, Tensor } from "../../tensor/backend.ts";
 import { BYTES_PER_ELEMENT, type DType, elementCount, type HostData } from "../../tensor/host.ts";
-import { BufferPool, COPY_DST, COPY_SRC, MAP_READ, type PooledBuffer, STORAGE, UNIFORM } from "./buffers.ts";
-import { type Kernel, PARAMS_BYTES, Pipelines } from "./pipelines.ts";
+import { BindGroups } from "./bindGroups.ts";
+import {
+  BufferPool,
+  COPY_DST,
+  COPY_SRC,
+  LEAST_ROWS,
+  MAP_READ,
+  type PooledBuffer,
+  roomFor,
+  STORAGE,
+} from "./buffers.ts";
+import { Params } from "./params.ts";
+import { type Kernel, Pipelines } from "./pipelines.ts";
 import { type DeviceTraits, PLAIN_TRAITS } from "./traits.ts";
 
 /** A tensor in a buffer of the device's. */
@@ -21,34 +32,31 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
-/** Every adapter can bind a uniform at a multiple of 256. */
-const PARAMS_STRIDE = 256;
-/** Dispatches a submit; the full model has about 560. One more submits the pass and begins another. */
-const MAX_DISPATCHES = 1024;
-const MAX_BIND_GROUPS = 8192;
+/** Stands for the buffer of a tensor that is too large to be made only to `prepare`. */
+const PRETENDED = {} as PooledBuffer;
 
 /**
  * The device behind the WebGPU backend, in the manner of gpu.cpp: make tensors, dispatch kernels, read back. All
- * dispatches since the last `read` or `flush` are in one compute pass. Pipelines are cached by kernel, bind groups by pipeline
- * and buffers; parameters go through one uniform buffer with a dynamic offset, so they do not multiply bind groups.
+ * dispatches since the last `read` or `flush` are in one compute pass. A dispatch finds what it needs: pipelines by kernel,
+ * bind groups by buffers, parameters by their values; in a run like one before it nothing is made on the device.
  */
 export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
   /** What kernels are chosen by; weights keep those of the time when they were uploaded. */
   traits: DeviceTraits;
+  /** Bytes that can be bound. */
+  readonly #bindingLimit: number;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
-  readonly #arena = new Arena<GpuTensor>(({ pooled }) => this.#pool.release(pooled));
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
-  readonly #params = new Uint32Array((MAX_DISPATCHES * PARAMS_STRIDE) / 4);
-  readonly #paramsBuffer: GPUBuffer;
-  #dispatches = 0;
+  readonly #params: Params;
+  readonly #bindGroups: BindGroups;
+  readonly #arena = new Arena<GpuTensor>(({ pooled }) => {
+    if (pooled !== PRETENDED) this.#pool.release(pooled);
+  });
   /** While `prepare` records: the kernels that are asked for. */
-  #wanted: Kernel[] | undefined;
+  #wanted: Set<Kernel> | undefined;
   #pass: { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } | undefined;
-  /** Errors of the submits that nobody has waited for. */
-  #errors: Promise<SenseVoiceError | undefined>[] = [];
   /** Set once the device is of no more use. */
   #failure: SenseVoiceError | undefined;
 
@@ -60,9 +68,11 @@ export class Gpu {
     this.device = device;
     this.name = name;
     this.traits = traits;
+    this.#bindingLimit = device.limits.maxStorageBufferBindingSize;
     this.#pool = new BufferPool(device);
     this.#pipelines = new Pipelines(device);
-    this.#paramsBuffer = device.createBuffer({ size: this.#params.byteLength, usage: UNIFORM | COPY_DST });
+    this.#params = new Params(device);
+    this.#bindGroups = new BindGroups(device, this.#params.buffer);
     device.lost.then(({ message }) => {
       this.#failure ??= new SenseVoiceError(
         `[webgpu] the device was lost (${oneLine(message)}): create a new engine, or use device "cpu"`,
@@ -78,20 +88,25 @@ export class Gpu {
     return this.#pool.bytes;
   }
 
-  /** A tensor of undefined contents. `exact` is for weights, which are made once: no size class, no waste. */
+  /** A tensor of undefined contents. `exact` is for weights, which are made once: no room to spare. */
   createTensor(shape: readonly number[], dtype: DType = "f32", exact = false): GpuTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
-    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const limit = this.#bindingLimit;
     if (bytes > limit) {
       throw new SenseVoiceError(
         `[webgpu] a tensor [${shape.join(", ")}] needs ${bytes} bytes, ${this.name} binds at most ${limit}: use shorter clips, fewer at a time, or device "cpu"`,
       );
     }
-    const pooled = this.#pool.acquire(bytes, STORAGE | COPY_DST | COPY_SRC, exact);
-    return this.#arena.own({ shape, dtype, pooled });
+    const room = exact ? Math.ceil(bytes / 4) * 4 : Math.min(roomFor(shape, BYTES_PER_ELEMENT[dtype]), limit);
+    const pooled =
+      this.#wanted && shape.length === 2 && shape[0] > LEAST_ROWS
+        ? PRETENDED
+        : this.#pool.acquire(room, STORAGE | COPY_DST | COPY_SRC);
+    return this.#arena.own({ shape, dtype, pooled, released: false });
   }
 
   write(tensor: GpuTensor, data: HostData): void {
+    if (this.#wanted) return;
     if (this.#pass) this.#submit(); // a write would overtake the recorded work that still reads the buffer
     const bytes = data.byteLength & ~3;
     this.device.queue.writeBuffer(tensor.pooled.buffer, 0, data.buffer, data.byteOffset, bytes);
@@ -101,22 +116,22 @@ export class Gpu {
     this.device.queue.writeBuffer(tensor.pooled.buffer, bytes, rest);
   }
 
-  dispatch(dispatch: Dispatch): void {
+  dispatch({ kernel, params, reads, writes, workgroups }: Dispatch): void {
     if (this.#failure) throw this.#failure;
+    if (this.#params.full) this.#submit();
+    const offset = this.#params.place(params);
     if (this.#wanted) {
-      this.#wanted.push(dispatch.kernel);
+      this.#wanted.add(kernel);
+      if (![...reads, ...writes].some(({ pooled }) => pooled === PRETENDED)) {
+        this.#bindGroups.get(this.#pipelines.layoutOf(kernel), reads, writes);
+      }
       return;
     }
-    if (this.#dispatches === MAX_DISPATCHES) this.#submit();
-    const { kernel, params, reads, writes, workgroups } = dispatch;
-    const { id, pipeline, layout } = this.#pipelines.get(kernel);
-    const offset = this.#dispatches++ * PARAMS_STRIDE;
-    this.#params.set(params, offset / 4);
-    const bindGroup = this.#bindGroup(id, layout, [...reads, ...writes]);
+    const { pipeline, layout } = this.#pipelines.get(kernel);
     const { compute } = this.#openPass();
     compute.setPipeline(pipeline);
-    compute.setBindGroup(0, bindGroup, [offset]);
-    compute.dispatchWorkgroups(...(workgroups as [number, number?, number?]));
+    compute.setBindGroup(0, this.#bindGroups.get(layout, reads, writes), offset);
+    compute.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
   }
 
   /** See Backend.scope. Buffers come back at once: the pass runs its dispatches in order, so they can be reused in it. */
@@ -129,11 +144,12 @@ export class Gpu {
   }
 
   /** See Backend.prepare. @throws SenseVoiceError that shows the line of a shader that does not compile */
-  async prepare(record: () => Promise<void>): Promise<void> {
-    const kernels: Kernel[] = [];
+  async prepare(record: () => Promise<void> | void): Promise<void> {
+    const kernels = new Set<Kernel>();
     this.#wanted = kernels;
     try {
-      await record();
+      const recording = record();
+      if (recording) await recording;
     } finally {
       this.#wanted = undefined;
     }
@@ -145,7 +161,7 @@ export class Gpu {
     if (this.#failure) throw this.#failure;
     if (this.#wanted) return;
     this.#submit();
-    await this.#settle(() => this.device.queue.onSubmittedWorkDone());
+    await this.#settle(this.device.queue.onSubmittedWorkDone());
   }
 
   /** Submits what is recorded and copies a tensor's f32 numbers back. */
@@ -154,28 +170,29 @@ export class Gpu {
     expectLive("read", "tensor", tensor);
     if (this.#wanted) return new Float32Array(elementCount(tensor.shape));
     const bytes = elementCount(tensor.shape) * 4;
-    const staging = this.#pool.acquire(bytes, MAP_READ | COPY_DST);
+    const staging = this.#pool.acquire(roomFor(tensor.shape, 4), MAP_READ | COPY_DST);
     const { encoder, compute } = this.#openPass();
     compute.end();
     encoder.copyBufferToBuffer(tensor.pooled.buffer, 0, staging.buffer, 0, bytes);
     this.#submit(true);
     try {
-      return await this.#settle(async () => {
-        await staging.buffer.mapAsync(1 /* READ */, 0, bytes);
-        const copy = new Float32Array(staging.buffer.getMappedRange(0, bytes).slice(0));
-        staging.buffer.unmap();
-        return copy;
-      });
+      await this.#settle(staging.buffer.mapAsync(1 /* READ */, 0, bytes));
+      return new Float32Array(staging.buffer.getMappedRange(0, bytes).slice(0));
     } finally {
+      staging.buffer.unmap();
       this.#pool.release(staging);
+      if (!this.#pass) this.#pool.trim();
     }
   }
 
-  /** Waits for the submits so far, then for `rest`; the first error counts. */
-  async #settle<R>(rest: () => Promise<R>): Promise<R> {
+  /** Waits for the errors of all that was submitted since the last time, then for the end of the work; the first error counts. */
+  async #settle(done: Promise<unknown>): Promise<void> {
+    done.catch(() => {}); // awaited below, or another error came first
+    const errors = this.#closeErrorScopes();
+    this.#openErrorScopes();
     try {
-      for (const error of await Promise.all(this.#errors.splice(0))) if (error) throw error;
-      return await rest();
+      for (const error of await Promise.all(errors)) if (error) throw error;
+      await done;
     } catch (error) {
       await Promise.resolve(); // lets device.lost speak first
       throw this.#failure ?? error;
@@ -198,15 +215,9 @@ export class Gpu {
   #submit(passEnded = false): void {
     if (!this.#pass) return;
     if (!passEnded) this.#pass.compute.end();
-    if (this.#dispatches > 0) {
-      this.device.queue.writeBuffer(this.#paramsBuffer, 0, this.#params, 0, (this.#dispatches * PARAMS_STRIDE) / 4);
-    }
+    this.#params.write();
     this.device.queue.submit([this.#pass.encoder.finish()]);
     this.#pass = undefined;
-    this.#dispatches = 0;
-    this.#errors.push(...this.#closeErrorScopes());
-    this.#openErrorScopes();
-    if (this.#pool.trim()) this.#bindGroups.clear();
   }
 
   #openErrorScopes(): void {
@@ -227,19 +238,6 @@ export class Gpu {
       return (await this.#pipelines.compileError()) ?? new SenseVoiceError(`[webgpu] ${oneLine(error.message)}`);
     });
     return [outOfMemory, validation];
-  }
-
-  #bindGroup(pipelineId: number, layout: GPUBindGroupLayout, tensors: readonly GpuTensor[]): GPUBindGroup {
-    const key = `${pipelineId}:${tensors.map(({ pooled }) => pooled.id).join(",")}`;
-    let group = this.#bindGroups.get(key);
-    if (!group) {
-      if (this.#bindGroups.size >= MAX_BIND_GROUPS) this.#bindGroups.clear();
-      const params = { binding: 0, resource: { buffer: this.#paramsBuffer, size: PARAMS_BYTES } };
-      const rest = tensors.map(({ pooled: { buffer } }, i) => ({ binding: i + 1, resource: { buffer } }));
-      group = this.device.createBindGroup({ layout, entries: [params, ...rest] });
-      this.#bindGroups.set(key, group);
-    }
-    return group;
   }
 }
 

@@ -1,5 +1,7 @@
 import { debug } from "../../debug.ts";
 import { SenseVoiceError } from "../../error.ts";
+import type { Layout } from "./bindGroups.ts";
+import { PARAMS_BYTES } from "./params.ts";
 
 /** A shader. Make one object for each variant and keep it (see `memo`): its pipeline is found by the object. */
 export interface Kernel {
@@ -13,21 +15,25 @@ export interface Kernel {
 }
 
 export interface Pipeline {
-  readonly id: number;
   readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
+  readonly layout: Layout;
 }
 
-export const PARAMS_BYTES = 64;
+interface Shader {
+  readonly kernel: Kernel;
+  readonly module: GPUShaderModule;
+}
 
 /** Compute pipelines by kernel; kernels of one text share theirs. */
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #pipelines = new WeakMap<Kernel, Pipeline>();
   readonly #byText = new Map<string, Pipeline>();
-  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  /** Those that are being compiled, by text. */
+  readonly #compiling = new Map<string, Promise<void>>();
+  readonly #layouts = new Map<number, Layout>();
   /** Shaders whose compilation nobody has looked at. */
-  #unchecked: { kernel: Kernel; module: GPUShaderModule }[] = [];
+  readonly #unchecked = new Set<Shader>();
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -42,30 +48,35 @@ export class Pipelines {
 
   /** Compiles kernels side by side. @throws SenseVoiceError that shows the line of a shader that does not compile */
   async prepare(kernels: Iterable<Kernel>): Promise<void> {
-    const missing = new Map<string, Kernel>();
-    for (const kernel of kernels) if (!this.#find(kernel)) missing.set(kernel.wgsl, kernel);
-    await Promise.all(
-      Array.from(missing.values(), async (kernel) => {
-        const { layout, descriptor } = this.#describe(kernel);
-        const pipeline = await this.#device.createComputePipelineAsync(descriptor).catch(async (error) => {
-          throw (await this.compileError()) ?? error;
-        });
-        this.#add(kernel, layout, pipeline);
-      }),
-    );
-    this.#unchecked = [];
+    const wanted = Array.from(kernels).filter((kernel) => !this.#find(kernel));
+    await Promise.all(wanted.map((kernel) => this.#compiling.get(kernel.wgsl) ?? this.#compile(kernel)));
+  }
+
+  #compile(kernel: Kernel): Promise<void> {
+    const { layout, shader, descriptor } = this.#describe(kernel);
+    const compiled = this.#device
+      .createComputePipelineAsync(descriptor)
+      .then(
+        (pipeline) => void this.#add(kernel, layout, pipeline),
+        async (error) => {
+          throw (await errorOf(shader)) ?? error;
+        },
+      )
+      .finally(() => {
+        this.#unchecked.delete(shader);
+        this.#compiling.delete(kernel.wgsl);
+      });
+    this.#compiling.set(kernel.wgsl, compiled);
+    return compiled;
   }
 
   /** The first error of a shader compiled since the last call: `kernel NAME, line N: … in "…"`. */
   async compileError(): Promise<SenseVoiceError | undefined> {
-    for (const { kernel, module } of this.#unchecked.splice(0)) {
-      const { messages } = await module.getCompilationInfo();
-      const found = messages.find(({ type }) => type === "error");
-      if (!found) continue;
-      const line = kernel.wgsl.split("\n")[found.lineNum - 1]?.trim() ?? "";
-      return new SenseVoiceError(
-        `[webgpu] kernel ${kernel.name}, line ${found.lineNum}: ${found.message} in "${line}"`,
-      );
+    const shaders = [...this.#unchecked];
+    this.#unchecked.clear();
+    for (const shader of shaders) {
+      const error = await errorOf(shader);
+      if (error) return error;
     }
     return undefined;
   }
@@ -78,31 +89,32 @@ export class Pipelines {
     return same;
   }
 
-  #describe(kernel: Kernel): { layout: GPUBindGroupLayout; descriptor: GPUComputePipelineDescriptor } {
-    const { name, wgsl, reads, writes } = kernel;
+  #describe(kernel: Kernel): { layout: Layout; shader: Shader; descriptor: GPUComputePipelineDescriptor } {
+    const { name, wgsl } = kernel;
     debug(3, () => `[webgpu] kernel ${name}\n${wgsl}`);
-    const layout = this.#layout(reads, writes);
+    const layout = this.layoutOf(kernel);
     const module = this.#device.createShaderModule({ label: name, code: wgsl });
-    this.#unchecked.push({ kernel, module });
-    const bindGroupLayouts = [layout];
+    const shader = { kernel, module };
+    this.#unchecked.add(shader);
+    const bindGroupLayouts = [layout.layout];
     const descriptor = {
       label: name,
       layout: this.#device.createPipelineLayout({ bindGroupLayouts }),
       compute: { module, entryPoint: "main" },
     };
-    return { layout, descriptor };
+    return { layout, shader, descriptor };
   }
 
-  #add(kernel: Kernel, layout: GPUBindGroupLayout, pipeline: GPUComputePipeline): Pipeline {
-    const made = { id: this.#byText.size, pipeline, layout };
+  #add(kernel: Kernel, layout: Layout, pipeline: GPUComputePipeline): Pipeline {
+    const made = { pipeline, layout };
     this.#byText.set(kernel.wgsl, made);
     this.#pipelines.set(kernel, made);
     return made;
   }
 
-  #layout(reads: number, writes: number): GPUBindGroupLayout {
-    const key = `${reads},${writes}`;
-    const cached = this.#layouts.get(key);
+  layoutOf({ reads, writes }: Kernel): Layout {
+    const id = reads * 64 + writes;
+    const cached = this.#layouts.get(id);
     if (cached) return cached;
     const visibility = 4; // GPUShaderStage.COMPUTE
     const params = { type: "uniform", hasDynamicOffset: true, minBindingSize: PARAMS_BYTES } as const;
@@ -111,8 +123,16 @@ export class Pipelines {
       const type = i <= reads ? "read-only-storage" : "storage";
       entries.push({ binding: i, visibility, buffer: { type } });
     }
-    const layout = this.#device.createBindGroupLayout({ entries });
-    this.#layouts.set(key, layout);
+    const layout = { id, layout: this.#device.createBindGroupLayout({ entries }) };
+    this.#layouts.set(id, layout);
     return layout;
   }
+}
+
+async function errorOf({ kernel, module }: Shader): Promise<SenseVoiceError | undefined> {
+  const { messages } = await module.getCompilationInfo();
+  const found = messages.find(({ type }) => type === "error");
+  if (!found) return undefined;
+  const line = kernel.wgsl.split("\n")[found.lineNum - 1]?.trim() ?? "";
+  return new SenseVoiceError(`[webgpu] kernel ${kernel.name}, line ${found.lineNum}: ${found.message} in "${line}"`);
 }

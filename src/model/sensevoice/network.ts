@@ -1,8 +1,8 @@
 import { type Backend, type Batch, type LinearWeight, type Tensor, uploadBatch } from "../../tensor/backend.ts";
 import type { EncoderConfig } from "./config.ts";
-import { embedPrompts, type Prompt } from "./prompt.ts";
+import { embedPrompts, PROMPT_ROWS, type Prompt } from "./prompt.ts";
 import type { Recognition, RecognizeOptions, Recognizer } from "./recognizer.ts";
-import type { ModelWeights } from "./weights.ts";
+import type { LayerWeights, ModelWeights } from "./weights.ts";
 
 /** The encoder's answer for a batch: one row for each prompt row and 60 ms of each clip. Release both tensors. */
 export interface Encoded<T> {
@@ -20,6 +20,9 @@ interface EncodeOptions<T> {
   /** Records the rest of the last part, and reads it. */
   readonly finish?: (x: T) => Promise<void>;
 }
+
+/** Clips of a moment, 1, 3, 10 and 30 s, and a batch. */
+const PREPARED_ROWS = [5, 20, 54, 171, 504, 2048];
 
 /** Rows times layers that go to the device at a time. Between two parts a run can be aborted. */
 const PART_ROWS = 2048;
@@ -100,24 +103,14 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
       const part = backend.flush();
       part.catch(() => {}); // awaited below, or another error came first
       parts.push(part);
-      if (parts.length > 1) await parts.shift(); // one is computed while the next is recorded
+      if (parts.length > backend.partsAhead) await parts.shift();
       signal?.throwIfAborted();
     };
     try {
       if (tap) await tap("encoder.embed", x);
       for (const { layers, norm } of stacks) {
-        for (const { name, norm1, qkv, fsmn, out, norm2, w1, w2 } of layers) {
-          const output = backend.scope(() => {
-            // [q | k | v] [R, 3D]; then attention beside the FSMN memory of v; then the feed-forward.
-            const projected = backend.linear(x, qkv.weight, { norm: norm1, bias: qkv.bias });
-            // The first layer widens 560 to D, so it has no residual around attention.
-            const residual = x.shape[1] === config.outputSize ? x : undefined;
-            const { attended, memory } = backend.sanm(projected, fsmn, config.attentionHeads, batch, residual);
-            const mid = backend.linear(attended, out.weight, { bias: out.bias, residual: memory });
-            const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
-            return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });
-          });
-          const pause = replace(name, output);
+        for (const layer of layers) {
+          const pause = replace(layer.name, sanmLayer(backend, config, x, layer, batch));
           if (pause) await pause;
         }
         const pause = replace(norm.name, backend.layerNorm(x, norm));
@@ -132,13 +125,16 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     }
   }
 
-  /** Compiles all kernels that a run needs. */
+  /** Makes ready what runs need: a device may choose kernels by the number of rows. */
   async prepare(): Promise<void> {
-    const features = { rows: 1, data: new Float32Array(this.config.inputSize) };
+    const { inputSize } = this.config;
     await this.backend.prepare(async () => {
-      const heard = await this.recognize([{ language: "auto", itn: false, features }]);
-      await heard.clips[0].logProbsOf(Uint32Array.of(0), 0, 1);
-      heard.release();
+      for (const rows of PREPARED_ROWS.map((count) => count - PROMPT_ROWS)) {
+        const features = { rows, data: new Float32Array(rows * inputSize) };
+        const heard = await this.recognize([{ language: "auto", itn: false, features }]);
+        await heard.clips[0].logProbsOf(Uint32Array.of(0), 0, 1);
+        heard.release();
+      }
     });
   }
 
@@ -150,4 +146,41 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
       this.backend.release(tensor);
     }
   }
+}
+
+/** SANM and its feed-forward: [R, inputSize or D] → [R, D]. */
+function sanmLayer<T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+  { attentionHeads, outputSize }: EncoderConfig,
+  x: T,
+  { norm1, qkv, fsmn, out, norm2, w1, w2 }: LayerWeights<T, W>,
+  batch: Batch<T>,
+): T {
+  return backend.scope(() => {
+    // [q | k | v] [R, 3D]; then attention beside the FSMN memory of v; then the feed-forward.
+    const projected = backend.linear(x, qkv.weight, { norm: norm1, bias: qkv.bias });
+    // The first layer widens 560 to D, so it has no residual around attention.
+    const residual = x.shape[1] === outputSize ? x : undefined;
+    const { attended, memory } = backend.sanm(projected, fsmn, attentionHeads, batch, residual);
+    const mid = backend.linear(attended, out.weight, { bias: out.bias, residual: memory });
+    const hidden = backend.linear(mid, w1.weight, { norm: norm2, bias: w1.bias, relu: true });
+    return backend.linear(hidden, w2.weight, { bias: w2.bias, residual: mid });
+  });
+}
+
+/** Makes ready what one layer needs: its kernels are compiled while the weights of others come. */
+export function prepareLayer<T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+  config: EncoderConfig,
+  layer: LayerWeights<T, W>,
+): Promise<void> {
+  const width = layer.qkv.weight.shape[1];
+  return backend.prepare(() => {
+    for (const rows of PREPARED_ROWS) {
+      const x = backend.upload({ dtype: "f32", shape: [rows, width], data: new Float32Array(rows * width) });
+      const batch = uploadBatch(backend, [rows]);
+      const y = sanmLayer(backend, config, x, layer, batch);
+      [x, y, batch.offsets].forEach(backend.release);
+    }
+  });
 }

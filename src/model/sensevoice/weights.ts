@@ -3,7 +3,7 @@ import type { Backend, CtcHead, LinearWeight, Norm, Tensor } from "../../tensor/
 import { asF32 } from "../../tensor/f16.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import type { ModelConfig } from "./config.ts";
-import { linearParameters } from "./parameters.ts";
+import { linearParameters, modelParameters } from "./parameters.ts";
 
 export interface NormWeights<T> extends Norm<T> {
   readonly name: string;
@@ -51,14 +51,19 @@ export type Tensors = AsyncIterable<[name: string, tensor: Weight]> | Iterable<[
 /**
  * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. Linear weights pass
  * through `convert`; all else becomes f32. After an error nothing is left on the device.
+ *
+ * @param onLayer gets each layer as soon as it is there
  */
 export async function loadWeights<T extends Tensor, W extends LinearWeight<T>>(
   backend: Backend<T, W>,
   config: Pick<ModelConfig, "encoder" | "vocabSize">,
   tensors: Tensors,
   convert: (weight: Weight) => Weight = (weight) => weight,
+  onLayer: (layer: LayerWeights<T, W>) => void = () => {},
 ): Promise<ModelWeights<T, W>> {
   const isLinear = new Set(linearParameters(config).map(({ name }) => name));
+  const left = new Map<string, number>();
+  for (const { name } of modelParameters(config)) left.set(layerOf(name), (left.get(layerOf(name)) ?? 0) + 1);
   const host = new Map<string, Float32Array>();
   const linears = new Map<string, W>();
   const device = new Map<string, T>();
@@ -69,6 +74,10 @@ export async function loadWeights<T extends Tensor, W extends LinearWeight<T>>(
       else if (tensor.dtype === "quantized") throw new SenseVoiceError(`[weights] ${name}: expected floats`);
       else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
       else device.set(name, backend.upload(tensor));
+      const layer = layerOf(name);
+      const missing = (left.get(layer) ?? 0) - 1;
+      left.set(layer, missing);
+      if (layer && missing === 0) onLayer(layerWeights(layer, { host, device, linears }));
     }
     const weights = { ...arrange(config.encoder, { host, device, linears }), linears, release };
     await backend.read(weights.stacks[0].norm.gamma); // an upload that found no memory fails here
@@ -85,36 +94,52 @@ interface Parts<T, W> {
   readonly linears: ReadonlyMap<string, W>;
 }
 
-/** The tensors in the network's order. */
-function arrange<T, W>({ numBlocks, tpBlocks }: ModelConfig["encoder"], { host, device, linears }: Parts<T, W>) {
-  const onHost = (name: string) => host.get(name) ?? missing(name);
-  const on = (name: string) => device.get(name) ?? missing(name);
-  const linear = (name: string) => ({
+/** The layer that a tensor is of, "encoder.encoders.7", or "". */
+function layerOf(name: string): string {
+  return /^encoder\.\w+\.\d+(?=\.)/.exec(name)?.[0] ?? "";
+}
+
+function linearLayer<T, W>(name: string, { device, linears }: Parts<T, W>): LinearLayer<T, W> {
+  return {
     weight: linears.get(`${name}.weight`) ?? missing(`${name}.weight`),
-    bias: on(`${name}.bias`),
-  });
-  const norm = (name: string) => ({ name, gamma: on(`${name}.weight`), beta: on(`${name}.bias`) });
-  const layer = (name: string): LayerWeights<T, W> => ({
+    bias: device.get(`${name}.bias`) ?? missing(`${name}.bias`),
+  };
+}
+
+function normWeights<T>(name: string, { device }: Pick<Parts<T, unknown>, "device">): NormWeights<T> {
+  const on = (part: string) => device.get(`${name}.${part}`) ?? missing(`${name}.${part}`);
+  return { name, gamma: on("weight"), beta: on("bias") };
+}
+
+function layerWeights<T, W>(name: string, parts: Parts<T, W>): LayerWeights<T, W> {
+  const taps = `${name}.self_attn.fsmn_block.weight`;
+  return {
     name,
-    norm1: norm(`${name}.norm1`),
-    qkv: linear(`${name}.self_attn.linear_q_k_v`),
-    fsmn: on(`${name}.self_attn.fsmn_block.weight`),
-    out: linear(`${name}.self_attn.linear_out`),
-    norm2: norm(`${name}.norm2`),
-    w1: linear(`${name}.feed_forward.w_1`),
-    w2: linear(`${name}.feed_forward.w_2`),
-  });
+    norm1: normWeights(`${name}.norm1`, parts),
+    qkv: linearLayer(`${name}.self_attn.linear_q_k_v`, parts),
+    fsmn: parts.device.get(taps) ?? missing(taps),
+    out: linearLayer(`${name}.self_attn.linear_out`, parts),
+    norm2: normWeights(`${name}.norm2`, parts),
+    w1: linearLayer(`${name}.feed_forward.w_1`, parts),
+    w2: linearLayer(`${name}.feed_forward.w_2`, parts),
+  };
+}
+
+/** The tensors in the network's order. */
+function arrange<T, W>({ numBlocks, tpBlocks }: ModelConfig["encoder"], parts: Parts<T, W>) {
+  const onHost = (name: string) => parts.host.get(name) ?? missing(name);
+  const layer = (name: string) => layerWeights(name, parts);
   const layers = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => layer(`${prefix}.${i}`));
   return {
     embedTable: onHost("embed.weight"),
     stacks: [
       {
         layers: [layer("encoder.encoders0.0"), ...layers("encoder.encoders", numBlocks - 1)],
-        norm: norm("encoder.after_norm"),
+        norm: normWeights("encoder.after_norm", parts),
       },
-      { layers: layers("encoder.tp_encoders", tpBlocks), norm: norm("encoder.tp_norm") },
+      { layers: layers("encoder.tp_encoders", tpBlocks), norm: normWeights("encoder.tp_norm", parts) },
     ],
-    head: linear("ctc.ctc_lo"),
+    head: linearLayer("ctc.ctc_lo", parts),
     cmvn: { shift: onHost("frontend.cmvn.shift"), scale: onHost("frontend.cmvn.scale") },
   };
 }

@@ -36,6 +36,8 @@ test("prepare runs every operation of a recognition and of its word times, insid
   const heard = await model.recognize([{ language: "zh", itn: true, features }]);
   await heard.clips[0].logProbsOf(Uint32Array.of(1, 2), 4, 9);
   heard.release();
-  expect(prepared).toEqual(log);
+  const times = prepared.length / log.length; // once for each number of rows
+  expect(times).toBeGreaterThan(1);
+  expect(prepared).toEqual(Array.from({ length: times }, () => log).flat());
   expect(new Set(prepared)).toEqual(new Set([...OPERATIONS, ...MEMORY]));
 });

@@ -27,6 +27,29 @@ function counting() {
   };
 }
 
+test.each([
+  ["in the order of the file", (tensors: typeof all) => tensors],
+  ["backwards", (tensors: typeof all) => [...tensors].reverse()],
+])("each layer is handed on as soon as all of it is there, %s", async (_, order) => {
+  const taken: string[] = [];
+  function* tensors() {
+    for (const tensor of order(all)) {
+      taken.push(tensor[0]);
+      yield tensor;
+    }
+  }
+  const handed: string[] = [];
+  await loadWeights(referenceBackend(), TOY, tensors(), undefined, ({ name, w2 }) => {
+    handed.push(name);
+    expect(w2.weight.shape).toEqual([TOY.encoder.outputSize, TOY.encoder.linearUnits]);
+    const others = all.filter(([other]) => other.startsWith(`${name}.`) && !taken.includes(other));
+    expect(others).toEqual([]);
+    expect(taken.at(-1)).toContain(name);
+  });
+  expect(new Set(handed)).toEqual(new Set(["encoder.encoders0.0", "encoder.encoders.0", "encoder.tp_encoders.0"]));
+  expect(handed).toHaveLength(3);
+});
+
 test("what is loaded is given back, once it is not needed", async () => {
   const { backend, live } = counting();
   const weights = await loadWeights(backend, TOY, all);
