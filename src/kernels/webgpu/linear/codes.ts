@@ -124,7 +124,10 @@ function codesTile(shape: TileShape): LinearKernel {
     supports: ({ workgroupBytes }, form) => {
       return form.values === "codes" && !form.int8 && tileBytes(shape) + TABLE_BYTES <= workgroupBytes;
     },
-    wgsl: (...of) => tileWgsl(kernel, of, shape, PRODUCT_F32, codesColumns(of[0], "f32", shape.columns)),
+    fuses: true,
+    wgsl: (variant) => {
+      return tileWgsl(kernel, variant, shape, PRODUCT_F32, codesColumns(variant.form, "f32", shape.columns));
+    },
   };
   return kernel;
 }

@@ -1,6 +1,6 @@
 import { BLOCK } from "../../../tensor/quantized.ts";
 import { CODES_LAYOUT, fourCodes, groupOf, loadWords, TABLE_BYTES, tablesOf, ZERO } from "./codes.ts";
-import { type LinearKernel, lines, type WeightForm } from "./kernel.ts";
+import { type Input, type LinearKernel, lines, type WeightForm } from "./kernel.ts";
 import type { ColumnSource } from "./staging.ts";
 import { type Product, type TileShape, tileBytes, tileWgsl } from "./tile.ts";
 
@@ -75,17 +75,20 @@ ${grouped ? patchLines((r, c) => `      s${r}_${c} = 0;`) : ""}`;
     before: patchLines((r, c) => `  var f${r}_${c}: f32;`),
     after: grouped ? `    if (${ends}) {\n      let group = s / ${ofGroup}u;${flush("group")}\n    }` : undefined,
     end: `${grouped ? "" : flush("0u")}
-${lines(patch[0], (r) => {
-  const row = `p.firstRow + min(firstRow + down + ${r * down}, p.rows - 1)`;
-  return `  let rowScale${r} = rowScales[${row}];`;
-})}`,
+${lines(patch[0], (r) => `  let rowScale${r} = rowScale(firstRow, down + ${r * down});`)}`,
     value: (r, c) => `product(f${r}_${c}, rowScale${r})`,
   };
 }
 
-/** Weights with a scale a row in `perRow`; those in groups go along K a block at a time, `grouped`. */
+/**
+ * Weights with a scale a row in `perRow`, with shallow stages where x comes in f32 (it takes four times the registers);
+ * those in groups go along K a block at a time, `grouped`.
+ */
 function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
-  const shapeOf = (form: WeightForm) => (form.groupSize < form.k ? grouped : perRow);
+  const shapeOf = (form: WeightForm, input?: Input) => {
+    if (form.groupSize < form.k) return grouped;
+    return input?.int8 ? { ...perRow, depth: perRow.depth / 2 } : perRow;
+  };
   const { rows, columns } = perRow;
   const kernel: LinearKernel = {
     name: `int8 ${rows}x${columns}`,
@@ -94,10 +97,12 @@ function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
     supports: ({ workgroupBytes, int8Dot }, form) => {
       return form.int8 && int8Dot && tileBytes(shapeOf(form)) + TABLE_BYTES <= workgroupBytes;
     },
-    wgsl: (form, ...of) => {
-      const shape = shapeOf(form);
+    fuses: true,
+    wgsl: (variant) => {
+      const { form, input } = variant;
+      const shape = shapeOf(form, input);
       const product = int8Product(form, shape, shape.depth * shape.slices * 16);
-      return tileWgsl(kernel, [form, ...of], shape, product, int8Columns(form, columns));
+      return tileWgsl(kernel, variant, shape, product, int8Columns(form, columns));
     },
   };
   return kernel;
