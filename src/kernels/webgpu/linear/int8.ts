@@ -1,6 +1,6 @@
 import { BLOCK } from "../../../tensor/quantized.ts";
-import { CODES_LAYOUT, fourCodes, groupOf, loadWords, TABLE_BYTES, tablesOf, ZERO } from "./codes.ts";
-import { type Input, type LinearKernel, lines, type WeightForm } from "./kernel.ts";
+import { CODES_LAYOUT, fourCodes, groupOf, loadWords, tableBytes, tablesOf, ZERO } from "./codes.ts";
+import { type LinearKernel, lines, type Variant, type WeightForm } from "./kernel.ts";
 import type { ColumnSource } from "./staging.ts";
 import { type Product, type TileShape, tileBytes, tileWgsl } from "./tile.ts";
 
@@ -81,13 +81,12 @@ ${lines(patch[0], (r) => `  let rowScale${r} = rowScale(firstRow, down + ${r * d
 }
 
 /**
- * Weights with a scale a row in `perRow`, with shallow stages where x comes in f32 (it takes four times the registers);
- * those in groups go along K a block at a time, `grouped`.
+ * Weights with a scale a row in `perRow` or, where the kernel itself makes the int8 rows, `reading`: x in f32 takes four
+ * times the registers. Weights in groups go along K a block at a time, `grouped`.
  */
-function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
-  const shapeOf = (form: WeightForm, input?: Input) => {
-    if (form.groupSize < form.k) return grouped;
-    return input?.int8 ? { ...perRow, depth: perRow.depth / 2 } : perRow;
+function int8Tile(perRow: TileShape, reading: TileShape, grouped: TileShape): LinearKernel {
+  const shapeOf = ({ form, input }: Variant) => {
+    return form.groupSize < form.k ? grouped : input.int8 ? reading : perRow;
   };
   const { rows, columns } = perRow;
   const kernel: LinearKernel = {
@@ -95,12 +94,13 @@ function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
     layout: CODES_LAYOUT,
     tile: [rows, columns],
     supports: ({ workgroupBytes, int8Dot }, form) => {
-      return form.int8 && int8Dot && tileBytes(shapeOf(form)) + TABLE_BYTES <= workgroupBytes;
+      const bytes = form.groupSize < form.k ? tileBytes(grouped) : Math.max(tileBytes(perRow), tileBytes(reading));
+      return form.int8 && int8Dot && bytes + tableBytes(form) <= workgroupBytes;
     },
     fuses: true,
     wgsl: (variant) => {
-      const { form, input } = variant;
-      const shape = shapeOf(form, input);
+      const { form } = variant;
+      const shape = shapeOf(variant);
       const product = int8Product(form, shape, shape.depth * shape.slices * 16);
       return tileWgsl(kernel, variant, shape, product, int8Columns(form, columns));
     },
@@ -111,10 +111,12 @@ function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
 export const INT8_TILES = [
   int8Tile(
     { rows: 32, columns: 32, patch: [8, 4], slices: 4, depth: 2 },
+    { rows: 32, columns: 32, patch: [8, 4], slices: 4, depth: 1 },
     { rows: 32, columns: 32, patch: [4, 4], slices: 1, depth: 2 },
   ),
   int8Tile(
     { rows: 64, columns: 64, patch: [8, 8], slices: 1, depth: 4 },
+    { rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 4 },
     { rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 2 },
   ),
 ];

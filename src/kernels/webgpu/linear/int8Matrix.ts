@@ -1,5 +1,5 @@
 import type { DeviceTraits } from "../traits.ts";
-import { CODES_LAYOUT, TABLE_BYTES } from "./codes.ts";
+import { CODES_LAYOUT, tableBytes } from "./codes.ts";
 import { int8Columns, PRODUCT, shiftOf } from "./int8.ts";
 import type { LinearKernel, WeightForm } from "./kernel.ts";
 import { type MatrixProduct, type MatrixShape, matrixBytes, matrixWgsl } from "./matrix.ts";
@@ -28,7 +28,7 @@ function int8Matrix(shape: MatrixShape): LinearKernel {
     supports: (device, form) => {
       const product = productOf(device, form);
       if (!product || !form.int8 || form.groupSize < form.k) return false;
-      return matrixBytes(shape, product) + (form.tables ? TABLE_BYTES : 0) <= device.workgroupBytes;
+      return matrixBytes(shape, product) + tableBytes(form) <= device.workgroupBytes;
     },
     fuses: true,
     wgsl: (variant) => {

@@ -1,6 +1,6 @@
 import { BLOCK } from "../../../tensor/quantized.ts";
 import type { DeviceTraits, MatrixSize } from "../traits.ts";
-import { CODES_LAYOUT, codesColumns, HALVES, TABLE_BYTES } from "./codes.ts";
+import { CODES_LAYOUT, codesColumns, HALVES, tableBytes } from "./codes.ts";
 import { head } from "./head.ts";
 import { type LinearKernel, lines, type Variant } from "./kernel.ts";
 import { ofNeighbours } from "./neighbours.ts";
@@ -182,10 +182,10 @@ function floatMatrix(shape: MatrixShape): LinearKernel {
     matrix: "f16",
     layout: CODES_LAYOUT,
     tile: [shape.rows, shape.columns],
-    supports: (device, { values, tables, int8 }) => {
+    supports: (device, form) => {
       const product = productOf(device);
-      if (!product || values === "f32" || int8) return false;
-      return matrixBytes(shape, product) + (tables ? TABLE_BYTES : 0) <= device.workgroupBytes;
+      if (!product || form.values === "f32" || form.int8) return false;
+      return matrixBytes(shape, product) + tableBytes(form) <= device.workgroupBytes;
     },
     fuses: true,
     wgsl: (variant) => {

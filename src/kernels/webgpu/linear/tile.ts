@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let firstRow = group.y * ${rows};
   let across = lane % ${across};
   let down = lane / ${across} % ${down};
-  let slice = lane / ${across * down};
+  let slice = ${slices > 1 ? `lane / ${across * down}` : "0u"};
   let xFrom = down * ${stride} + slice * ${depth};
   let wFrom = across * ${stride} + slice * ${depth};
 ${patchLines((r, c) => `  var s${r}_${c}: ${product.sum};`)}
