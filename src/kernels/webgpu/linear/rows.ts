@@ -20,7 +20,7 @@ export const rowBytes = (rows: number, lanes: number) => 16 * rows + 16 * lanes;
 /**
  * Rows as f32, f16 or int8, as the variant's input has it. Where a row must be known as a whole, for its layer norm or
  * its largest number, its lanes hold it in registers first: two passes in f32, as in layerNorm.ts, of one load. The
- * int8 are those of quantizeRows.ts to the bit.
+ * int8 of a row as it is are those of quantizeRows.ts to the bit; a norm's sums are in another order than there.
  */
 export function rowsOf(
   { form: { k, int8 }, input }: Variant,
