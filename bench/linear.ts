@@ -1,7 +1,7 @@
 /**
  * One kernel of `linear`, checked and then timed: `npm run bench -- linear --kernel NAME --shape T,K,N`, with
  * `--weights f32|f16|int8|int4|…` (a preset of src/quant/scheme.ts, `int4 weights` without int8 rows), `--seconds S`. Without `--kernel` the one that
- * would be chosen. `--compile` only records it, for a tool that looks at what the driver makes of it.
+ * would be chosen. `--norm` puts a layer norm in front. `--compile` only records it, for a tool that looks at what the driver makes of it.
  */
 import { parseArgs } from "node:util";
 import { referenceBackend } from "../src/kernels/reference/backend.ts";
@@ -29,6 +29,7 @@ export async function benchLinear(args: string[]): Promise<void> {
       shape: { type: "string", multiple: true, default: ["187,512,1536"] },
       weights: { type: "string", default: "f16" },
       seconds: { type: "string", default: "0.5" },
+      norm: { type: "boolean", default: false },
       compile: { type: "boolean", default: false },
     },
   });
@@ -44,7 +45,11 @@ export async function benchLinear(args: string[]): Promise<void> {
     const [rows, k, n] = shape.split(",").map(Number);
     const random = randomizer(1);
     const [x, bias, weight] = [random([rows, k]), random([n]), weightOf(options.weights, random([n, k], 0.1))];
-    const compute: Computation = (b) => b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias) });
+    const [gamma, beta] = [random([k]), random([k])];
+    const compute: Computation = (b) => {
+      const norm = options.norm ? { gamma: b.upload(gamma), beta: b.upload(beta) } : undefined;
+      return b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias), norm });
+    };
     const name = kernelFor(backend.uploadLinear(weight), rows).name;
     if (options.compile) {
       compute(backend);
@@ -57,10 +62,11 @@ export async function benchLinear(args: string[]): Promise<void> {
     const tolerance = int8 ? TOLERANCE.int8Layer : /matrix/.test(name) ? TOLERANCE.matrix : TOLERANCE.kernel;
     if (!(error <= tolerance)) throw new Error(`${name}, ${shape}: relative error ${error}`);
     const [input, w, b] = [backend.upload(x), backend.uploadLinear(weight), backend.upload(bias)];
+    const norm = options.norm ? { gamma: backend.upload(gamma), beta: backend.upload(beta) } : undefined;
     const times: number[] = [];
     for (const end = performance.now() + Number(options.seconds) * 1000; performance.now() < end || !times.length; ) {
       const start = performance.now();
-      for (let i = 0; i < TOGETHER; i++) backend.release(backend.linear(input, w, { bias: b }));
+      for (let i = 0; i < TOGETHER; i++) backend.release(backend.linear(input, w, { bias: b, norm }));
       await backend.flush();
       times.push((performance.now() - start) / TOGETHER);
     }

@@ -8,8 +8,8 @@ import { provenMatrices } from "../../src/kernels/webgpu/linear/selfTest.ts";
 import { type DeviceTraits, PLAIN_TRAITS } from "../../src/kernels/webgpu/traits.ts";
 import { f32ToF16 } from "../../src/tensor/f16.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
-import type { Weight } from "../../src/tensor/quantized.ts";
-import { type Computation, runnerOf } from "../support/backend.ts";
+import { packCodes, type Weight } from "../../src/tensor/quantized.ts";
+import { type Computation, runnerOf, topOf } from "../support/backend.ts";
 import { describeGpu, hasGpu, testGpu } from "../support/gpu.ts";
 import { type RandomScheme, randomQuantized } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
@@ -28,6 +28,16 @@ const SHAPES: readonly [rows: number, k: number, n: number][] = [
   [127, 36, 33],
   [171, 560, 100],
   [504, 36, 40],
+];
+
+/** The same behind a layer norm, where rows whose parts are even among lanes matter too. */
+const NORMED = SHAPES.map(([rows, k, n]) => [rows, k === 36 ? 96 : k, n] as const);
+
+/** Rows that are too long for a kernel to make int8 rows of them itself, and too many of them, or of columns. */
+const LARGE: readonly [rows: number, k: number, n: number][] = [
+  [33, 644, 65],
+  [2049, 644, 4],
+  [1, 644, 4100],
 ];
 
 /** Schemes with what kernels tell apart: few bits and many, rows and groups, zero points, each kind of table. */
@@ -55,12 +65,16 @@ describeGpu("every kernel of linear against the reference", () => {
     gpu?.close();
   });
 
-  async function errorOf(kernel: LinearKernel, [rows, k, n]: readonly number[], weight: Weight): Promise<number> {
+  async function errorOf(kernel: LinearKernel, { shape, weight, norm }: Case): Promise<number> {
+    const [rows, k, n] = shape;
     const random = randomizer(rows + k);
-    const [x, bias, residual] = [random([rows, k]), random([n]), random([rows, n])];
+    const [x, bias, residual] = [random([rows, k], norm ? 20 : 1), random([n]), random([rows, n])];
+    const [gamma, beta] = [random([k]), random([k])];
     const compute: Computation = (b) => {
-      const options = { bias: b.upload(bias), relu: true, residual: b.upload(residual) };
-      return b.linear(b.upload(x), b.uploadLinear(weight), options);
+      const rest = norm
+        ? { norm: { gamma: b.upload(gamma), beta: b.upload(beta) } }
+        : { relu: true, residual: b.upload(residual) };
+      return b.linear(b.upload(x), b.uploadLinear(weight), { bias: b.upload(bias), ...rest });
     };
     const forced = runnerOf(webgpuBackend(gpu as Gpu, { linear: kernel.name }));
     const [got, expected] = await Promise.all([forced, reference].map(({ run }) => run(compute)));
@@ -81,39 +95,69 @@ describeGpu("every kernel of linear against the reference", () => {
     const cases = all.filter(({ weight }) => kernel.supports(traits, formOf(weight)));
     if (cases.length === 0) return;
     test(`${kernel.name}: ${name}`, async () => {
-      for (const { shape, weight, tolerance } of cases) {
-        const what = JSON.stringify({ shape, ...formOf(weight) });
-        expect(await errorOf(kernel, shape, weight), what).toBeLessThanOrEqual(tolerance);
+      for (const each of cases) {
+        const what = JSON.stringify({ shape: each.shape, norm: each.norm, ...formOf(each.weight) });
+        expect(await errorOf(kernel, each), what).toBeLessThanOrEqual(each.tolerance);
       }
     });
   }
 
   for (const kernel of LINEAR_KERNELS) {
     const tolerance = kernel.matrix ? TOLERANCE.matrix : TOLERANCE.kernel;
-    for (const dtype of ["f32", "f16"] as const) {
-      const cases = SHAPES.map((shape) => ({ shape, weight: floats(shape, dtype), tolerance }));
-      testCases(`${dtype} at every shape`, kernel, cases);
-    }
-    const inTurn = (schemes: readonly RandomScheme[], toleranceOf: (scheme: RandomScheme) => number) =>
-      SHAPES.map((shape, i) => {
-        // Four schemes a kernel, each at one width.
-        const scheme = schemes[((i % 4) + 2 * LINEAR_KERNELS.indexOf(kernel)) % schemes.length];
-        const weight = randomQuantized(i, [shape[2], shape[1]], scheme);
-        return { shape, weight, tolerance: toleranceOf(scheme) };
+    // In front of other kernels a layer norm is a kernel of its own.
+    for (const norm of kernel.fuses ? [false, true] : [false]) {
+      const behind = norm ? " behind a layer norm" : "";
+      const shapes = norm ? NORMED : SHAPES;
+      for (const dtype of ["f32", "f16"] as const) {
+        const cases = shapes.map((shape) => ({ shape, weight: floats(shape, dtype), norm, tolerance }));
+        testCases(`${dtype} at every shape${behind}`, kernel, cases);
+      }
+      // Four schemes a kernel, each at one width.
+      const kinds = kernel.fuses ? 2 : 4;
+      const firstKind = 2 * LINEAR_KERNELS.indexOf(kernel) + (norm ? 4 : 0);
+      const inTurn = (schemes: readonly RandomScheme[], toleranceOf: (scheme: RandomScheme) => number) =>
+        shapes.map((shape, i) => {
+          const scheme = schemes[(firstKind + (i % kinds)) % schemes.length];
+          const weight = randomQuantized(i, [shape[2], shape[1]], scheme);
+          return { shape, weight, norm, tolerance: toleranceOf(scheme) };
+        });
+      const codes = inTurn(SCHEMES, () => tolerance);
+      testCases(`codes of each kind${behind}`, kernel, codes);
+      const int8 = inTurn(INT8_SCHEMES, ({ activation }) => {
+        // A device whose division is not exact may turn a code of the row in int8, and so may a norm's f32 steps.
+        return norm || (activation === "dynamic" && !traits.software) ? TOLERANCE.int8Layer : 0;
       });
-    testCases(
-      "codes of each kind",
-      kernel,
-      inTurn(SCHEMES, () => tolerance),
-    );
-    testCases(
-      "int8 rows and codes of each kind, to the bit",
-      kernel,
-      // A device whose division is not exact may turn a code of the row in int8.
-      inTurn(INT8_SCHEMES, ({ activation }) => {
-        return activation === "dynamic" && !traits.software ? TOLERANCE.int8Layer : 0;
-      }),
-    );
+      testCases(`int8 rows and codes of each kind${norm ? behind : ", to the bit"}`, kernel, int8);
+    }
+    const tolerance8 = traits.software ? 0 : TOLERANCE.int8Layer;
+    const large = LARGE.map((shape, i) => {
+      const weight = randomQuantized(i, [shape[2], shape[1]], INT8_SCHEMES[0]);
+      return { shape, weight, norm: false, tolerance: tolerance8 };
+    });
+    testCases("int8 rows that a kernel has made before, to the bit", kernel, large);
+  }
+
+  for (const kernel of LINEAR_KERNELS) {
+    const able = wholeWeights().filter((weight) => kernel.supports(traits, formOf(weight)));
+    const weights = able.slice(-2); // of one form: each is a pipeline to build
+    if (!kernel.fuses || weights.length === 0) continue;
+    test(`${kernel.name}: the best token of each row, its logits never in memory`, async () => {
+      const forced = runnerOf(webgpuBackend(gpu as Gpu, { linear: kernel.name }));
+      for (const [i, weight] of weights.entries()) {
+        const [vocab, k] = weight.shape;
+        const [x, bias] = [whole([i % 2 ? 171 : 33, k]), whole([vocab])];
+        for (const banned of [undefined, 7]) {
+          const compute: Computation = (b) => {
+            return b.ctcTopK(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }, 1, banned);
+          };
+          const [got, expected] = await Promise.all(
+            [forced, reference].map(async ({ run }) => topOf(await run(compute), 1)),
+          );
+          expect(got.ids).toEqual(expected.ids);
+          expect(relativeError(got.logProbs, expected.logProbs, 1)).toBeLessThanOrEqual(TOLERANCE.kernel);
+        }
+      }
+    });
   }
 
   test("products of matrices are proven where the device lists them, and not trusted where they do not compile", async () => {
@@ -159,8 +203,32 @@ describeGpu("every kernel of linear against the reference", () => {
   });
 });
 
+/** Small whole numbers: sums are exact in every order and type, so logits that are equal are so in every kernel. */
+function whole(shape: number[], seed = 6): HostTensor & { readonly data: Float32Array } {
+  const data = (randomizer(seed)(shape).data as Float32Array).map((v) => Math.round(v * 2));
+  return { dtype: "f32", shape, data };
+}
+
+/** The same weights in each form, at several widths of vocabulary. */
+function wholeWeights(): Weight[] {
+  return (["f32", "f16", "codes", "int8"] as const).flatMap((kind) =>
+    [131, 995].map((vocab): Weight => {
+      const shape = [vocab, 32] as const;
+      const f32 = whole([...shape], vocab);
+      if (kind === "f32") return f32;
+      if (kind === "f16") return { ...f32, dtype: kind, data: f32ToF16(f32.data) };
+      const bytes = Uint8Array.from(f32.data, (v) => v + 128);
+      const codes = packCodes(bytes, shape, 8);
+      const weight = { dtype: "quantized", shape, bits: 8, groupSize: 32, codes, scales: Float32Array.of(1) } as const;
+      return kind === "codes" ? weight : { ...weight, activation: 1 };
+    }),
+  );
+}
+
 interface Case {
   readonly shape: readonly number[];
   readonly weight: Weight;
+  /** With a layer norm in front; else with ReLU and residual behind. */
+  readonly norm: boolean;
   readonly tolerance: number;
 }

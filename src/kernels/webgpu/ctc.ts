@@ -2,13 +2,16 @@ import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens, checkTopK } from "../checks.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { reduction } from "./layerNorm.ts";
-import { type GpuWeight, linearDispatch } from "./linear/kernel.ts";
-import { inputDispatch } from "./linear/linear.ts";
+import { BEST, BEST_SIZE } from "./linear/best.ts";
+import { linearDispatch, sourceOf } from "./linear/dispatch.ts";
+import { type GpuWeight, kernelFor, type LinearKernel } from "./linear/kernel.ts";
 import type { Kernel } from "./pipelines.ts";
 
 const LANES = 64;
 /** Rows whose logits exist at a time: 512 · 25055 · 4 bytes = 49 MiB, however long the clip. */
 const CHUNK = 512;
+/** Rows whose bests of groups of columns exist at a time: 8192 · 392 · 16 bytes = 49 MiB. */
+const BEST_CHUNK = 8192;
 const NONE = 0xffffffff;
 
 /**
@@ -113,28 +116,64 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 type Head = CtcHead<GpuTensor, GpuWeight>;
 
-/** Fills y, whose row r is about x's row first + r, by calling `consume` with the logits of CHUNK rows after another. */
+/** Joins the bests of a row's groups of columns. */
+const MERGE: Kernel = {
+  ...{ name: "ctcBest", reads: 1, writes: 1 },
+  wgsl: /* wgsl */ `
+struct Params { firstRow: u32, groups: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> parts: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec2<f32>>;
+var<workgroup> bests: array<vec4<f32>, ${LANES}>;
+${BEST}
+
+@compute @workgroup_size(${LANES})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  var best = NOTHING;
+  for (var i = lane; i < p.groups; i += ${LANES}) { best = merged(best, parts[group.x * p.groups + i]); }
+  bests[lane] = best;
+  workgroupBarrier();
+  for (var half = ${LANES / 2}u; half > 0; half /= 2) {
+    if (lane < half) { bests[lane] = merged(bests[lane], bests[lane + half]); }
+    workgroupBarrier();
+  }
+  if (lane == 0) {
+    let all = bests[0];
+    y[p.firstRow + group.x] = vec2(all.y, all.x - (all.z + log(all.w)));
+  }
+}`,
+};
+
+/**
+ * Fills y, whose row r is about x's row first + r, chunk after chunk: the head's kernel makes so many numbers of each row,
+ * its logits or, given `banned`, the bests of groups of them, and `consume` turns them into rows of y.
+ */
 function forChunks(
   gpu: Gpu,
   x: GpuTensor,
   { weight, bias }: Head,
   y: GpuTensor,
   first: number,
-  consume: (logits: GpuTensor, firstRow: number, rows: number) => void,
+  consume: (made: GpuTensor, firstRow: number, rows: number) => void,
+  kernel: LinearKernel,
+  banned?: number,
 ): GpuTensor {
-  const total = y.shape[0];
-  const input = inputDispatch(gpu, x, weight);
-  if (input) gpu.dispatch(input);
-  for (let start = 0; start < total; start += CHUNK) {
-    const rows = Math.min(CHUNK, total - start);
+  const [total] = y.shape;
+  const [vocab] = weight.shape;
+  const [chunk, numbers] =
+    banned === undefined ? [CHUNK, vocab] : [BEST_CHUNK, Math.ceil(vocab / kernel.tile[1]) * BEST_SIZE];
+  const source = sourceOf(gpu, kernel, x, weight);
+  if (source.made) gpu.dispatch(source.made);
+  for (let start = 0; start < total; start += chunk) {
+    const count = Math.min(chunk, total - start);
     gpu.scope(() => {
-      const logits = gpu.createTensor([rows, weight.shape[0]]);
-      gpu.dispatch(linearDispatch(input?.writes ?? [x], weight, { bias }, logits, first + start));
-      consume(logits, start, rows);
+      const made = gpu.createTensor([count, numbers]);
+      gpu.dispatch(linearDispatch(kernel, source, weight, { bias }, made, { first: first + start, count }, banned));
+      consume(made, start, count);
       return y;
     });
   }
-  for (const tensor of input?.writes ?? []) gpu.release(tensor);
+  for (const tensor of source.made?.writes ?? []) gpu.release(tensor);
   return y;
 }
 
@@ -143,15 +182,30 @@ export const ctcTopK =
   (x: GpuTensor, head: Head, k: number, banned?: number): GpuTensor => {
     const [total, vocab] = checkTopK(x, head, k, banned);
     const y = gpu.createTensor([total, 2 * k]);
-    return forChunks(gpu, x, head, y, 0, (logits, firstRow, rows) =>
+    const kernel = kernelFor(head.weight, total);
+    if (k === 1 && kernel.fuses) {
+      const groups = Math.ceil(vocab / kernel.tile[1]);
+      const merge = (parts: GpuTensor, firstRow: number, rows: number) => {
+        gpu.dispatch({
+          kernel: MERGE,
+          params: [firstRow, groups],
+          reads: [parts],
+          writes: [y],
+          workgroups: [rows],
+        });
+      };
+      return forChunks(gpu, x, head, y, 0, merge, kernel, banned ?? NONE);
+    }
+    const choose = (logits: GpuTensor, firstRow: number, rows: number) => {
       gpu.dispatch({
         kernel: TOP_K,
         params: [vocab, firstRow, k, banned ?? NONE],
         reads: [logits],
         writes: [y],
         workgroups: [rows],
-      }),
-    );
+      });
+    };
+    return forChunks(gpu, x, head, y, 0, choose, kernel);
   };
 
 export const ctcLogProbs =
@@ -160,13 +214,14 @@ export const ctcLogProbs =
     const [, vocab] = checkLinear(x, head.weight, { bias: head.bias });
     const columns = checkTokens(x, tokens, first, rows);
     const y = gpu.createTensor([rows, columns]);
-    return forChunks(gpu, x, head, y, first, (logits, firstRow, count) =>
+    const choose = (logits: GpuTensor, firstRow: number, count: number) => {
       gpu.dispatch({
         kernel: LOG_PROBS,
         params: [vocab, firstRow, columns],
         reads: [logits, tokens],
         writes: [y],
         workgroups: [count],
-      }),
-    );
+      });
+    };
+    return forChunks(gpu, x, head, y, first, choose, kernelFor(head.weight, rows));
   };

@@ -53,7 +53,7 @@ const quantizeRowsKernel = memo((norm: boolean, dynamic: boolean): Kernel => {
 });
 
 /** The bits of `scale` and `factor`. */
-const fixedParams = memo((activation: "dynamic" | number): readonly number[] => {
+export const fixedParams = memo((activation: "dynamic" | number): readonly number[] => {
   const fixed = activation === "dynamic" ? [0, 0] : [activation, 1 / Math.fround(activation)];
   return Array.from(new Uint32Array(Float32Array.from(fixed).buffer));
 });

@@ -77,8 +77,9 @@ export function groupOf({ k, groupSize }: WeightForm): string {
 /** The zero point `at` its place among the scales'. */
 export const ZERO = "((zeros[at / 4] >> (at % 4 * 8)) & 255u)";
 
-/** Bytes of workgroup memory that a tile's tables may take. */
-export const TABLE_BYTES = 4096;
+/** Bytes of workgroup memory that tables may take, and that a tile's do at most. */
+const TABLE_BYTES = 4096;
+export const tableBytes = ({ tables }: WeightForm) => (tables ? TABLE_BYTES : 0);
 
 /**
  * Tables in workgroup memory, where one is for all columns or those of the tile's columns fit, else where they are.
@@ -122,14 +123,17 @@ function codesTile(shape: TileShape): LinearKernel {
     layout: CODES_LAYOUT,
     tile: [shape.rows, shape.columns],
     supports: ({ workgroupBytes }, form) => {
-      return form.values === "codes" && !form.int8 && tileBytes(shape) + TABLE_BYTES <= workgroupBytes;
+      return form.values === "codes" && !form.int8 && tileBytes(shape) + tableBytes(form) <= workgroupBytes;
     },
-    wgsl: (...of) => tileWgsl(kernel, of, shape, PRODUCT_F32, codesColumns(of[0], "f32", shape.columns)),
+    fuses: true,
+    wgsl: (variant) => {
+      return tileWgsl(kernel, variant, shape, PRODUCT_F32, codesColumns(variant.form, "f32", shape.columns));
+    },
   };
   return kernel;
 }
 
 export const CODES_TILES = [
-  codesTile({ rows: 32, columns: 32, patch: [8, 4], slices: 2, depth: 8 }),
+  codesTile({ rows: 32, columns: 32, patch: [8, 4], slices: 4, depth: 4 }),
   codesTile({ rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 8 }),
 ];

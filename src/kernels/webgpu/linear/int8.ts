@@ -1,6 +1,6 @@
 import { BLOCK } from "../../../tensor/quantized.ts";
-import { CODES_LAYOUT, fourCodes, groupOf, loadWords, TABLE_BYTES, tablesOf, ZERO } from "./codes.ts";
-import { type LinearKernel, lines, type WeightForm } from "./kernel.ts";
+import { CODES_LAYOUT, fourCodes, groupOf, loadWords, tableBytes, tablesOf, ZERO } from "./codes.ts";
+import { type LinearKernel, lines, type Variant, type WeightForm } from "./kernel.ts";
 import type { ColumnSource } from "./staging.ts";
 import { type Product, type TileShape, tileBytes, tileWgsl } from "./tile.ts";
 
@@ -75,29 +75,34 @@ ${grouped ? patchLines((r, c) => `      s${r}_${c} = 0;`) : ""}`;
     before: patchLines((r, c) => `  var f${r}_${c}: f32;`),
     after: grouped ? `    if (${ends}) {\n      let group = s / ${ofGroup}u;${flush("group")}\n    }` : undefined,
     end: `${grouped ? "" : flush("0u")}
-${lines(patch[0], (r) => {
-  const row = `p.firstRow + min(firstRow + down + ${r * down}, p.rows - 1)`;
-  return `  let rowScale${r} = rowScales[${row}];`;
-})}`,
+${lines(patch[0], (r) => `  let rowScale${r} = rowScale(firstRow, down + ${r * down});`)}`,
     value: (r, c) => `product(f${r}_${c}, rowScale${r})`,
   };
 }
 
-/** Weights with a scale a row in `perRow`; those in groups go along K a block at a time, `grouped`. */
-function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
-  const shapeOf = (form: WeightForm) => (form.groupSize < form.k ? grouped : perRow);
+/**
+ * Weights with a scale a row in `perRow` or, where the kernel itself makes the int8 rows, `reading`: x in f32 takes four
+ * times the registers. Weights in groups go along K a block at a time, `grouped`.
+ */
+function int8Tile(perRow: TileShape, reading: TileShape, grouped: TileShape): LinearKernel {
+  const shapeOf = ({ form, input }: Variant) => {
+    return form.groupSize < form.k ? grouped : input.int8 ? reading : perRow;
+  };
   const { rows, columns } = perRow;
   const kernel: LinearKernel = {
     name: `int8 ${rows}x${columns}`,
     layout: CODES_LAYOUT,
     tile: [rows, columns],
     supports: ({ workgroupBytes, int8Dot }, form) => {
-      return form.int8 && int8Dot && tileBytes(shapeOf(form)) + TABLE_BYTES <= workgroupBytes;
+      const bytes = form.groupSize < form.k ? tileBytes(grouped) : Math.max(tileBytes(perRow), tileBytes(reading));
+      return form.int8 && int8Dot && bytes + tableBytes(form) <= workgroupBytes;
     },
-    wgsl: (form, ...of) => {
-      const shape = shapeOf(form);
+    fuses: true,
+    wgsl: (variant) => {
+      const { form } = variant;
+      const shape = shapeOf(variant);
       const product = int8Product(form, shape, shape.depth * shape.slices * 16);
-      return tileWgsl(kernel, [form, ...of], shape, product, int8Columns(form, columns));
+      return tileWgsl(kernel, variant, shape, product, int8Columns(form, columns));
     },
   };
   return kernel;
@@ -106,10 +111,12 @@ function int8Tile(perRow: TileShape, grouped: TileShape): LinearKernel {
 export const INT8_TILES = [
   int8Tile(
     { rows: 32, columns: 32, patch: [8, 4], slices: 4, depth: 2 },
+    { rows: 32, columns: 32, patch: [8, 4], slices: 4, depth: 1 },
     { rows: 32, columns: 32, patch: [4, 4], slices: 1, depth: 2 },
   ),
   int8Tile(
     { rows: 64, columns: 64, patch: [8, 8], slices: 1, depth: 4 },
+    { rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 4 },
     { rows: 64, columns: 64, patch: [8, 4], slices: 1, depth: 2 },
   ),
 ];

@@ -1,9 +1,8 @@
 import type { DeviceTraits } from "../traits.ts";
-import { CODES_LAYOUT, TABLE_BYTES } from "./codes.ts";
+import { CODES_LAYOUT, tableBytes } from "./codes.ts";
 import { int8Columns, PRODUCT, shiftOf } from "./int8.ts";
 import type { LinearKernel, WeightForm } from "./kernel.ts";
 import { type MatrixProduct, type MatrixShape, matrixBytes, matrixWgsl } from "./matrix.ts";
-import { rowsAsTheyAre } from "./staging.ts";
 
 /**
  * int8 weights with one scale a row: sums in i32 to the end of the row. Where groups have scales of their own, sums would have
@@ -16,7 +15,7 @@ function int8Matrix(shape: MatrixShape): LinearKernel {
       size && {
         ...{ of: "i8", sum: "i32", size, declarations: PRODUCT },
         value: (sum) => {
-          return `product(product(f32(${sum}), ${scale}), rowScales[p.firstRow + min(row, p.rows - 1)])`;
+          return `product(product(f32(${sum}), ${scale}), rowScale(firstRow, row - firstRow))`;
         },
       }
     );
@@ -29,12 +28,12 @@ function int8Matrix(shape: MatrixShape): LinearKernel {
     supports: (device, form) => {
       const product = productOf(device, form);
       if (!product || !form.int8 || form.groupSize < form.k) return false;
-      return matrixBytes(shape, product) + TABLE_BYTES <= device.workgroupBytes;
+      return matrixBytes(shape, product) + tableBytes(form) <= device.workgroupBytes;
     },
-    wgsl: (form, device, epilogue) => {
-      const product = productOf(device, form) as MatrixProduct;
-      const columns = int8Columns(form, shape.columns);
-      return matrixWgsl(kernel, [form, device, epilogue], shape, product, rowsAsTheyAre(form), columns);
+    fuses: true,
+    wgsl: (variant) => {
+      const product = productOf(variant.device, variant.form) as MatrixProduct;
+      return matrixWgsl(kernel, variant, shape, product, int8Columns(variant.form, shape.columns));
     },
   };
   return kernel;

@@ -1,8 +1,6 @@
-import type { LinearOptions, LinearWeight } from "../../../tensor/backend.ts";
+import type { LinearWeight } from "../../../tensor/backend.ts";
 import type { QuantizedTensor, Weight } from "../../../tensor/quantized.ts";
-import type { Dispatch, Gpu, GpuTensor } from "../gpu.ts";
-import { memo } from "../memo.ts";
-import type { Kernel } from "../pipelines.ts";
+import type { Gpu, GpuTensor } from "../gpu.ts";
 import type { DeviceTraits, MatrixKind } from "../traits.ts";
 
 /** What the text of a kernel depends on, of a weight [N, K]; the same object for the same form. */
@@ -26,11 +24,29 @@ export interface Layout {
   readonly upload: (gpu: Gpu, weight: Weight) => GpuTensor[];
 }
 
+/** How rows of x come to a kernel. */
+export interface Input {
+  /** The kernel normalises them: gamma and beta come with x. */
+  readonly norm: boolean;
+  /** The kernel rounds them to int8, each by its own largest number or all by one; else they come as the form wants them. */
+  readonly int8?: "dynamic" | "fixed";
+}
+
 /** What ends every kernel: which of these there are. */
 export interface Epilogue {
   readonly bias: boolean;
   readonly relu: boolean;
   readonly residual: boolean;
+  /** In place of outputs the best of each row in the columns of a workgroup: see best.ts. */
+  readonly best: boolean;
+}
+
+/** All that the text of a kernel depends on. */
+export interface Variant {
+  readonly form: WeightForm;
+  readonly device: DeviceTraits;
+  readonly input: Input;
+  readonly epilogue: Epilogue;
 }
 
 /** One way to compute `linear`. */
@@ -42,9 +58,11 @@ export interface LinearKernel {
   /** Outputs of a workgroup. */
   readonly tile: readonly [rows: number, columns: number];
   readonly supports: (device: DeviceTraits, form: WeightForm) => boolean;
+  /** Whether it takes every Input and Epilogue; else rows as the form wants them, and no `best`. */
+  readonly fuses: boolean;
   /** Further fields of the uniform `p`, all u32. */
   readonly params?: (form: WeightForm) => Readonly<Record<string, number>>;
-  readonly wgsl: (form: WeightForm, device: DeviceTraits, epilogue: Epilogue) => string;
+  readonly wgsl: (variant: Variant) => string;
 }
 
 /** The weight [N, K] of a linear layer, in a layout that several kernels read. */
@@ -84,70 +102,6 @@ function kindOfTables({ shape, bits, tables }: QuantizedTensor): WeightForm["tab
   return count === 1 ? "matrix" : count === shape[0] ? "row" : "group";
 }
 
-/** The parameters that every kernel has; `none` is 0. */
-const PARAMS = ["rows", "n", "k", "firstRow", "none"];
-
-/**
- * The head of every kernel: bindings, and `fn store`, which ends the sum of an output, relu?(sum + bias) + residual, and
- * writes it. Rows and columns past the end are not written.
- */
-export function head(kernel: LinearKernel, form: WeightForm, device: DeviceTraits, epilogue: Epilogue): string {
-  const { bias, relu, residual } = epilogue;
-  const reads = readsOf(kernel, form, device, epilogue);
-  const params = [...PARAMS, ...Object.keys(kernel.params?.(form) ?? {})];
-  return /* wgsl */ `
-struct Params { ${params.map((name) => `${name}: u32`).join(", ")} }
-@group(0) @binding(0) var<uniform> p: Params;
-${reads.map(([name, type], i) => `@group(0) @binding(${i + 1}) var<storage, read> ${name}: ${type};`).join("\n")}
-@group(0) @binding(${reads.length + 1}) var<storage, read_write> y: array<f32>;
-fn store(row: u32, column: u32, sum: f32) {
-  if (row >= p.rows || column >= p.n) { return; }
-  let o = row * p.n + column;
-  var value = sum${bias ? " + bias[column]" : ""};
-  ${relu ? "value = max(value, 0.0);" : ""}
-  y[o] = value${residual ? " + residual[o]" : ""};
-}`;
-}
-
-/** The buffers that a kernel reads: WGSL types by name, in the order of their bindings. */
-function readsOf(
-  { layout }: LinearKernel,
-  form: WeightForm,
-  device: DeviceTraits,
-  { bias, residual }: Epilogue,
-): [name: string, type: string][] {
-  const x = form.int8 ? { x: "array<vec4<u32>>", rowScales: "array<f32>" } : { x: "array<vec4<f32>>" };
-  const reads = Object.entries({ ...x, ...layout.reads(form, device) });
-  if (bias) reads.push(["bias", "array<f32>"]);
-  if (residual) reads.push(["residual", "array<f32>"]);
-  return reads;
-}
-
-/** What a dispatch needs of a kernel for weights of a form: its shader, and the values of its further parameters. */
-interface Variant {
-  readonly kernel: Kernel;
-  readonly params: readonly number[];
-}
-
-const variantOf = memo(
-  (
-    kernel: LinearKernel,
-    form: WeightForm,
-    device: DeviceTraits,
-    bias: boolean,
-    relu: boolean,
-    residual: boolean,
-  ): Variant => {
-    const epilogue = { bias, relu, residual };
-    const reads = readsOf(kernel, form, device, epilogue).length;
-    const wgsl = kernel.wgsl(form, device, epilogue);
-    return {
-      kernel: { name: `linear ${kernel.name}`, wgsl, reads, writes: 1 },
-      params: Object.values(kernel.params?.(form) ?? {}),
-    };
-  },
-);
-
 /** Workgroups that keep the widest of GPUs busy. */
 const FILL = 64;
 
@@ -160,30 +114,6 @@ export function kernelFor({ kernels, shape: [n] }: GpuWeight, rows: number): Lin
     if (down * across < smallest.tile[0] * smallest.tile[1]) smallest = kernels[i];
   }
   return smallest;
-}
-
-/** The dispatch that fills y with `linear` of x's rows from `firstRow` on; `inputs` are the kernel's first buffers. */
-export function linearDispatch(
-  inputs: readonly GpuTensor[],
-  weight: GpuWeight,
-  { bias, relu = false, residual }: LinearOptions<GpuTensor>,
-  y: GpuTensor,
-  firstRow = 0,
-): Dispatch {
-  const [rows, n] = y.shape;
-  const { form, device, tensors } = weight;
-  const kernel = kernelFor(weight, rows);
-  const variant = variantOf(kernel, form, device, bias !== undefined, relu, residual !== undefined);
-  const reads = [...inputs, ...tensors];
-  if (bias) reads.push(bias);
-  if (residual) reads.push(residual);
-  return {
-    kernel: variant.kernel,
-    params: [rows, n, form.k, firstRow, 0, ...variant.params],
-    reads,
-    writes: [y],
-    workgroups: [Math.ceil(n / kernel.tile[1]), Math.ceil(rows / kernel.tile[0])],
-  };
 }
 
 /** `count` lines of a kernel. Registers have names: an array of them may end up in memory. */

@@ -1,10 +1,9 @@
-import type { LinearOptions, Norm } from "../../../tensor/backend.ts";
+import type { LinearOptions } from "../../../tensor/backend.ts";
 import type { Weight } from "../../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../../checks.ts";
-import type { Dispatch, Gpu, GpuTensor } from "../gpu.ts";
-import { layerNormDispatch } from "../layerNorm.ts";
-import { quantizeRowsDispatch } from "../quantizeRows.ts";
-import { formOf, type GpuWeight, linearDispatch } from "./kernel.ts";
+import type { Gpu, GpuTensor } from "../gpu.ts";
+import { linearDispatch, sourceOf } from "./dispatch.ts";
+import { formOf, type GpuWeight, kernelFor } from "./kernel.ts";
 import { kernelsFor } from "./kernels.ts";
 
 /** Lays a weight out for the kernels that will read it; `name` is the one kernel to use, if it is not to be chosen. */
@@ -24,20 +23,10 @@ export const linear =
   (x: GpuTensor, weight: GpuWeight, options: LinearOptions<GpuTensor> = {}): GpuTensor => {
     const [rows, n] = checkLinear(x, weight, options);
     const y = gpu.createTensor([rows, n]);
-    const input = inputDispatch(gpu, x, weight, options.norm);
-    if (input) gpu.dispatch(input);
-    gpu.dispatch(linearDispatch(input?.writes ?? [x], weight, options, y));
-    for (const tensor of input?.writes ?? []) gpu.release(tensor);
+    const kernel = kernelFor(weight, rows);
+    const source = sourceOf(gpu, kernel, x, weight, options);
+    if (source.made) gpu.dispatch(source.made);
+    gpu.dispatch(linearDispatch(kernel, source, weight, options, y, { first: 0, count: rows }));
+    for (const tensor of source.made?.writes ?? []) gpu.release(tensor);
     return y;
   };
-
-/** The dispatch that writes what the weight's kernel reads in place of x: its layer norm, its int8 rows or both in one. */
-export function inputDispatch(
-  gpu: Gpu,
-  x: GpuTensor,
-  { activation }: GpuWeight,
-  norm?: Norm<GpuTensor>,
-): Dispatch | undefined {
-  if (activation) return quantizeRowsDispatch(gpu, x, activation, norm);
-  return norm && layerNormDispatch(x, norm, gpu.createTensor(x.shape));
-}

@@ -1,8 +1,11 @@
 import { BLOCK } from "../../../tensor/quantized.ts";
 import type { DeviceTraits, MatrixSize } from "../traits.ts";
-import { CODES_LAYOUT, codesColumns, HALVES, TABLE_BYTES } from "./codes.ts";
-import { type Epilogue, head, type LinearKernel, lines, type WeightForm } from "./kernel.ts";
-import { type ColumnSource, type RowSource, type Stage, stageColumns, stageLoop, stageRows } from "./staging.ts";
+import { CODES_LAYOUT, codesColumns, HALVES, tableBytes } from "./codes.ts";
+import { head } from "./head.ts";
+import { type LinearKernel, lines, type Variant } from "./kernel.ts";
+import { ofNeighbours } from "./neighbours.ts";
+import { rowBytes, rowsOf } from "./rows.ts";
+import { type ColumnSource, type Stage, stageColumns, stageLoop, stageRows } from "./staging.ts";
 
 /** The work of a workgroup. */
 export interface MatrixShape {
@@ -33,7 +36,8 @@ const perVec = ({ of }: Pick<MatrixProduct, "of">) => (of === "f16" ? 8 : 16);
 export function matrixBytes(shape: MatrixShape, product: MatrixProduct): number {
   const { rows, columns, down, slices } = shape;
   const { m } = product.size;
-  return (rows + columns) * strideOf(shape, product) * 16 + down * slices * m * columns * 4;
+  const sums = down * slices * m * columns * 4;
+  return (rows + columns) * strideOf(shape, product) * 16 + sums + rowBytes(rows, 0);
 }
 
 /** Odd, so that rows that are read together begin in different banks. */
@@ -49,22 +53,23 @@ function strideOf({ depth, slices }: MatrixShape, product: MatrixProduct): numbe
  */
 export function matrixWgsl(
   kernel: LinearKernel,
-  [form, device, epilogue]: readonly [WeightForm, DeviceTraits, Epilogue],
+  variant: Variant,
   shape: MatrixShape,
   product: MatrixProduct,
-  rowSource: RowSource,
   columnSource: ColumnSource,
 ): string {
   const { rows, columns, down, across, slices, depth } = shape;
   const { of, sum, size } = product;
-  const { subgroup } = device;
+  const { form, epilogue } = variant;
+  const { subgroup } = variant.device;
   const lanes = subgroup.size * down * across * slices;
   // A matrix begins at a multiple of its own k, which is half a vec4 where it is 8 of int8.
   const halved = size.k < perVec(product);
   const stride = strideOf(shape, product);
   const vecs = (depth * slices) / perVec(product);
   const stage: Stage = { lanes, rows, columns, vecs, perVec: perVec(product), stride, halved };
-  const [x, w] = [stageRows(stage, rowSource), stageColumns(stage, columnSource)];
+  const given = rowsOf(variant, of === "f16" ? "f16" : "int8", { rows, lanes, shuffles: true });
+  const [x, w] = [stageRows(stage, given.source), stageColumns(stage, columnSource)];
   const stages = Math.ceil(form.k / (depth * slices));
   const [blockRows, blockColumns] = [rows / down, columns / across];
   const [tall, wide] = [blockRows / size.m, blockColumns / size.n];
@@ -88,18 +93,49 @@ ${lines(tall, (i) => {
   return `      ${load}\n${lines(wide, (j) => `      s${i}_${j} = subgroupMatrixMultiplyAccumulate(x${i}, w${j}, s${i}_${j});`)}`;
 })}
     }`;
+  const sumOf = (e: string) =>
+    Array.from({ length: slices }, (_, slice) => `sums[${e} + ${slice * outputs}]`).join(" + ");
+  const rowOf = (part: string, i: number) => {
+    return `firstRow + ${part} / ${size.m} * ${blockRows} + ${i * size.m} + ${part} % ${size.m}`;
+  };
+  /** Lanes that share a row of a band. */
+  const ofRow = lanes / (down * size.m);
+  const band = (i: number) => {
+    return epilogue.best
+      ? `
+  {
+    let row = ${rowOf(`(lane / ${ofRow})`, i)};
+    var part = NOTHING;
+    for (var c = lane % ${ofRow}; c < ${columns}; c += ${ofRow}) {
+      let column = firstColumn + c;
+      let sum = ${sumOf(`lane / ${ofRow} * ${columns} + c`)};
+      part = seen(part, column, ${product.value("sum")});
+    }
+    part = best(lane, part);
+    if (lane % ${ofRow} == 0) { keep(row, group.x, part); }
+  }`
+      : `
+  for (var e = lane; e < ${outputs}; e += ${lanes}) {
+    let row = ${rowOf(`(e / ${columns})`, i)};
+    let column = firstColumn + e % ${columns};
+    let sum = ${sumOf("e")};
+    store(row, column, ${product.value("sum")});
+  }`;
+  };
   return /* wgsl */ `
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 ${of === "f16" ? "enable f16;" : ""}
 ${subgroup.fixed ? "enable subgroup_size_control;" : ""}
 diagnostic(off, chromium.subgroup_matrix_uniformity); // offsets differ from subgroup to subgroup
-${head(kernel, form, device, epilogue)}
+${head(kernel, variant)}
 var<workgroup> xs: ${memory.replace("ROWS", `${rows * rowElements}`)};
 var<workgroup> ws: ${memory.replace("ROWS", `${columns * rowElements}`)};
 var<workgroup> sums: array<${sum}, ${outputs * slices}>;
+${given.declarations}
 ${columnSource.declarations ?? ""}
 ${product.declarations ?? ""}
+${epilogue.best ? ofNeighbours({ name: "best", type: "vec4<f32>", count: ofRow, combined: "merged(a, b)" }, lanes, true) : ""}
 
 @compute @workgroup_size(${lanes}) ${subgroup.fixed ? `@subgroup_size(${subgroup.size})` : ""}
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -111,6 +147,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let wFrom = subgroup / ${down} % ${across} * ${blockColumns * rowElements} + slice * ${elements(depth)};
   let sumsFrom = (slice * ${down} + subgroup % ${down}) * ${size.m * columns} + subgroup / ${down} % ${across} * ${blockColumns};
 ${blockLines((i, j) => `  var s${i}_${j}: subgroup_matrix_result<${sum}, ${size.n}, ${size.m}>;`)}
+${given.prologue}
 ${x.declare}
 ${w.declare}
 ${stageLoop(stages, x, w, products)}
@@ -122,23 +159,11 @@ ${lines(wide, (j) => {
   return `  subgroupMatrixStore<row_major>(&sums, ${at}, s${i}_${j}, ${columns});`;
 })}
   workgroupBarrier();
-  for (var e = lane; e < ${outputs}; e += ${lanes}) {
-    let part = e / ${columns};
-    let row = firstRow + part / ${size.m} * ${blockRows} + ${i * size.m} + part % ${size.m};
-    let column = firstColumn + e % ${columns};
-    let sum = ${Array.from({ length: slices }, (_, slice) => `sums[e + ${slice * outputs}]`).join(" + ")};
-    store(row, column, ${product.value("sum")});
-  }
+${band(i)}
   workgroupBarrier();`,
 )}
 }`;
 }
-
-/** Rows of f32 in f16. */
-const rowsInF16 = ({ k }: WeightForm): RowSource => ({
-  ...{ type: "vec4<f32>", loads: 2, perRow: k / 4 },
-  value: ([a, b]) => `halves(${a}, ${b})`,
-});
 
 /** f16 weights as they are, eight a vec4. */
 const F16_COLUMNS: ColumnSource = {
@@ -157,15 +182,15 @@ function floatMatrix(shape: MatrixShape): LinearKernel {
     matrix: "f16",
     layout: CODES_LAYOUT,
     tile: [shape.rows, shape.columns],
-    supports: (device, { values, int8 }) => {
+    supports: (device, form) => {
       const product = productOf(device);
-      if (!product || values === "f32" || int8) return false;
-      return matrixBytes(shape, product) + TABLE_BYTES <= device.workgroupBytes;
+      if (!product || form.values === "f32" || form.int8) return false;
+      return matrixBytes(shape, product) + tableBytes(form) <= device.workgroupBytes;
     },
-    wgsl: (form, device, epilogue) => {
-      const source = form.values === "f16" ? F16_COLUMNS : codesColumns(form, "f16", shape.columns);
-      const product = productOf(device) as MatrixProduct;
-      return matrixWgsl(kernel, [form, device, epilogue], shape, product, rowsInF16(form), source);
+    fuses: true,
+    wgsl: (variant) => {
+      const source = variant.form.values === "f16" ? F16_COLUMNS : codesColumns(variant.form, "f16", shape.columns);
+      return matrixWgsl(kernel, variant, shape, productOf(variant.device) as MatrixProduct, source);
     },
   };
   return kernel;

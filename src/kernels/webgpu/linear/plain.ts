@@ -2,7 +2,8 @@ import { asF32 } from "../../../tensor/f16.ts";
 import type { HostTensor } from "../../../tensor/host.ts";
 import type { DeviceTraits } from "../traits.ts";
 import { uploadTransposed } from "./columns.ts";
-import { head, type Layout, type LinearKernel, type WeightForm } from "./kernel.ts";
+import { head } from "./head.ts";
+import type { Layout, LinearKernel, WeightForm } from "./kernel.ts";
 import { codesColumns, codesLoop, codesParams } from "./plainCodes.ts";
 import { int8Columns, int8Loop, int8Params } from "./plainInt8.ts";
 import { eachRow, type Loop, PATCH } from "./plainLoop.ts";
@@ -42,11 +43,13 @@ export const plain: LinearKernel = {
   tile: [LANES * PATCH, LANES * PATCH],
   supports: () => true,
   params: (form) => (form.values !== "codes" ? {} : form.int8 ? int8Params(form) : codesParams(form)),
-  wgsl: (form, device, epilogue) => {
+  fuses: false,
+  wgsl: (variant) => {
+    const { form, device } = variant;
     const { declarations = "", rowLength, loop, value } = loopOf(form, device);
     return /* wgsl */ `
 ${form.values === "f16" && device.f16 ? "enable f16;" : ""}
-${head(plain, form, device, epilogue)}
+${head(plain, variant)}
 ${declarations}
 fn storePatch(row: u32, column: u32, sum: vec4<f32>) {
   if (row >= p.rows) { return; }

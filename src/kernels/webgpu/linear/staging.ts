@@ -1,6 +1,5 @@
-import { BLOCK } from "../../../tensor/quantized.ts";
 import { COLUMNS } from "./blocks.ts";
-import { lines, type WeightForm } from "./kernel.ts";
+import { lines } from "./kernel.ts";
 
 /** What a workgroup copies into its memory before it multiplies: rows of x and columns of w, `vecs` vec4s of each. */
 export interface Stage {
@@ -21,8 +20,11 @@ export interface RowSource {
   readonly type: string;
   readonly loads: number;
   readonly perRow: number;
-  /** The vec4 of `xs` made of loads of these names. */
-  readonly value: (loads: readonly string[]) => string;
+  /** Whether the loads are normalised, and whether something is known of the row as a whole. */
+  readonly norm: boolean;
+  readonly known: boolean;
+  /** The vec4 of `xs` made of loads of these names, given the name of what is known of the row. */
+  readonly value: (loads: readonly string[], row: string) => string;
 }
 
 /** How columns of w come from memory to `ws`: a lane takes a unit at a time. */
@@ -43,11 +45,13 @@ export interface ColumnSource {
 
 /**
  * Text that copies stage after stage. `declare` stands before the loop; `load(s)` brings stage s into registers, so that
- * loads are under way while the stage before is multiplied; `store` puts it into workgroup memory.
+ * loads are under way while the stage before is multiplied; `store` puts it into workgroup memory, and `ready(s)`, in
+ * front of the barrier before that, loads what is not worth registers meanwhile.
  */
 export interface Staging {
   readonly declare: string;
   readonly load: (s: string) => string;
+  readonly ready?: (s: string) => string;
   readonly store: string;
 }
 
@@ -65,31 +69,45 @@ function put(array: string, at: string, value: string, halved = false): string {
   return `    {\n      let vec = ${value};\n      ${array}[2 * (${at})] = vec.xy;\n      ${array}[2 * (${at}) + 1] = vec.zw;\n    }`;
 }
 
+/** `lanes` is a multiple of `vecs`, so that a lane has the same k in all its rows. */
 export function stageRows({ lanes, rows, vecs, stride, halved }: Stage, source: RowSource): Staging {
-  const { type, loads, perRow, value } = source;
+  const { type, loads, perRow, norm, known, value } = source;
   const units = rows * vecs;
   const step = vecs * loads;
-  const masked = perRow % step !== 0;
-  const all = Array.from({ length: loads }, (_, i) => i);
+  /** Reads past the end of a row are zeros. */
+  const inside = (read: string, at: string) => {
+    return perRow % step === 0 ? read : `select(${type}(), ${read}, ${at} < ${perRow}u)`;
+  };
   return {
-    declare: lines(Math.ceil(units / lanes), (t) => {
-      const i = `(lane + ${t * lanes}u)`;
-      return `
-  let xAt${t} = (p.firstRow + min(firstRow + ${i} / ${vecs}u, p.rows - 1)) * ${perRow}u + ${i} % ${vecs}u * ${loads}u;
-  let xTo${t} = ${i} / ${vecs}u * ${stride}u + ${i} % ${vecs}u;
-  ${masked ? `let xK${t} = ${i} % ${vecs}u * ${loads}u;` : ""}
+    declare: `
+  let xK = lane % ${vecs}u * ${loads}u;
+${lines(Math.ceil(units / lanes), (t) => {
+  const row = `(lane / ${vecs}u + ${(t * lanes) / vecs}u)`;
+  return `
+  let xAt${t} = (p.firstRow + min(firstRow + ${row}, p.rows - 1)) * ${perRow}u;
+  let xTo${t} = ${row} * ${stride}u + lane % ${vecs}u;
+  ${known ? `let row${t} = known[min(${row}, ${rows - 1}u)];` : ""}
 ${lines(loads, (l) => `  var x${t}_${l}: ${type};`)}`;
-    }),
-    load: (s) => `
-    let xStage = ${s} * ${step}u;
-${turns(units, lanes, (t) => {
-  return lines(loads, (l) => {
-    const read = `x[xAt${t} + xStage + ${l}u]`;
-    return `    x${t}_${l} = ${masked ? `select(${type}(), ${read}, xK${t} + xStage + ${l}u < ${perRow}u)` : read};`;
-  });
 })}`,
+    load: (s) => `
+    let xStage = xK + ${s} * ${step}u;
+${turns(units, lanes, (t) => {
+  return lines(loads, (l) => `    x${t}_${l} = ${inside(`x[xAt${t} + xStage + ${l}u]`, `xStage + ${l}u`)};`);
+})}`,
+    ready: (s) =>
+      norm
+        ? `
+    let normK = xK + ${s} * ${step}u;
+${lines(loads, (l) => {
+  const read = (name: string) => `    let ${name}${l} = ${inside(`${name}[normK + ${l}u]`, `normK + ${l}u`)};`;
+  return `${read("gamma")}\n${read("beta")}`;
+})}`
+        : "",
     store: turns(units, lanes, (t) => {
-      return put("xs", `xTo${t}`, value(all.map((l) => `x${t}_${l}`)), halved);
+      const vectors = Array.from({ length: loads }, (_, l) => {
+        return norm ? `normed(x${t}_${l}, row${t}, gamma${l}, beta${l})` : `x${t}_${l}`;
+      });
+      return put("xs", `xTo${t}`, value(vectors, `row${t}`), halved);
     }),
   };
 }
@@ -146,6 +164,7 @@ ${x.load("0u")}
 ${w.load("0u")}
   }
   for (var s = 0u; s < ${stages}; s++) {
+${x.ready?.("s") ?? ""}
     workgroupBarrier(); // all have read the stage before
 ${x.store}
 ${w.store}
@@ -157,11 +176,3 @@ ${w.load("(s + 1)")}
 ${products}
   }`;
 }
-
-/** Rows of f32, and rows in int8 as quantizeRows makes them, as they are. */
-export const rowsAsTheyAre = ({ k, int8 }: WeightForm): RowSource => ({
-  type: int8 ? "vec4<u32>" : "vec4<f32>",
-  loads: 1,
-  perRow: int8 ? Math.ceil(k / BLOCK) * 2 : k / 4,
-  value: ([load]) => load,
-});

@@ -1,7 +1,9 @@
-import type { DeviceTraits } from "../traits.ts";
 import { blocks } from "./blocks.ts";
-import { type Epilogue, head, type LinearKernel, lines, type WeightForm } from "./kernel.ts";
-import { type ColumnSource, rowsAsTheyAre, stageColumns, stageLoop, stageRows } from "./staging.ts";
+import { head } from "./head.ts";
+import { type LinearKernel, lines, type Variant, type WeightForm } from "./kernel.ts";
+import { ofNeighbours } from "./neighbours.ts";
+import { rowBytes, rowsOf } from "./rows.ts";
+import { type ColumnSource, stageColumns, stageLoop, stageRows } from "./staging.ts";
 
 /** The work of a workgroup. */
 export interface TileShape {
@@ -43,9 +45,9 @@ export function tileLanes({ rows, columns, patch, slices }: TileShape): number {
   return (rows / patch[0]) * (columns / patch[1]) * slices;
 }
 
-/** Bytes of workgroup memory of the two tiles. */
+/** Bytes of workgroup memory of the two tiles, and of what is kept of rows. */
 export function tileBytes(shape: TileShape): number {
-  return (shape.rows * strideOf(shape) + columnVecs(shape)) * 16;
+  return (shape.rows * strideOf(shape) + columnVecs(shape)) * 16 + rowBytes(shape.rows, tileLanes(shape));
 }
 
 /** vec4s for the columns, and for the sums of half of the slices. */
@@ -67,16 +69,18 @@ function strideOf({ depth, slices }: TileShape): number {
  */
 export function tileWgsl(
   kernel: LinearKernel,
-  [form, device, epilogue]: readonly [WeightForm, DeviceTraits, Epilogue],
+  variant: Variant,
   shape: TileShape,
   product: Product,
   source: ColumnSource,
 ): string {
+  const { form, epilogue } = variant;
   const { rows, columns, patch, slices, depth } = shape;
   const [across, down] = [columns / patch[1], rows / patch[0]];
   const [lanes, vecs, stride] = [tileLanes(shape), depth * slices, strideOf(shape)];
   const stage = { lanes, rows, columns, vecs, perVec: product.perVec, stride };
-  const [x, w] = [stageRows(stage, rowsAsTheyAre(form)), stageColumns(stage, source)];
+  const given = rowsOf(variant, product.type === "u32" ? "int8" : "f32", { rows, lanes, shuffles: false });
+  const [x, w] = [stageRows(stage, given.source), stageColumns(stage, source)];
   const stages = Math.ceil(form.k / (vecs * product.perVec));
   const patchLines = (line: (r: number, c: number) => string) => {
     return lines(patch[0], (r) => lines(patch[1], (c) => line(r, c)));
@@ -92,11 +96,13 @@ ${lines(patch[0], (r) => {
     }
 ${product.after ?? ""}`;
   return /* wgsl */ `
-${head(kernel, form, device, epilogue)}
+${head(kernel, variant)}
 var<workgroup> xs: array<vec4<${product.type}>, ${rows * stride}>;
 var<workgroup> ws: array<vec4<${product.type}>, ${columnVecs(shape)}>;
+${given.declarations}
 ${source.declarations ?? ""}
 ${product.declarations ?? ""}
+${epilogue.best ? ofNeighbours({ name: "best", type: "vec4<f32>", count: across, combined: "merged(a, b)" }, lanes, false) : ""}
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -104,19 +110,35 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let firstRow = group.y * ${rows};
   let across = lane % ${across};
   let down = lane / ${across} % ${down};
-  let slice = lane / ${across * down};
+  let slice = ${slices > 1 ? `lane / ${across * down}` : "0u"};
   let xFrom = down * ${stride} + slice * ${depth};
   let wFrom = across * ${stride} + slice * ${depth};
 ${patchLines((r, c) => `  var s${r}_${c}: ${product.sum};`)}
+${given.prologue}
 ${x.declare}
 ${w.declare}
 ${product.before ?? ""}
 ${stageLoop(stages, x, w, products)}
 ${slices > 1 ? addSlices(shape, product) : ""}
+${slices > 1 && !epilogue.best ? "  if (slice > 0) { return; }" : ""}
 ${product.end ?? ""}
-${patchLines((r, c) => {
-  return `  store(firstRow + down + ${r * down}, firstColumn + across + ${c * across}, ${product.value(r, c)});`;
-})}
+${
+  epilogue.best
+    ? lines(patch[0], (r) => {
+        const columns = lines(patch[1], (c) => {
+          return `    part = seen(part, firstColumn + across + ${c * across}, ${product.value(r, c)});`;
+        });
+        return `  {
+    var part = NOTHING;
+${columns}
+    part = best(lane, part);
+    if (across == 0 && slice == 0) { keep(firstRow + down + ${r * down}, group.x, part); }
+  }`;
+      })
+    : patchLines((r, c) => {
+        return `  store(firstRow + down + ${r * down}, firstColumn + across + ${c * across}, ${product.value(r, c)});`;
+      })
+}
 }`;
 }
 
@@ -141,7 +163,7 @@ ${lines(vecs, (i) => {
 })}
   }`;
   const halves = [slices / 2, slices / 4].filter((half) => half >= 1);
-  return `${halves.map(turn).join("\n")}\n  if (slice > 0) { return; }`;
+  return halves.map(turn).join("\n");
 }
 
 /** f32 and f16 weights; f16 becomes f32 on its way into workgroup memory. */
@@ -169,7 +191,8 @@ function floatTile(shape: TileShape): LinearKernel {
     layout: LAYOUT,
     tile: [shape.rows, shape.columns],
     supports: ({ workgroupBytes }, { values }) => values !== "codes" && tileBytes(shape) <= workgroupBytes,
-    wgsl: (...of) => tileWgsl(kernel, of, shape, PRODUCT_F32, floatColumns(of[0])),
+    fuses: true,
+    wgsl: (variant) => tileWgsl(kernel, variant, shape, PRODUCT_F32, floatColumns(variant.form)),
   };
   return kernel;
 }
