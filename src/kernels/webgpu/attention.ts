@@ -117,8 +117,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }`;
 
+/** Of clips of one length. */
+const attentionWork: Kernel["work"] = (_, [rows, d], clips) => ({ flop: (4 * rows * rows * d) / clips });
+
 const attentionKernel = memo((width: number): Kernel => {
-  return { name: "attention", wgsl: attentionWgsl(width), reads: 2, writes: 1 };
+  return { name: "attention", wgsl: attentionWgsl(width), reads: 2, writes: 1, work: attentionWork };
 });
 
 export const attention =

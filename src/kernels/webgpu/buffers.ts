@@ -67,8 +67,8 @@ export class BufferPool {
   }
 
   /** Destroys the free buffers if there are too many; only when no recorded work can still name one. */
-  trim(): boolean {
-    if (this.#freeBytes <= MAX_FREE_BYTES) return false;
+  trim(most = MAX_FREE_BYTES): boolean {
+    if (this.#freeBytes <= most) return false;
     this.#clear();
     return true;
   }

@@ -21,10 +21,20 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
+/** Watches what goes to the device: for whoever wants to know how long it takes. */
+export interface Observer {
+  /** Before a dispatch: the descriptor of a new pass for it, if it is to have one. */
+  readonly pass?: (dispatch: Dispatch) => GPUComputePassDescriptor | undefined;
+  /** Before the encoder of a submit is finished; what it returns is called after the submit. */
+  readonly submit?: (encoder: GPUCommandEncoder) => () => void;
+  /** Before the device is given back. */
+  readonly close?: () => void;
+}
+
 /** Every adapter can bind a uniform at a multiple of 256. */
 const PARAMS_STRIDE = 256;
 /** Dispatches a submit; the full model has about 560. One more submits the pass and begins another. */
-const MAX_DISPATCHES = 1024;
+export const MAX_DISPATCHES = 1024;
 const MAX_BIND_GROUPS = 8192;
 
 /**
@@ -37,6 +47,7 @@ export class Gpu {
   readonly name: string;
   /** What kernels are chosen by; weights keep those of the time when they were uploaded. */
   traits: DeviceTraits;
+  observer: Observer | undefined;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
   readonly #arena = new Arena<GpuTensor>(({ pooled }) => this.#pool.release(pooled));
@@ -113,7 +124,7 @@ export class Gpu {
     const offset = this.#dispatches++ * PARAMS_STRIDE;
     this.#params.set(params, offset / 4);
     const bindGroup = this.#bindGroup(id, layout, [...reads, ...writes]);
-    const { compute } = this.#openPass();
+    const { compute } = this.#openPass(this.observer?.pass?.(dispatch));
     compute.setPipeline(pipeline);
     compute.setBindGroup(0, bindGroup, [offset]);
     compute.dispatchWorkgroups(...(workgroups as [number, number?, number?]));
@@ -126,6 +137,11 @@ export class Gpu {
 
   release(item: GpuTensor | LinearWeight<GpuTensor>): void {
     this.#arena.release(item);
+  }
+
+  /** Gives back to the device what is free; only when nothing is recorded. */
+  trim(): void {
+    if (this.#pool.trim(0)) this.#bindGroups.clear();
   }
 
   /** See Backend.prepare. @throws SenseVoiceError that shows the line of a shader that does not compile */
@@ -183,14 +199,17 @@ export class Gpu {
   }
 
   close(): void {
+    this.observer?.close?.();
     this.#failure ??= new SenseVoiceError("[webgpu] the engine is closed: create a new one");
     this.device.destroy();
   }
 
-  #openPass(): { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } {
-    if (!this.#pass) {
-      const encoder = this.device.createCommandEncoder();
-      this.#pass = { encoder, compute: encoder.beginComputePass() };
+  /** The pass that is recorded, or a new one with this descriptor. */
+  #openPass(descriptor?: GPUComputePassDescriptor): { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } {
+    if (!this.#pass || descriptor) {
+      this.#pass?.compute.end();
+      const encoder = this.#pass?.encoder ?? this.device.createCommandEncoder();
+      this.#pass = { encoder, compute: encoder.beginComputePass(descriptor) };
     }
     return this.#pass;
   }
@@ -201,7 +220,9 @@ export class Gpu {
     if (this.#dispatches > 0) {
       this.device.queue.writeBuffer(this.#paramsBuffer, 0, this.#params, 0, (this.#dispatches * PARAMS_STRIDE) / 4);
     }
+    const submitted = this.observer?.submit?.(this.#pass.encoder);
     this.device.queue.submit([this.#pass.encoder.finish()]);
+    submitted?.();
     this.#pass = undefined;
     this.#dispatches = 0;
     this.#errors.push(...this.#closeErrorScopes());

@@ -53,6 +53,8 @@ export interface GpuWeight extends LinearWeight<GpuTensor> {
   readonly device: DeviceTraits;
   /** From small tiles to large ones. */
   readonly kernels: readonly LinearKernel[];
+  /** The one of them that was the fastest for so many rows, where that is known. */
+  readonly choose?: (rows: number) => LinearKernel | undefined;
   /** How x becomes int8, if the kernel wants it so: QuantizedTensor.activation. */
   readonly activation?: "dynamic" | number;
 }
@@ -129,6 +131,8 @@ interface Variant {
   readonly params: readonly number[];
 }
 
+const workOf: Kernel["work"] = ([rows, n, k]) => ({ shape: `${rows}x${k}x${n}`, flop: 2 * rows * k * n });
+
 const variantOf = memo(
   (
     kernel: LinearKernel,
@@ -142,7 +146,7 @@ const variantOf = memo(
     const reads = readsOf(kernel, form, device, epilogue).length;
     const wgsl = kernel.wgsl(form, device, epilogue);
     return {
-      kernel: { name: `linear ${kernel.name}`, wgsl, reads, writes: 1 },
+      kernel: { name: `linear ${kernel.name}`, wgsl, reads, writes: 1, work: workOf },
       params: Object.values(kernel.params?.(form) ?? {}),
     };
   },
@@ -151,8 +155,13 @@ const variantOf = memo(
 /** Workgroups that keep the widest of GPUs busy. */
 const FILL = 64;
 
-/** Of the kernels that read the weight's layout, the one with the largest tile that leaves no part of the GPU idle. */
-export function kernelFor({ kernels, shape: [n] }: GpuWeight, rows: number): LinearKernel {
+/**
+ * Of the kernels that read the weight's layout the fastest; by rule, where none was timed, the one with the largest tile that
+ * leaves no part of the GPU idle.
+ */
+export function kernelFor({ kernels, choose, shape: [n] }: GpuWeight, rows: number): LinearKernel {
+  const fastest = choose?.(rows);
+  if (fastest) return fastest;
   let smallest = kernels[kernels.length - 1];
   for (let i = kernels.length - 1; i >= 0; i--) {
     const [down, across] = kernels[i].tile;
