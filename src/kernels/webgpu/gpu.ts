@@ -23,6 +23,8 @@ export interface Dispatch {
 
 /** Watches what goes to the device: for whoever wants to know how long it takes. */
 export interface Observer {
+  /** Whether it can watch no more before the next submit. */
+  readonly full?: () => boolean;
   /** Before a dispatch: the descriptor of a new pass for it, if it is to have one. */
   readonly pass?: (dispatch: Dispatch) => GPUComputePassDescriptor | undefined;
   /** Before the encoder of a submit is finished; what it returns is called after the submit. */
@@ -34,7 +36,7 @@ export interface Observer {
 /** Every adapter can bind a uniform at a multiple of 256. */
 const PARAMS_STRIDE = 256;
 /** Dispatches a submit; the full model has about 560. One more submits the pass and begins another. */
-export const MAX_DISPATCHES = 1024;
+const MAX_DISPATCHES = 1024;
 const MAX_BIND_GROUPS = 8192;
 
 /**
@@ -118,7 +120,7 @@ export class Gpu {
       this.#wanted.push(dispatch.kernel);
       return;
     }
-    if (this.#dispatches === MAX_DISPATCHES) this.#submit();
+    if (this.#dispatches === MAX_DISPATCHES || this.observer?.full?.()) this.#submit();
     const { kernel, params, reads, writes, workgroups } = dispatch;
     const { id, pipeline, layout } = this.#pipelines.get(kernel);
     const offset = this.#dispatches++ * PARAMS_STRIDE;

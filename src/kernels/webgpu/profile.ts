@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT, elementCount } from "../../tensor/host.ts";
-import { type Dispatch, type Gpu, MAX_DISPATCHES } from "./gpu.ts";
+import type { Dispatch, Gpu } from "./gpu.ts";
 import { table } from "./table.ts";
 import { type Clock, clockOf, Timestamps } from "./timestamps.ts";
 
@@ -14,6 +14,9 @@ export interface Calls {
   /** Of all that is read and written, each buffer once. */
   bytes: number;
 }
+
+/** Passes between two submits; a set of queries has at most 4096, two for each pass. */
+const PASSES = 2048;
 
 const HOW: Readonly<Record<Clock, string>> = {
   timestamps: "timestamps, a pass for each dispatch",
@@ -33,9 +36,10 @@ export class Profile {
 
   /** Each dispatch gets a pass with timestamps. */
   #watch(): void {
-    const timestamps = new Timestamps(this.#gpu.device, MAX_DISPATCHES);
+    const timestamps = new Timestamps(this.#gpu.device, PASSES);
     let recorded: Dispatch[] = [];
     this.#gpu.observer = {
+      full: () => recorded.length === PASSES,
       pass: (dispatch) => timestamps.pass(recorded.push(dispatch) - 1),
       submit: (encoder) => {
         const dispatches = recorded;

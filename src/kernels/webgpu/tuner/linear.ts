@@ -37,23 +37,19 @@ export function linearOperation(gpu: Gpu, weight: Weight): Operation {
 function linearCandidates(gpu: Gpu, weight: Weight): ReturnType<Operation["open"]> {
   const form = formOf(weight);
   const activation = weight.dtype === "quantized" ? weight.activation : undefined;
-  const inputs = new Map<number, GpuTensor>();
+  const inputs = new Map(rowsToTime(weight.shape).map((rows) => [rows, gpu.createTensor([rows, form.k])]));
   const layouts = new Map<LinearKernel["layout"], GpuTensor[]>();
   const bias = gpu.createTensor([weight.shape[0]]);
   const release = () => {
     for (const tensor of [bias, ...inputs.values(), ...[...layouts.values()].flat()]) gpu.release(tensor);
-  };
-  const inputOf = (rows: number) => {
-    const x = inputs.get(rows) ?? gpu.createTensor([rows, form.k]);
-    inputs.set(rows, x);
-    return x;
   };
   try {
     const candidates = ableKernels(gpu.traits, form).map((kernel): Candidate => {
       const tensors = layouts.get(kernel.layout) ?? kernel.layout.upload(gpu, weight);
       layouts.set(kernel.layout, tensors);
       const forced = { shape: weight.shape, form, device: gpu.traits, kernels: [kernel], tensors, activation };
-      return { name: kernel.name, run: (rows) => gpu.release(linear(gpu)(inputOf(rows), forced, { bias })) };
+      const run = (rows: number) => gpu.release(linear(gpu)(inputs.get(rows) as GpuTensor, forced, { bias }));
+      return { name: kernel.name, run };
     });
     return { candidates, release };
   } catch (error) {
