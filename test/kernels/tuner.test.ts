@@ -224,8 +224,20 @@ describeGpu("the tuner", () => {
       spent.push(now());
     }
     expect(now()).toBeLessThan(1000 + 26); // the measurement under way at the end
-    expect(spent[0]).toBeLessThan(250);
-    expect([...times.values()].slice(0, 4).map(knownRows)).toEqual([1, 1, 1, 2]);
+    expect(spent[0]).toBeLessThan(3 * 26 + 1000 / 4); // the first run of each of three kernels beside its share
+    expect([...times.values()].slice(0, 4).map(knownRows)).toEqual([1, 1, 1, 1]);
+  });
+
+  test("does not count the first run of a kernel, in which a driver may still compile", async () => {
+    const ran = new Set<string>();
+    const slowAtFirst = (name: string, rows: number) => (ran.has(name) ? rows : ran.add(name) && 5e5);
+    const { tuner, times } = fakeGpu(slowAtFirst, { kinds: 4 });
+    await tuner.tune(layer(64));
+    expect(times.get("linear f16 64x64")).toEqual({
+      plain: TUNED_ROWS,
+      "tile 32x32": TUNED_ROWS,
+      "tile 64x64": TUNED_ROWS,
+    });
   });
 
   test("writes down what it begins before it does", async () => {

@@ -59,7 +59,7 @@ function isLong(us: number, { leastUs }: Stopwatch): boolean {
   return us > MAX_REPEATS * leastUs;
 }
 
-/** The best of a few measurements, each of enough runs one after another; the first run, which warms up, does not count. */
+/** The best of a few measurements, each of enough runs one after another. */
 async function timeOne(run: () => void, stopwatch: Stopwatch): Promise<number> {
   const { measure, leastUs } = stopwatch;
   const measured = (repeats: number) =>
