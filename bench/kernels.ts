@@ -5,7 +5,6 @@
  * comes with its share of the measured peak: what one core does in bench/peak, times the threads. `npm run bench -- linear …`
  * runs one kernel of the linear layers, `npm run bench -- gpu` all that a GPU can do, `npm run bench -- features` what the
  * caller's thread does: see bench/linear.ts, bench/gpu.ts and bench/features.ts.
- * runs one kernel of the linear layers, `npm run bench -- gpu` all that a GPU can do: see bench/linear.ts and bench/gpu.ts.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
