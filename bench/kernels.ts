@@ -3,8 +3,8 @@
  * `npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]`. Writes
  * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time. On a CPU each figure
  * comes with its share of the measured peak: what one core does in bench/peak, times the threads. `npm run bench -- linear …`
- * runs one kernel of the linear layers, `npm run bench -- attention …` one of attention: see bench/linear.ts and
- * bench/attention.ts. `npm run bench -- features`: see bench/features.ts.
+ * runs one kernel of the linear layers, `npm run bench -- attention …` one of attention, `npm run bench -- gpu` all that a GPU
+ * can do, `npm run bench -- features` what the caller's thread does: see the files of these names in bench/.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -30,27 +30,35 @@ import { randomizer } from "../test/support/random.ts";
 import { relativeError, TOLERANCE } from "../test/support/tolerances.ts";
 import { benchAttention } from "./attention.ts";
 import { benchFeatures } from "./features.ts";
+import { benchGpu } from "./gpu.ts";
 import { benchLinear } from "./linear.ts";
-import { measurePeak } from "./peak/measure.ts";
 
-const others = { linear: benchLinear, attention: benchAttention, features: benchFeatures };
-const other = others[process.argv[2] as keyof typeof others];
-if (other) {
-  await other(process.argv.slice(3)).catch((error: Error) => {
+const USAGE = `usage: npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]
+       npm run bench -- linear [--kernel NAME] [--shape T,K,N …] [--weights TYPE] [--seconds S] [--compile]
+       npm run bench -- attention [--kernel NAME] [--shape T,heads,width …] [--compile]
+       npm run bench -- gpu [--weights TYPE …] [--minutes M] [--quick] [--output FILE]
+       npm run bench -- features [--tokenizer FILE]`;
+const PARTS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  linear: benchLinear,
+  attention: benchAttention,
+  gpu: benchGpu,
+  features: benchFeatures,
+};
+const [part = "", ...partArgs] = process.argv.slice(2);
+
+if (process.argv.includes("--help")) {
+  console.log(USAGE);
+  process.exit();
+}
+if (Object.hasOwn(PARTS, part)) {
+  await PARTS[part](partArgs).catch((error: Error) => {
     console.error(`error: ${error.message}`);
     process.exitCode = 1;
   });
   process.exit();
 }
 
-const { values: options } = parseArgs({
-  options: {
-    device: { type: "string", default: "cpu" },
-    threads: { type: "string" },
-    seconds: { type: "string", default: "0.5" },
-    "skip-model": { type: "boolean", default: false },
-  },
-});
+const { values: options } = readOptions();
 
 /** An 11 s clip: 183 rows of features and 4 of queries. */
 const ROWS = 187;
@@ -77,7 +85,7 @@ const random = randomizer(1);
 const reference = runnerOf(referenceBackend());
 const backend = await openBackend();
 const description = backend.use((b) => b.description);
-const peak = options.device === "cpu" ? await measurePeak() : undefined;
+const peak = options.device === "cpu" ? await (await import("./peak/measure.ts")).measurePeak() : undefined;
 console.log(`${description}; Node ${process.version}, ${cpus()[0].model}`);
 if (peak)
   console.log(`peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s ${peak.int8Products}`);
@@ -147,6 +155,21 @@ const report = {
 };
 const file = new URL(`results/kernels-${adapter}-node${process.versions.node.split(".")[0]}.json`, import.meta.url);
 writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+
+function readOptions() {
+  const options = {
+    device: { type: "string", default: "cpu" },
+    threads: { type: "string" },
+    seconds: { type: "string", default: "0.5" },
+    "skip-model": { type: "boolean", default: false },
+  } as const;
+  try {
+    return parseArgs({ options });
+  } catch (error) {
+    console.error(`error: ${(error as Error).message}\n${USAGE}`);
+    return process.exit(1);
+  }
+}
 
 async function openBackend(): Promise<Runner> {
   if (options.device === "cpu") {

@@ -1,7 +1,8 @@
 /**
  * One kernel of `linear`, checked and then timed: `npm run bench -- linear --kernel NAME --shape T,K,N`, with
  * `--weights f32|f16|int8|int4|…` (a preset of src/quant/scheme.ts, `int4 weights` without int8 rows), `--seconds S`. Without `--kernel` the one that
- * would be chosen. `--norm` puts a layer norm in front. `--compile` only records it, for a tool that looks at what the driver makes of it.
+ * would be chosen. `--norm` puts a layer norm in front. Prints a line of JSON for each shape, with the adapter's name. `--compile`
+ * only records it, for a tool that looks at what the driver makes of it.
  */
 import { parseArgs } from "node:util";
 import { referenceBackend } from "../src/kernels/reference/backend.ts";
@@ -58,8 +59,7 @@ export async function benchLinear(args: string[]): Promise<void> {
     }
     const [got, expected] = await Promise.all([runnerOf(backend), reference].map(({ run }) => run(compute)));
     const error = relativeError(got, expected, 1);
-    const int8 = weight.dtype === "quantized" && weight.activation !== undefined;
-    const tolerance = int8 ? TOLERANCE.int8Layer : /matrix/.test(name) ? TOLERANCE.matrix : TOLERANCE.kernel;
+    const tolerance = toleranceOf(weight, /matrix/.test(name));
     if (!(error <= tolerance)) throw new Error(`${name}, ${shape}: relative error ${error}`);
     const [input, w, b] = [backend.upload(x), backend.uploadLinear(weight), backend.upload(bias)];
     const norm = options.norm ? { gamma: backend.upload(gamma), beta: backend.upload(beta) } : undefined;
@@ -82,7 +82,13 @@ export async function benchLinear(args: string[]): Promise<void> {
   backend.close();
 }
 
-function weightOf(weights: string, f32: HostTensor): Weight {
+/** How far a kernel's result may be from the reference's. */
+export function toleranceOf(weight: Weight, matrix: boolean): number {
+  if (weight.dtype === "quantized" && weight.activation !== undefined) return TOLERANCE.int8Layer;
+  return matrix ? TOLERANCE.matrix : TOLERANCE.kernel;
+}
+
+export function weightOf(weights: string, f32: HostTensor): Weight {
   const data = f32.data as Float32Array;
   if (weights === "f32") return f32;
   if (weights === "f16") return { ...f32, dtype: "f16", data: f32ToF16(data) };

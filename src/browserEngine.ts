@@ -9,12 +9,12 @@ import { parseModelConfig } from "./model/sensevoice/config.ts";
 import { readConfig } from "./model/sensevoice/configFile.ts";
 import { expectObject, expectText, show } from "./options.ts";
 import { absoluteAddress } from "./remote/sound.ts";
-import { KeptFolder, openStorage } from "./weights/browserStorage.ts";
+import { KeptFolder, openStorage, tuningStorage } from "./weights/browserStorage.ts";
 import { filesSource, type HttpSource, httpSource } from "./weights/httpSource.ts";
 import { type KeepRequest, withKeptModel } from "./weights/keptModel.ts";
 import type { ModelSource } from "./weights/source.ts";
 
-export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8"> {
+export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8" | "tuningStore"> {
   /**
    * Address of a model folder, relative to the page; `"tiny"`, the demonstration model that comes with the package; or
    * the name under which a model is kept (see `keep`), which is then not asked for on the network.
@@ -56,7 +56,8 @@ export async function createEngineAt(options: EngineOptions, base: string | unde
   const name = kept?.name ?? (typeof keep === "string" ? keep : remote.name);
   const common = { root, onProgress: rest.onProgress, signal: rest.signal };
   return withModel({ ...common, name, remote, offline: kept !== undefined, check }, async (source) => {
-    const load = (vad?: ModelSource) => loadEngine(source, readSound, { ...rest, vad });
+    const tuningStore = root && tuningStorage(root);
+    const load = (vad?: ModelSource) => loadEngine(source, readSound, { ...rest, vad, tuningStore });
     if (vadModel === undefined) return load();
     const vad = httpSource(absoluteAddress(vadModel, base));
     const checkVad = (vadSource: ModelSource) => readConfig(vadSource, parseVadConfig);

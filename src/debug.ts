@@ -1,4 +1,4 @@
-/** $SENSEVOICE_DEBUG: 1 stacks of errors; 2 also what was chosen, and why; 3 also the WGSL of each kernel. */
+/** $SENSEVOICE_DEBUG: 1 stacks of errors; 2 also what was chosen, and why, and the time of each GPU kernel; 3 also the WGSL of each kernel. */
 export function debugLevel(): number {
   return typeof process === "undefined" ? 0 : Number(process.env.SENSEVOICE_DEBUG) || 0;
 }

@@ -1,22 +1,29 @@
-import { debug } from "./debug.ts";
+import { debug, debugLevel } from "./debug.ts";
 import { Engine, type EngineParts } from "./engine.ts";
 import { SenseVoiceError } from "./error.ts";
 import { referenceBackend } from "./kernels/reference/backend.ts";
 import { createWasmBackend } from "./kernels/wasm/backend.ts";
 import { openGpu } from "./kernels/webgpu/adapter.ts";
 import { webgpuBackend } from "./kernels/webgpu/backend.ts";
+import type { Gpu } from "./kernels/webgpu/gpu.ts";
+import { Profile } from "./kernels/webgpu/profile.ts";
+import { linearOperation } from "./kernels/webgpu/tuner/linear.ts";
+import type { Times } from "./kernels/webgpu/tuner/times.ts";
 import { loadVad } from "./model/fsmnVad/open.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
 import { type ModelFiles, openModel } from "./model/sensevoice/modelFiles.ts";
 import { prepareLayer, SenseVoice } from "./model/sensevoice/network.ts";
+import { linearParameters } from "./model/sensevoice/parameters.ts";
 import { createTokenizer } from "./model/sensevoice/tokenizer.ts";
 import { loadWeights, type ModelWeights } from "./model/sensevoice/weights.ts";
 import {
   checkChoice,
+  checkNumber,
   checkSignal,
   DEVICES,
   type Device,
   expectObject,
+  type Tune,
   WEIGHT_TYPES,
   type WeightType,
 } from "./options.ts";
@@ -24,6 +31,7 @@ import { untilAborted } from "./pause.ts";
 import type { Backend, LinearWeight, Tensor } from "./tensor/backend.ts";
 import { castFloats } from "./tensor/f16.ts";
 import { dequantize, type Weight } from "./tensor/quantized.ts";
+import { openTuner, type TuningStore, tuneOf } from "./tuning.ts";
 import type { ModelSource, Progress } from "./weights/source.ts";
 import { WEIGHTS_FILE } from "./weights/source.ts";
 
@@ -37,12 +45,23 @@ export interface LoadOptions {
    * which is twice as fast there.
    */
   readonly weights?: WeightType;
+  /**
+   * Whether kernels are timed on the GPU, which takes up to 3 s once for an adapter, its driver and the shapes of a model:
+   * `"auto"` (the default, or $SENSEVOICE_TUNE) where it is not known yet which are the fastest, `"force"` anew, `"off"` never.
+   */
+  readonly tune?: Tune;
+  /** Seconds that this may take; 2.5 unless given. */
+  readonly tuneSeconds?: number;
+  /** Whether the time of each GPU kernel is printed on stderr when the engine is closed; each call takes longer then. */
+  readonly profile?: boolean;
   /** FSMN-VAD; that in the model's folder `vad` unless given. */
   readonly vad?: ModelSource;
   /** Where a copy of the model in int8 is kept; without, or where there is none, floats become int8 as they are loaded. */
   readonly int8?: Int8Copy;
-  /** Called as the weights come. */
+  /** Called as the weights come, and while kernels are timed. */
   readonly onProgress?: (progress: Progress) => void;
+  /** @internal Where it stays which kernels are the fastest. */
+  readonly tuningStore?: TuningStore;
   /** Ends loading early; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -71,32 +90,52 @@ export async function loadEngine(
   return untilAborted(load(source, readSound, options), options.signal);
 }
 
+/** A GPU, and what is known of the times of its kernels. */
+interface TunedGpu {
+  readonly gpu: Gpu;
+  readonly times: Map<string, Times>;
+}
+
 /** Calls `use` with the backend of a device: each has types of its own. */
-type UseBackend<R> = <T extends Tensor, W extends LinearWeight<T>>(backend: Backend<T, W>) => Promise<R>;
+type UseBackend<R> = <T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+  tuned?: TunedGpu,
+) => Promise<R>;
 
 async function load(source: ModelSource, readSound: EngineParts["readSound"], options: LoadOptions): Promise<Engine> {
-  const { device = "auto", threads, weights: asked, vad: given, signal } = options;
+  const { device = "auto", threads, weights: asked, vad: given, onProgress, signal } = options;
+  const { profile = debugLevel() >= 2, tuneSeconds = 2.5, tuningStore: store } = options;
   checkChoice("weights", asked, [undefined, ...WEIGHT_TYPES]);
   checkChoice("device", device, DEVICES);
+  checkChoice("profile", profile, [true, false]);
+  const tune = tuneOf(options.tune);
+  checkNumber("tuneSeconds", tuneSeconds, 0, 3600);
   const files = await openModel(source);
   const { config } = files;
   const tokenizer = createTokenizer(files.tokenizer);
   if (tokenizer.size !== config.vocabSize) {
     throw new SenseVoiceError(`[engine] tokenizer: expected ${config.vocabSize} pieces, got ${tokenizer.size}`);
   }
-  return withBackend({ device, threads }, async (backend) => {
+  return withBackend({ device, threads }, async (backend, tuned) => {
     const type = asked ?? (backend.name === "cpu" && !config.quantization ? "int8" : undefined);
     const weights = type ?? config.weights;
     debug(2, () => `[engine] ${source.name}, ${weights}, on ${backend.description}`);
     try {
+      const kinds = new Set(linearParameters(config).map(({ shape }) => shape.join())).size;
+      const limitMs = tuneSeconds * 1000;
+      const tuner = tuned && (await openTuner(tuned.gpu, tuned.times, { tune, limitMs, store, kinds, onProgress }));
       const loaded =
         (asked === undefined && type === "int8" && (await loadCopy(backend, config, options))) ||
-        (await loadTensors(backend, files, type, options));
+        (await loadTensors(backend, files, type, options, async (weight) => {
+          if (tuned) await tuner?.tune(linearOperation(tuned.gpu, weight));
+        }));
+      if (tuner) tuned?.gpu.trim(); // what was made to be timed
       const model = new SenseVoice(backend, config.encoder, loaded);
       await model.prepare();
       const vadSource = given ?? ((await source.has("vad/config.json")) ? source.folder("vad") : undefined);
       const vad = vadSource && (await loadVad(backend, vadSource));
       signal?.throwIfAborted();
+      if (tuned && profile) new Profile(tuned.gpu);
       return new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights, readSound, vad });
     } catch (error) {
       backend.close();
@@ -111,14 +150,21 @@ async function loadTensors<T extends Tensor, W extends LinearWeight<T>>(
   { config, tensors }: ModelFiles,
   type: WeightType | undefined,
   { onProgress, signal }: LoadOptions,
+  tune?: (weight: Weight) => Promise<void>,
 ): Promise<ModelWeights<T, W>> {
   const total = config.files[WEIGHTS_FILE].bytes;
   const onBytes = (done: number) => {
     signal?.throwIfAborted();
     onProgress?.({ task: WEIGHTS_FILE, done, total });
   };
+  const convert = await converterTo(type);
+  const tuned = async (stored: Weight) => {
+    const weight = convert(stored);
+    await tune?.(weight);
+    return weight;
+  };
   const prepared: Promise<void>[] = [];
-  const loaded = await loadWeights(backend, config, tensors(onBytes), await converterTo(type), (layer) => {
+  const loaded = await loadWeights(backend, config, tensors(onBytes), tuned, (layer) => {
     const ready = prepareLayer(backend, config.encoder, layer); // its kernels are compiled while others come
     ready.catch(() => {}); // awaited below, or another error came first
     prepared.push(ready);
@@ -155,7 +201,10 @@ async function withBackend<R>(
     if (device === "webgpu") throw error;
     debug(2, () => `[engine] no GPU: ${error instanceof Error ? error.message : error}`);
   });
-  if (gpu) return use(webgpuBackend(gpu));
+  if (gpu) {
+    const times = new Map<string, Times>();
+    return use(webgpuBackend(gpu, { times }), { gpu, times });
+  }
   if (device === "auto") return use(await createWasmBackend({ threads }));
   throw new SenseVoiceError(
     '[webgpu] expected an adapter (a GPU with a Vulkan, Metal or D3D12 driver), got none; use device "cpu"',

@@ -6,11 +6,12 @@ import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { folderSource } from "./weights/folderSource.ts";
 import { defaultModel, findModel, findVad } from "./weights/home.ts";
+import { tuningFiles } from "./weights/tuningFile.ts";
 
 export { readAudio } from "./audio/read.ts";
 export * from "./index.ts";
 
-export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8"> {
+export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8" | "tuningStore"> {
   /**
    * `"tiny"` (the demonstration model that comes with the package), `"small"` once downloaded, or a model folder;
    * small if it was downloaded, else tiny, unless given.
@@ -33,6 +34,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const dir = findModel(model);
   const vadDir = vadModel ?? findVad(dir);
   return loadEngine(folderSource(dir), streamInput, {
+    tuningStore: tuningFiles(),
     ...rest,
     int8: int8Copy(dir),
     vad: vadDir === undefined ? undefined : folderSource(vadDir),

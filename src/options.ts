@@ -15,6 +15,13 @@ export type Vad = (typeof VADS)[number];
 export const WEIGHT_TYPES = ["f32", "f16", "int8", "int4"] as const;
 export type WeightType = (typeof WEIGHT_TYPES)[number];
 
+/**
+ * Whether kernels are timed when a model is loaded, so that the fastest are taken: never; what is not known yet; or all
+ * anew. Never on a GPU in software.
+ */
+export const TUNES = ["off", "auto", "force"] as const;
+export type Tune = (typeof TUNES)[number];
+
 /** Throws unless an option is one of the values allowed. */
 export function checkChoice(name: string, value: unknown, allowed: readonly unknown[]): void {
   if (allowed.includes(value)) return;

@@ -19,7 +19,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   model: ["error", "pause", "tensor", "weights"],
   speech: ["error", "options", "pause", "tensor", "audio", "model"],
   engine: ["error", "options", "pause", "model", "audio", "speech"],
-  loadEngine: ["error", "options", "debug", "pause", "tensor", "kernels", "weights", "model", "engine", "quant"],
+  tuning: ["error", "options", "debug", "kernels", "weights"],
+  loadEngine: [
+    "error",
+    "options",
+    "debug",
+    "pause",
+    "tensor",
+    "kernels",
+    "weights",
+    "model",
+    "engine",
+    "quant",
+    "tuning",
+  ],
   convert: ["error", "tensor", "weights", "model"],
   quant: ["error", "tensor", "kernels", "audio", "weights", "model", "convert"],
   index: ["error", "options", "model", "weights", "speech", "output", "engine"],
@@ -47,6 +60,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "weights",
     "model",
     "options",
+    "tuning",
     "convert",
     "quant",
     "node",
@@ -64,7 +78,7 @@ const NODE_FILES: readonly RegExp[] = [
   /^(cli|convert|eval|server)\//,
   /^audio\/(read|ffmpeg)\.ts$/,
   /^int8Copy\.ts$/,
-  /^weights\/(file|folderSource|home|place|replaceFolder|safetensorsFile)\.ts$/,
+  /^weights\/(file|folderSource|home|place|replaceFolder|safetensorsFile|tuningFile)\.ts$/,
 ];
 
 interface Import {

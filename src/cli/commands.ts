@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
 import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
-import { DEVICES, VADS, WEIGHT_TYPES } from "../options.ts";
+import { DEVICES, TUNES, VADS, WEIGHT_TYPES } from "../options.ts";
 import { FORMAT_NAMES } from "../output/format.ts";
 import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
 import { MARKS } from "../output/marks.ts";
@@ -216,6 +216,8 @@ function addEngineOptions(command: Command): Command {
     )
     .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
     .option("--threads <count>", "threads of the CPU (default: its cores)", count)
+    .addOption(choice("--tune <when>", "time the GPU's kernels first (default: what is not known yet)", TUNES))
+    .option("--profile", "print the time of each GPU kernel on stderr at the end")
     .addOption(choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW), "auto"));
 }
 

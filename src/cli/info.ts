@@ -2,8 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { SenseVoiceError } from "../error.ts";
+import { defaultModel, findModel, findVad, home, modelPath, TINY, VAD_ID, version } from "../weights/home.ts";
 import { createCommand } from "./command.ts";
-import { version } from "./version.ts";
 
 /** `info`: what there is to compute on and with. */
 export function infoCommand(): Command {
@@ -20,7 +20,6 @@ type Info = Awaited<ReturnType<typeof collectInfo>>;
 
 /** What `info` tells; with --format json as it stands. */
 async function collectInfo() {
-  const { defaultModel, findModel, findVad, home } = await import("../weights/home.ts");
   const adapter = await describeAdapter();
   return {
     version: version(),
@@ -42,7 +41,6 @@ async function collectInfo() {
 export async function listModels() {
   const { openModel } = await import("../model/sensevoice/modelFiles.ts");
   const { folderSource } = await import("../weights/folderSource.ts");
-  const { home, modelPath, TINY, VAD_ID } = await import("../weights/home.ts");
   const models = join(home(), "models");
   const names = (await readdir(models).catch(() => [])).filter((name) => !name.startsWith("."));
   const dirs = names.map((name) => join(models, name)).filter((dir) => dir !== modelPath(VAD_ID));
@@ -64,6 +62,7 @@ async function describeAdapter() {
   const adapter = await requestAdapter();
   if (!adapter) return null;
   const gpu: GPU = (await import("webgpu")).create([]);
+  const { readKernels } = await import("./tune.ts");
   return {
     name: adapterName(adapter),
     /** `auto` takes no other. */
@@ -71,7 +70,23 @@ async function describeAdapter() {
     features: [...adapter.features].sort(),
     /** packed_4x8_integer_dot_product is the one that int8 products want. */
     wgslFeatures: [...gpu.wgslLanguageFeatures].sort(),
+    /** Those of linear layers that were the fastest here, by the rows of x; null: chosen by rule. */
+    kernels: isSoftware(adapter) ? null : await readKernels(adapterName(adapter)),
   };
+}
+
+type Adapter = Exclude<Info["adapter"], null>;
+
+/** "linear f16 1536x512: tile 32x32 up to 54 rows, tile 64x64" */
+function kernelRows(kernels: Adapter["kernels"]): string[][] {
+  if (!kernels) return [["kernels", "chosen by rule"]];
+  const { date, clock, fastest } = kernels;
+  const lines = Object.entries(fastest).map(([kind, names]) => {
+    const runs = names.filter(({ kernel }, i) => kernel !== names[i + 1]?.kernel);
+    const texts = runs.map(({ kernel, rows }, i) => (i < runs.length - 1 ? `${kernel} up to ${rows} rows` : kernel));
+    return ["", `${kind}: ${texts.join(", ") || "chosen by rule"}`];
+  });
+  return [["kernels", `timed on ${date} by ${clock}`], ...lines];
 }
 
 function infoText({ adapter, ...info }: Info): string {
@@ -84,6 +99,7 @@ function infoText({ adapter, ...info }: Info): string {
       ? [
           ["features", adapter.features.join(" ")],
           ["wgsl", adapter.wgslFeatures.join(" ")],
+          ...kernelRows(adapter.kernels),
         ]
       : []),
     ["auto", info.auto],

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Help } from "commander";
+import { version } from "../weights/home.ts";
 import { createCommand, run } from "./command.ts";
 import {
   convertCommand,
@@ -14,7 +15,7 @@ import {
 } from "./commands.ts";
 import { infoCommand } from "./info.ts";
 import { keyCommand, serveCommand, workerCommand } from "./serverCommands.ts";
-import { version } from "./version.ts";
+import { tuneCommand } from "./tune.ts";
 
 const transcribe = transcribeCommand();
 const program = createCommand("sensevoice")
@@ -33,6 +34,7 @@ const program = createCommand("sensevoice")
   .addCommand(evalCommand())
   .addCommand(quantizeCommand())
   .addCommand(keyCommand())
+  .addCommand(tuneCommand())
   .addCommand(infoCommand())
   // Without a command it transcribes, so the options of that are its own.
   .configureHelp({

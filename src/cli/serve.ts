@@ -1,8 +1,8 @@
 import { readConfig, serveSchema } from "../server/config.ts";
 import { createLog, startServer } from "../server/serve.ts";
+import { version } from "../weights/home.ts";
 import { createCommand } from "./command.ts";
 import { printError } from "./messages.ts";
-import { version } from "./version.ts";
 
 /** `serve`: prints where it listens, then runs until it is told to stop. */
 export async function serve(args: readonly string[]): Promise<void> {

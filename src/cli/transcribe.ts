@@ -82,17 +82,19 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
 
 /** The engine for a command's options, with notes on stderr about what was not asked for by name. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { device, weights, threads, vadModel, model = defaultModel() } = options;
+  const { device, weights, threads, vadModel, tune, profile, model = defaultModel() } = options;
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);
   }
-  let told = false;
+  const notes = new Map([
+    ["int8", `making a copy of the model in int8 for the CPU, once: ${join(findModel(model), "int8")}`],
+    ["tune", "timing the GPU's kernels for this model, once, for up to 3 s (--tune off: never)"],
+  ]);
   const onProgress = ({ task }: Progress) => {
-    if (told || task !== "int8") return;
-    printNote(`making a copy of the model in int8 for the CPU, once: ${join(findModel(model), "int8")}`);
-    told = true;
+    const note = notes.get(task);
+    if (notes.delete(task) && note) printNote(note);
   };
-  const engine = await createEngine({ model, vadModel, device, weights, threads, onProgress });
+  const engine = await createEngine({ model, vadModel, device, weights, threads, tune, profile, onProgress });
   if (device === "auto" && engine.device !== "webgpu") {
     printNote(`no GPU found, running on the CPU (${engine.deviceDescription}), weights in ${engine.weights}`);
   }

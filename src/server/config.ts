@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { parse } from "yaml";
 import { z } from "zod";
 import { reasonOf, SenseVoiceError } from "../error.ts";
-import { DEVICES, WEIGHT_TYPES } from "../options.ts";
+import { DEVICES, TUNES, WEIGHT_TYPES } from "../options.ts";
 import { fromTexts, problemOf } from "./fields.ts";
 import { HASHES } from "./spool.ts";
 
@@ -24,6 +24,7 @@ const common = {
   weights: z.enum(WEIGHT_TYPES).optional().describe("how to keep the weights on the device"),
   vadModel: text.optional().describe("FSMN-VAD model folder (default: MODEL/vad, else one downloaded)"),
   threads: count.max(64).optional().describe("threads of the CPU (default: its cores)"),
+  tune: z.enum(TUNES).optional().describe("time the GPU's kernels first (default: what is not known yet)"),
   concurrency: count.max(1024).default(4).describe("sounds that are heard at a time"),
   batchSeconds: seconds.default(60).describe("seconds of sound that are heard in one batch"),
   maxSeconds: seconds.default(3600).describe("longest sound that is taken, in seconds"),

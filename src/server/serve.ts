@@ -39,7 +39,7 @@ export function createLog(level: ServeConfig["logLevel"]): Logger {
 
 /** Loads the model and listens. */
 export async function startServer(config: ServeConfig, log: Logger, version: string): Promise<RunningServer> {
-  const { model, device, weights, threads, vadModel, concurrency, maxQueue, batchSeconds, maxSeconds } = config;
+  const { model, device, weights, threads, tune, vadModel, concurrency, maxQueue, batchSeconds, maxSeconds } = config;
   const limits = {
     memoryBytes: config.cacheMemory,
     folderBytes: config.cacheFolder,
@@ -50,7 +50,7 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
   const cache = await openCache(config.cache, limits, (message) => log.warn(message));
   // Behind a queue others have models.
   const hears = config.queue === undefined || model !== undefined;
-  const engine = hears ? await createEngine({ model, device, weights, threads, vadModel }) : undefined;
+  const engine = hears ? await createEngine({ model, device, weights, threads, tune, vadModel }) : undefined;
   const places = new Places(
     { concurrency, maxQueue, batchSeconds },
     engine ? hearClips(engine, batchSeconds) : async () => [],

@@ -69,6 +69,26 @@ export async function openStorage(): Promise<FileSystemDirectoryHandle | undefin
   }
 }
 
+/** Files of JSON beside the models: which kernels are the fastest in this browser. */
+export function tuningStorage(root: FileSystemDirectoryHandle) {
+  return {
+    version: navigator.userAgent,
+    async read(name: string): Promise<unknown> {
+      try {
+        return parseJson(await (await (await root.getFileHandle(`tuning-${name}`)).getFile()).text());
+      } catch {
+        return undefined; // it can be made anew
+      }
+    },
+    /** The file changes when it is closed, and not before. */
+    async write(name: string, value: object): Promise<void> {
+      const file = await (await root.getFileHandle(`tuning-${name}`, { create: true })).createWritable();
+      await file.write(JSON.stringify(value));
+      await file.close();
+    },
+  };
+}
+
 /** Runs alone, or beside others that share, of all tabs of this origin. */
 export async function locked<R>(
   name: string,

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,11 @@ export const TINY = fileURLToPath(new URL("../../weights/tiny", import.meta.url)
 export const SMALL_ID = "iic/SenseVoiceSmall";
 /** The name there of FunASR's voice activity model. */
 export const VAD_ID = "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch";
+
+/** The package's version. Two folders up is its root, from src/ as from dist/. */
+export function version(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}
 
 /** Where downloads and converted models are kept: $SENSEVOICE_HOME, else ~/.cache/sensevoice. */
 export function home(): string {

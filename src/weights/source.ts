@@ -33,7 +33,10 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/** How far a long job is, in bytes. `task` is what it works on: "model.pt" while that is fetched, … */
+/**
+ * How far a long job is, in bytes. `task` is what it works on: "model.pt" while that is fetched, …; "tune" while kernels
+ * are timed, in milliseconds of those that it may take.
+ */
 export interface Progress {
   readonly task: string;
   readonly done: number;

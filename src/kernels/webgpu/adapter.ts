@@ -7,11 +7,18 @@ import { traitsOf } from "./traits.ts";
  * Dawn's switches for Node. `disable_workgroup_init`: no kernel here reads workgroup memory that it did not write,
  * and clearing it costs SwiftShader a second a pipeline. `vulkan_enable_f16_on_nvidia`: shader-f16 where NVIDIA's
  * driver has it. `allow_unsafe_apis`: subgroup matrices, which WGSL does not have for good yet.
+ * `timestamp_quantization` rounds times to 0.1 ms.
  */
-const DAWN_FLAGS = ["enable-dawn-features=disable_workgroup_init,vulkan_enable_f16_on_nvidia,allow_unsafe_apis"];
+const DAWN_FLAGS = [
+  "enable-dawn-features=disable_workgroup_init,vulkan_enable_f16_on_nvidia,allow_unsafe_apis",
+  "disable-dawn-features=timestamp_quantization",
+];
 
 /** What kernels make use of, where the adapter has it; @webgpu/types does not know all of them. */
-const FEATURES = ["shader-f16", "subgroups", "subgroup-size-control", "chromium-experimental-subgroup-matrix"];
+const FEATURES = [
+  ...["shader-f16", "subgroups", "subgroup-size-control", "chromium-experimental-subgroup-matrix"],
+  "timestamp-query",
+];
 
 let gpu: Promise<GPU | undefined> | undefined;
 

@@ -6,18 +6,29 @@ import { causalFsmn } from "./fsmn.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { layerNorm } from "./layerNorm.ts";
 import type { GpuWeight } from "./linear/kernel.ts";
-import { linear, uploadLinear } from "./linear/linear.ts";
+import { linear, type Tuned, uploadLinear } from "./linear/linear.ts";
+import { linearKind, tunedKernels } from "./tuner/linear.ts";
+import type { Times } from "./tuner/times.ts";
 
-/** What is chosen by hand. */
+/** What is not chosen by rule. */
 export interface WebgpuOptions {
   /** The one kernel of LINEAR_KERNELS for all linear layers. */
   readonly linear?: string;
   /** The one kernel of SANM_KERNELS. */
   readonly attention?: string;
+  /** What was found out about kernels on this device; may still grow. */
+  readonly times?: ReadonlyMap<string, Times>;
 }
 
 /** The model's operations as WGSL kernels; each is in the file of its name. */
-export function webgpuBackend(gpu: Gpu, options: WebgpuOptions = {}): Backend<GpuTensor, GpuWeight> {
+export function webgpuBackend(
+  gpu: Gpu,
+  { linear: name, attention, times }: WebgpuOptions = {},
+): Backend<GpuTensor, GpuWeight> {
+  const tuned: Tuned = (shape, form) => {
+    const known = times?.get(linearKind(shape, form));
+    return known && tunedKernels(gpu.traits, form, shape, known);
+  };
   return {
     name: "webgpu",
     description: gpu.name,
@@ -27,10 +38,10 @@ export function webgpuBackend(gpu: Gpu, options: WebgpuOptions = {}): Backend<Gp
       gpu.write(uploaded, dtype === "u32" ? tensor.data : asF32(tensor));
       return uploaded;
     },
-    uploadLinear: uploadLinear(gpu, options.linear),
+    uploadLinear: uploadLinear(gpu, name, tuned),
     layerNorm: layerNorm(gpu),
     linear: linear(gpu),
-    sanm: sanm(gpu, options.attention),
+    sanm: sanm(gpu, attention),
     causalFsmn: causalFsmn(gpu),
     ctcTopK: ctcTopK(gpu),
     ctcLogProbs: ctcLogProbs(gpu),

@@ -94,6 +94,11 @@ export class BufferPool {
     if (this.#freeBytes > MAX_FREE_BYTES) this.#clear(this.#time - 2);
   }
 
+  /** Destroys all free buffers; only when no recorded work can still name one. */
+  empty(): void {
+    this.#clear();
+  }
+
   #clear(usedBefore = Number.POSITIVE_INFINITY): void {
     for (const bucket of [...this.#free.values()].flatMap((buckets) => [...buckets.values()])) {
       for (const pooled of bucket.splice(0)) {

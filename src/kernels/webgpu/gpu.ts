@@ -34,6 +34,17 @@ export interface Dispatch {
 
 /** Stands for the buffer of a tensor that is too large to be made only to `prepare`. */
 const PRETENDED = {} as PooledBuffer;
+/** Watches what goes to the device: for whoever wants to know how long it takes. */
+export interface Observer {
+  /** Whether it can watch no more before the next submit. */
+  readonly full?: () => boolean;
+  /** Before a dispatch: the descriptor of a new pass for it, if it is to have one. */
+  readonly pass?: (dispatch: Dispatch) => GPUComputePassDescriptor | undefined;
+  /** Before the encoder of a submit is finished; what it returns is called after the submit. */
+  readonly submit?: (encoder: GPUCommandEncoder) => () => void;
+  /** Before the device is given back. */
+  readonly close?: () => void;
+}
 
 /**
  * The device behind the WebGPU backend, in the manner of gpu.cpp: make tensors, dispatch kernels, read back. All
@@ -47,6 +58,7 @@ export class Gpu {
   traits: DeviceTraits;
   /** Bytes that can be bound. */
   readonly #bindingLimit: number;
+  observer: Observer | undefined;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
   readonly #params: Params;
@@ -116,8 +128,9 @@ export class Gpu {
     this.device.queue.writeBuffer(tensor.pooled.buffer, bytes, rest);
   }
 
-  dispatch({ kernel, params, reads, writes, workgroups }: Dispatch): void {
+  dispatch(dispatch: Dispatch): void {
     if (this.#failure) throw this.#failure;
+    const { kernel, params, reads, writes, workgroups } = dispatch;
     if (this.#params.full) this.#submit();
     const offset = this.#params.place(params);
     if (this.#wanted) {
@@ -127,8 +140,9 @@ export class Gpu {
       }
       return;
     }
+    if (this.observer?.full?.()) this.#submit();
     const { pipeline, layout } = this.#pipelines.get(kernel);
-    const { compute } = this.#openPass();
+    const { compute } = this.#openPass(this.observer?.pass?.(dispatch));
     compute.setPipeline(pipeline);
     compute.setBindGroup(0, this.#bindGroups.get(layout, reads, writes), offset);
     compute.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
@@ -141,6 +155,12 @@ export class Gpu {
 
   release(item: GpuTensor | LinearWeight<GpuTensor>): void {
     this.#arena.release(item);
+  }
+
+  /** Gives back to the device what is free; only when nothing is recorded. */
+  trim(): void {
+    this.#pool.empty();
+    this.#bindGroups.clear();
   }
 
   /** See Backend.prepare. @throws SenseVoiceError that shows the line of a shader that does not compile */
@@ -200,14 +220,17 @@ export class Gpu {
   }
 
   close(): void {
+    this.observer?.close?.();
     this.#failure ??= new SenseVoiceError("[webgpu] the engine is closed: create a new one");
     this.device.destroy();
   }
 
-  #openPass(): { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } {
-    if (!this.#pass) {
-      const encoder = this.device.createCommandEncoder();
-      this.#pass = { encoder, compute: encoder.beginComputePass() };
+  /** The pass that is recorded, or a new one with this descriptor. */
+  #openPass(descriptor?: GPUComputePassDescriptor): { encoder: GPUCommandEncoder; compute: GPUComputePassEncoder } {
+    if (!this.#pass || descriptor) {
+      this.#pass?.compute.end();
+      const encoder = this.#pass?.encoder ?? this.device.createCommandEncoder();
+      this.#pass = { encoder, compute: encoder.beginComputePass(descriptor) };
     }
     return this.#pass;
   }
@@ -216,7 +239,9 @@ export class Gpu {
     if (!this.#pass) return;
     if (!passEnded) this.#pass.compute.end();
     this.#params.write();
+    const submitted = this.observer?.submit?.(this.#pass.encoder);
     this.device.queue.submit([this.#pass.encoder.finish()]);
+    submitted?.();
     this.#pass = undefined;
   }
 

@@ -12,6 +12,16 @@ export interface Kernel {
   /** Numbers of storage buffers that are read and written. */
   readonly reads: number;
   readonly writes: number;
+  /** For profiles: what a dispatch does, whose first output has the shape y. */
+  readonly work?: (params: readonly number[], y: readonly number[], clips: number) => Work;
+}
+
+/** The work of a dispatch. */
+export interface Work {
+  /** That of y unless given. */
+  readonly shape?: string;
+  /** Operations on numbers: a multiplication and an addition are two. */
+  readonly flop: number;
 }
 
 export interface Pipeline {

@@ -58,7 +58,7 @@ export async function loadWeights<T extends Tensor, W extends LinearWeight<T>>(
   backend: Backend<T, W>,
   config: Pick<ModelConfig, "encoder" | "vocabSize">,
   tensors: Tensors,
-  convert: (weight: Weight) => Weight = (weight) => weight,
+  convert: (weight: Weight) => Weight | Promise<Weight> = (weight) => weight,
   onLayer: (layer: LayerWeights<T, W>) => void = () => {},
 ): Promise<ModelWeights<T, W>> {
   const isLinear = new Set(linearParameters(config).map(({ name }) => name));
@@ -70,7 +70,7 @@ export async function loadWeights<T extends Tensor, W extends LinearWeight<T>>(
   const release = () => [...linears.values(), ...device.values()].forEach(backend.release);
   try {
     for await (const [name, tensor] of tensors) {
-      if (isLinear.has(name)) linears.set(name, backend.uploadLinear(convert(tensor)));
+      if (isLinear.has(name)) linears.set(name, backend.uploadLinear(await convert(tensor)));
       else if (tensor.dtype === "quantized") throw new SenseVoiceError(`[weights] ${name}: expected floats`);
       else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
       else device.set(name, backend.upload(tensor));

@@ -58,13 +58,13 @@ export interface RunningWorker {
 
 /** Loads the model and serves the queue. */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
-  const { model, device, weights, threads, vadModel, concurrency, batchSeconds, maxSeconds } = config;
+  const { model, device, weights, threads, tune, vadModel, concurrency, batchSeconds, maxSeconds } = config;
   const link = new QueueLink(config.queue, log);
   let end = () => link.close();
   try {
     const desk = new Desk(link);
     const webhooks = openWebhooks(desk, config, log);
-    const engine = await createEngine({ model, device, weights, threads, vadModel });
+    const engine = await createEngine({ model, device, weights, threads, tune, vadModel });
     const places = new Places({ concurrency, maxQueue: 0, batchSeconds }, hearClips(engine, batchSeconds));
     const decoding = new Decoding({ threads: Math.min(concurrency, 2), maxSeconds });
     end = async () => {

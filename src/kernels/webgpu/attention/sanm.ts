@@ -10,7 +10,11 @@ import { sanmKernelFor, sanmKernels } from "./kernels.ts";
 const variantOf = memo(
   (kernel: SanmKernel, device: DeviceTraits, width: number, taps: number, residual: boolean): Kernel => {
     const wgsl = kernel.wgsl({ width, taps, residual }, device);
-    return { name: `sanm ${kernel.name}`, wgsl, reads: residual ? 5 : 4, writes: 2 };
+    /** Of clips of one length. */
+    const work: Kernel["work"] = (_, [rows, d], clips) => {
+      return { flop: (4 * rows * rows * d) / clips + 2 * rows * d * taps };
+    };
+    return { name: `sanm ${kernel.name}`, wgsl, reads: residual ? 5 : 4, writes: 2, work };
   },
 );
 

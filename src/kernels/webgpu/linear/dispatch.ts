@@ -45,6 +45,8 @@ export function sourceOf(
   return { input: AS_IT_IS, made, tensors: made?.writes ?? [x] };
 }
 
+const work: Kernel["work"] = ([rows, n, k]) => ({ shape: `${rows}x${k}x${n}`, flop: 2 * rows * k * n });
+
 /** What a dispatch needs of a kernel: its shader, and the values of its further parameters. */
 interface Prepared {
   readonly kernel: Kernel;
@@ -65,7 +67,7 @@ const prepared = memo(
     const variant = { form, device, input, epilogue: { bias, relu, residual, best } };
     const reads = readsOf(kernel, variant).length;
     return {
-      kernel: { name: `linear ${kernel.name}`, wgsl: kernel.wgsl(variant), reads, writes: 1 },
+      kernel: { name: `linear ${kernel.name}`, wgsl: kernel.wgsl(variant), reads, writes: 1, work },
       params: Object.values(kernel.params?.(form) ?? {}),
     };
   },

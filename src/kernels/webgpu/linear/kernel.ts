@@ -71,6 +71,8 @@ export interface GpuWeight extends LinearWeight<GpuTensor> {
   readonly device: DeviceTraits;
   /** From small tiles to large ones. */
   readonly kernels: readonly LinearKernel[];
+  /** The one of them that was the fastest for so many rows, where that is known. */
+  readonly choose?: (rows: number) => LinearKernel | undefined;
   /** How x becomes int8, if the kernel wants it so: QuantizedTensor.activation. */
   readonly activation?: "dynamic" | number;
 }
@@ -105,8 +107,13 @@ function kindOfTables({ shape, bits, tables }: QuantizedTensor): WeightForm["tab
 /** Workgroups that keep the widest of GPUs busy. */
 const FILL = 64;
 
-/** Of the kernels that read the weight's layout, the one with the largest tile that leaves no part of the GPU idle. */
-export function kernelFor({ kernels, shape: [n] }: GpuWeight, rows: number): LinearKernel {
+/**
+ * Of the kernels that read the weight's layout the fastest; by rule, where none was timed, the one with the largest tile that
+ * leaves no part of the GPU idle.
+ */
+export function kernelFor({ kernels, choose, shape: [n] }: GpuWeight, rows: number): LinearKernel {
+  const fastest = choose?.(rows);
+  if (fastest) return fastest;
   let smallest = kernels[kernels.length - 1];
   for (let i = kernels.length - 1; i >= 0; i--) {
     const [down, across] = kernels[i].tile;

@@ -38,9 +38,14 @@ export function kernelsFor(device: DeviceTraits, form: WeightForm, name?: string
     return [named];
   }
   if (device.software) return [plain];
-  const able = LINEAR_KERNELS.filter((kernel) => {
-    return kernel.supports(device, form) && (!kernel.matrix || device.proven.includes(kernel.matrix));
-  });
+  const able = ableKernels(device, form);
   const best = able[able.length - 1];
   return able.filter((kernel) => kernel.layout === best.layout && kernel.matrix === best.matrix);
+}
+
+/** All kernels that may be taken for weights of a form; products of matrices only if they are proven. */
+export function ableKernels(device: DeviceTraits, form: WeightForm): readonly LinearKernel[] {
+  return LINEAR_KERNELS.filter((kernel) => {
+    return kernel.supports(device, form) && (!kernel.matrix || device.proven.includes(kernel.matrix));
+  });
 }

@@ -3,19 +3,26 @@ import type { Weight } from "../../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../../checks.ts";
 import type { Gpu, GpuTensor } from "../gpu.ts";
 import { linearDispatch, sourceOf } from "./dispatch.ts";
-import { formOf, type GpuWeight, kernelFor } from "./kernel.ts";
+import { formOf, type GpuWeight, kernelFor, type WeightForm } from "./kernel.ts";
 import { kernelsFor } from "./kernels.ts";
 
-/** Lays a weight out for the kernels that will read it; `name` is the one kernel to use, if it is not to be chosen. */
+/** Kernels that were found to be the fastest for a weight, of one layout; undefined where nothing is known. */
+export type Tuned = (shape: readonly number[], form: WeightForm) => Pick<GpuWeight, "kernels" | "choose"> | undefined;
+
+/**
+ * Lays a weight out for the kernels that will read it.
+ *
+ * @param name the one kernel to use, if it is not to be chosen
+ */
 export const uploadLinear =
-  (gpu: Gpu, name?: string) =>
+  (gpu: Gpu, name?: string, tuned?: Tuned) =>
   (weight: Weight): GpuWeight => {
     checkLinearWeight(weight);
     const form = formOf(weight);
-    const kernels = kernelsFor(gpu.traits, form, name);
+    const chosen = tuned?.(weight.shape, form) ?? { kernels: kernelsFor(gpu.traits, form, name) };
     const activation = weight.dtype === "quantized" ? weight.activation : undefined;
-    const tensors = kernels[0].layout.upload(gpu, weight);
-    return { shape: weight.shape, form, device: gpu.traits, kernels, tensors, activation };
+    const tensors = chosen.kernels[0].layout.upload(gpu, weight);
+    return { shape: weight.shape, form, device: gpu.traits, ...chosen, tensors, activation };
   };
 
 export const linear =
