@@ -13,8 +13,8 @@ const KINDS: readonly (readonly SanmKernel[])[] = [[plain], [tile], MATRICES];
 export const SANM_KERNELS: readonly SanmKernel[] = KINDS.flat();
 
 /**
- * The kernels for heads of `width` columns: those of the best kind that the device can run. Devices in software take the plain one,
- * which is the fastest there.
+ * The kernels for heads of `width` columns: those of the best kind that the device can run. Devices in software take the
+ * plain one, which is as fast there as a tile and compiles sooner.
  *
  * @param name the one kernel to use, tried or not
  * @throws SenseVoiceError if there is no such kernel, or it cannot run
