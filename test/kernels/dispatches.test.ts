@@ -66,9 +66,8 @@ for (const [device, traits] of [
 ] as const) {
   for (const [weights, convert] of Object.entries(WEIGHTS)) {
     test(`${weights} on ${device}: a clip takes at most 430 dispatches, 5 a layer, or 6 where x becomes int8`, async () => {
-      // A device whose attention makes the FSMN memory has no dispatch for it.
       const count = async (layers: readonly [first: number, last: number]) => {
-        return (await dispatched(traits, convert, layers, 183)).filter((name) => name !== "fsmn").length;
+        return (await dispatched(traits, convert, layers, 183)).length;
       };
       const two = await count([1, 1]);
       const aLayer = (await count([2, 1])) - two;
