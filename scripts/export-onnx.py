@@ -27,7 +27,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(Path(__file__).parent))
-    model = import_module("make-goldens").random_model("small", SMALL_GOLDEN_SEED)
+    model = import_module("golden_layers").random_model(SMALL_GOLDEN_SEED)
     model = export_rebuild_model(model, device="cpu", max_seq_len=512)
     f32 = folder / "model.onnx"
     torch.onnx.export(

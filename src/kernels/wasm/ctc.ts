@@ -1,6 +1,7 @@
 import type { CtcHead } from "../../tensor/backend.ts";
 import { checkLinear, checkTokens, checkTopK } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
+import { FINISH_BYTES, PANEL } from "./formats.ts";
 import { MAX_TILE_ROWS, packRows } from "./linear.ts";
 import type { WasmWeight } from "./weight.ts";
 
@@ -48,7 +49,8 @@ function ctc(
   const [vocab, width] = weight.shape;
   const columns = tokens?.shape[0] ?? 0;
   const partCount = Math.ceil(vocab / TOKENS);
-  const scratchBytes = 4 * (TOKENS * (MAX_TILE_ROWS + width) + Math.ceil(columns / 4) * 4);
+  const scratchBytes =
+    FINISH_BYTES + 4 * (MAX_TILE_ROWS * (TOKENS + PANEL) + TOKENS * width + Math.ceil(columns / 4) * 4);
   for (let start = 0; start < total; start += CHUNK) {
     const rows = Math.min(CHUNK, total - start);
     device.scope(() => {

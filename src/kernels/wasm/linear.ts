@@ -2,7 +2,7 @@ import type { LinearOptions, Norm } from "../../tensor/backend.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
-import { PANEL } from "./formats.ts";
+import { FINISH_BYTES, PANEL } from "./formats.ts";
 import { uploadCodes } from "./linearCodes.ts";
 import { uploadFloats } from "./linearFloats.ts";
 import type { WasmWeight } from "./weight.ts";
@@ -31,7 +31,7 @@ export const linear =
       const positive = x.positive && !norm;
       const description = positive ? weight.descriptionForPositive : weight.description;
       const packed = packRows(device, x, { ...weight, description }, rows, norm);
-      const scratchBytes = PANEL * (MAX_TILE_ROWS + k) * 4;
+      const scratchBytes = FINISH_BYTES + 2 * PANEL * (MAX_TILE_ROWS + k) * 4;
       const scratch = device.scratch(scratchBytes);
       device.record("linear", ...[packed, description, bias, relu, residual, y], ...[rows, n, scratch, scratchBytes]);
       return y;
@@ -53,7 +53,7 @@ export function packRows(
   const k = x.shape[1];
   const tiled = Math.ceil(rows / WHOLE_TILES) * WHOLE_TILES;
   if (format === "int8") {
-    const packed = device.createTensor([tiled, 4 + 2 * k], "u8");
+    const packed = device.createTensor([tiled, 8 + 2 * k], "u8");
     const scratch = device.scratch(k * 4);
     device.record("quantizeRows", x, description, firstRow, norm?.gamma, norm?.beta, packed, rows, scratch);
     return packed;

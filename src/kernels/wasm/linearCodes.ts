@@ -20,13 +20,24 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   });
 
   const groups = groupsOf(weight);
-  return describeWeight(device, activation ? "int8" : "codes", shape, panels, {
+  const ready = activation !== undefined && bits === 8;
+  const starts = ready ? device.createTensor([padded, groups], "u32") : undefined;
+  const described = describeWeight(device, activation ? "int8" : "codes", shape, panels, {
     ...{ bits, groupSize, groups, activation },
     ...(activation !== undefined && { products: productsOf(device, weight) }),
     scales: uploadPerGroup(device, scalesOfGroups(weight), n, "f32"),
+    ...(starts && { starts }),
     ...(zeros && { zeros: uploadPerGroup(device, zeros, n, "u8") }),
     ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits], activation ? "int8" : "f32")),
   });
+  if (ready) {
+    device.scope(() => {
+      const scratchBytes = panelBytes * 2;
+      device.record("layCodes", described.description, n, device.scratch(scratchBytes), scratchBytes);
+      return panels;
+    });
+  }
+  return described;
 }
 
 /** The fastest products that come out right for a weight. */

@@ -8,6 +8,7 @@ export const KERNELS = [
   "quantizeRows",
   "packWeight",
   "packCodes",
+  "layCodes",
   "layerNorm",
   "linear",
   "attention",

@@ -20,6 +20,8 @@ export interface Codes {
   readonly scales: WasmTensor;
   readonly zeros?: WasmTensor;
   readonly tables?: WasmTensor;
+  /** Codes of 8 bits with int8 activations: see layCodes in assembly/codes.ts. */
+  readonly starts?: WasmTensor;
   /** Bytes from a column's table to the next column's, and from a group's to the next group's. */
   readonly tableStrides?: readonly [column: number, group: number];
   readonly activation?: "dynamic" | number;
@@ -34,20 +36,20 @@ export function describeWeight(
   panels: WasmTensor,
   codes?: Codes,
 ): WasmWeight {
-  const { bits = 0, groupSize = 0, groups = 0, scales, zeros, tables, tableStrides = [0, 0] } = codes ?? {};
+  const { bits = 0, groupSize = 0, groups = 0, scales, zeros, tables, starts, tableStrides = [0, 0] } = codes ?? {};
   const activation = typeof codes?.activation === "number" ? codes.activation : 0;
   const describe = ({ kind, offset }: Products) => {
     const fields = Uint32Array.of(
       ...[FORMATS[format], panels.pointer, shape[1], bits, groupSize, groups],
       ...[scales?.pointer ?? 0, zeros?.pointer ?? 0, tables?.pointer ?? 0, ...tableStrides],
-      ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset],
+      ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset, starts?.pointer ?? 0],
     );
     return device.upload([fields.length], "u32", fields);
   };
   const { any, positive } = codes?.products ?? { any: NONE, positive: NONE };
   const description = describe(any);
   const descriptionForPositive = positive === any ? description : describe(positive);
-  const parts = [panels, scales, zeros, tables, description];
+  const parts = [panels, scales, zeros, tables, starts, description];
   const tensors = new Set([...parts, descriptionForPositive].filter((tensor) => tensor !== undefined));
   return { shape, tensors: [...tensors], format, description, descriptionForPositive };
 }

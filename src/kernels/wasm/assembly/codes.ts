@@ -1,6 +1,6 @@
 import { next, thread } from "./threads";
 import { PANEL } from "./tile";
-import { codePanelBytes, I16, Weight } from "./weight";
+import { codePanelBytes, Weight } from "./weight";
 
 /**
  * Codes of `bits` bits in rows of whole blocks → panels [⌈n/8⌉, k, 8] in the same place, by way of `scratch` (a panel
@@ -102,10 +102,11 @@ function lookUp(codes: v128, table: usize, stride: usize): v128 {
 }
 
 /**
- * The whole numbers that the codes of a panel stand for before scaling, as the tiles of int8.ts read them: for each
- * group −offset·Σv of its eight columns, i32, and then v.
+ * The whole numbers that the codes of a panel stand for before scaling, as the tiles of int8.ts read them: at `starts`
+ * −offset·Σv of the eight columns of each group, i32, and at `out` v: int16 [k/2, 8, 2] or, with `fours`, int8 [k/4, 8, 4].
+ * Behind `out` there is room for a group in int16.
  */
-export function unpackIntegers(weight: Weight, panel: usize, out: usize): void {
+export function unpackIntegers(weight: Weight, panel: usize, starts: usize, out: usize, fours: bool): void {
   const bits = weight.bits;
   prepareSplit(bits, out);
   const bytes = v128.load(out);
@@ -117,7 +118,7 @@ export function unpackIntegers(weight: Weight, panel: usize, out: usize): void {
   for (let group: usize = 0; group < weight.groups; group++) {
     const length = groupLength(weight, group);
     const end = from + length * bits;
-    let to = out + PANEL * 4;
+    let to = out;
     if (!weight.tables) {
       const zeros = zerosOf(weight, (panel * weight.groups + group) * PANEL);
       for (; from < end; from += bits, to += 16) {
@@ -131,18 +132,19 @@ export function unpackIntegers(weight: Weight, panel: usize, out: usize): void {
         else lookUpOwn(codes, table, weight.tableOfColumn, to);
       }
     }
-    out = interleave(out, length, weight.offset, weight.products !== I16);
+    out = interleave(out, length, starts, weight.offset, fours);
+    starts += PANEL * 4;
   }
 }
 
 /**
- * The v of a group, int16 [length, 8] behind 32 bytes of room → −offset·Σv in the room, and v in the same place with
- * two neighbours along k together, [length/2, 8, 2], or as int8 with four, [length/4, 8, 4]. Returns where it ends.
+ * The v of a group, int16 [length, 8] → −offset·Σv at `starts`, and v in the same place with two neighbours along k
+ * together, [length/2, 8, 2], or as int8 with four, [length/4, 8, 4]. Returns where it ends.
  */
-function interleave(group: usize, length: usize, offset: i32, fours: bool): usize {
+function interleave(group: usize, length: usize, starts: usize, offset: i32, fours: bool): usize {
   let sum0 = i32x4.splat(0);
   let sum1 = sum0;
-  let from = group + PANEL * 4;
+  let from = group;
   let to = from;
   for (const end = from + length * 16; from < end; from += 64) {
     const v0 = v128.load(from);
@@ -169,9 +171,37 @@ function interleave(group: usize, length: usize, offset: i32, fours: bool): usiz
     }
   }
   const factor = i32x4.splat(-offset);
-  v128.store(group, i32x4.mul(sum0, factor));
-  v128.store(group, i32x4.mul(sum1, factor), 16);
+  v128.store(starts, i32x4.mul(sum0, factor));
+  v128.store(starts, i32x4.mul(sum1, factor), 16);
   return to;
+}
+
+/**
+ * Codes of 8 bits, as packCodes lays them → what they stand for, int8 [k/4, 8, 4] in the same place, and weight.starts:
+ * they need no more room than codes, and are not unpacked at each use.
+ *
+ * @param scratch `scratchBytes` a thread: a panel in int16
+ */
+export function layCodes(weight: Weight, n: usize, scratch: usize, scratchBytes: usize): void {
+  const own = scratch + thread * scratchBytes;
+  for (let task: usize = next(); task * PANEL < n; task = next()) {
+    unpackIntegers(weight, task, weight.starts + task * weight.groups * PANEL * 4, own, true);
+    memory.copy(weight.panels + task * codePanelBytes(weight.k, 8), own, weight.k * PANEL);
+  }
+}
+
+/** int8 [k/4, 8, 4] → int16 [k/2, 8, 2]. */
+export function widenIntegers(from: usize, k: usize, out: usize): void {
+  for (const end = from + k * PANEL; from < end; from += 32, out += 64) {
+    const low = v128.load(from);
+    const high = v128.load(from, 16);
+    const low01 = v128.shuffle<i16>(low, low, 0, 2, 4, 6, 1, 3, 5, 7); // pairs 0 and 1 of four columns, then 2 and 3
+    const high01 = v128.shuffle<i16>(high, high, 0, 2, 4, 6, 1, 3, 5, 7);
+    v128.store(out, i16x8.extend_low_i8x16_s(low01));
+    v128.store(out, i16x8.extend_low_i8x16_s(high01), 16);
+    v128.store(out, i16x8.extend_high_i8x16_s(low01), 32);
+    v128.store(out, i16x8.extend_high_i8x16_s(high01), 48);
+  }
 }
 
 /** int16 [4, 2] and [4, 2] → int8 [4, 4]: the pairs of both side by side. */

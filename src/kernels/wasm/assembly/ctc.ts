@@ -1,7 +1,8 @@
+import { FINISH_BYTES, Finish, finishTo } from "./finish";
 import { exp, expOf, maxLanes, sumLanes } from "./simd";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
-import { multiply, panels, tileRows, Weight } from "./weight";
+import { multiply, panelBytes, panels, tileRows, Weight } from "./weight";
 
 /** Tokens of a task. */
 const TOKENS: usize = 64;
@@ -17,7 +18,7 @@ const ENTRY: usize = 8;
  * With `chosen` not 0, the logits of the tokens chosen [chosenCount] are kept as well, in y [_, chosenCount] from row
  * `firstRow` on; without, each thread keeps the k best of those it made for each row, in lists [threads, rows, k].
  *
- * @param scratch `scratchBytes` a thread: logits [ROWS, 64], the chosen columns [chosenCount], unpacked weights [8, k, 8]
+ * @param scratch `scratchBytes` a thread: logits [ROWS, 64], a Finish, a tile [ROWS, 8], the chosen columns [chosenCount], unpacked weights [8, k, 8]
  */
 export function ctc(
   x: usize,
@@ -42,20 +43,26 @@ export function ctc(
     store<u32>(best + i * ENTRY, 0, 4);
   }
   const logits = scratch + thread * scratchBytes;
-  const matches = logits + ROWS * TOKENS * 4;
+  const finish = changetype<Finish>(logits + ROWS * TOKENS * 4);
+  const partial = changetype<usize>(finish) + FINISH_BYTES;
+  const matches = partial + ROWS * PANEL * 4;
   const unpacked = matches + ((chosenCount * 4 + 15) & ~15);
-  const step = tileRows(weight);
   for (let task: usize = next(); task * TOKENS < vocab; task = next()) {
     const token = task * TOKENS;
     const count = min(TOKENS, vocab - token);
     const panelCount = (count + PANEL - 1) / PANEL;
     const w = panels(weight, token / PANEL, panelCount, unpacked);
     const matchCount = findChosen(chosen, chosenCount, token, count, matches);
+    let step: usize = 0;
     for (let row: usize = 0; row < rows; row += step) {
-      multiply(weight, x, row, w, token / PANEL, panelCount, logits, TOKENS * 4);
+      step = tileRows(weight, rows - row);
+      for (let p: usize = 0; p < panelCount; p++) {
+        finishTo(finish, logits + p * PANEL * 4, TOKENS * 4, bias + (token + p * PANEL) * 4, false, 0);
+        multiply(weight, x, row, step, w + p * panelBytes(weight), token / PANEL + p, partial, finish);
+      }
       for (let r: usize = 0; r < min(step, rows - row); r++) {
         const mine: usize = logits + r * TOKENS * 4;
-        addBias(mine, bias + token * 4, count);
+        for (let i = count; i < TOKENS; i++) f32.store(mine + i * 4, -Infinity);
         const out: usize = y + (firstRow + row + r) * chosenCount * 4;
         for (let m: usize = 0; m < matchCount; m++) {
           const column: usize = load<u32>(matches + m * 4);
@@ -68,14 +75,6 @@ export function ctc(
       }
     }
   }
-}
-
-/** Adds the bias; logits past `count` become −∞. */
-function addBias(logits: usize, bias: usize, count: usize): void {
-  for (let at: usize = 0; at < count * 4; at += 16) {
-    v128.store(logits + at, f32x4.add(v128.load(logits + at), v128.load(bias + at)));
-  }
-  for (let i = count; i < TOKENS; i++) f32.store(logits + i * 4, -Infinity);
 }
 
 /** Writes the places in `chosen` whose token is one of this task's; returns how many there are. */

@@ -1,10 +1,10 @@
 /** The kernels' module: see threads.ts for how it is run. Pointers are byte addresses; tensors are row-major f32. */
 export { attention } from "./attention";
-export { packCodes } from "./codes";
+export { layCodes, packCodes } from "./codes";
 export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
 export { causalFsmn, fsmn } from "./fsmn";
-export { quantizeRows } from "./int8";
 export { layerNorm } from "./layerNorm";
 export { linear } from "./linear";
 export { packRows, packWeight } from "./pack";
+export { quantizeRows } from "./quantizeRows";
 export { barrier, start } from "./threads";

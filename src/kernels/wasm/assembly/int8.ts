@@ -1,90 +1,46 @@
-import { normalise } from "./layerNorm";
-import { maxLanes, rounded, wholeOf } from "./simd";
-import { next, thread } from "./threads";
+import { Finish, storeRow } from "./finish";
 import { PANEL } from "./tile";
-import { I16, PAIRS, Weight } from "./weight";
+import { I16, PAIRS, QUADS, Weight } from "./weight";
 
-/** Rows of a tile: a product of int16 pairs needs a register besides the sums, so four, whatever the build. */
-export const INT8_ROWS: usize = 4;
+/** Floats at the head of a tile of x: the scales of its rows. */
+export const SCALES: usize = 8;
 
 /**
- * A tile of x: the scales of its rows, f32 [INT8_ROWS], and int16 [k/2, INT8_ROWS, 2], two neighbours along k together;
- * for relaxed products int8 [k/4, INT8_ROWS, 4] instead, with an offset added, which needs half of it.
+ * Rows of a tile: with two vectors of 8 columns, as many sums as 16 registers hold beside the operands. Products that
+ * take several instructions need registers too.
  */
-export function int8TileBytes(k: usize): usize {
-  return INT8_ROWS * (4 + 2 * k);
+export function int8Rows(products: u32): usize {
+  return products === QUADS ? 6 : 4;
+}
+
+/** Rows for which a tile is computed where `rest` are left: the last tile is a smaller one if that does. */
+export function rowsFor(rest: usize, most: usize): usize {
+  return rest > 4 ? most : rest > 2 ? 4 : 2;
 }
 
 /**
- * Rows firstRow … firstRow + rows − 1 of x [R, k] → tiles of whole numbers from −127 to 127, as the tiles below read them;
- * QuantizedTensor.activation has the formula. With `gamma` and `beta` (0 is none) the rows are layer-normalised on
- * the way, in `scratch` [k] of each thread. Rows of the last tile past the end stay undefined: so do their sums.
+ * A tile of x: the scales of its rows, f32 [SCALES], and int16 [k/2, rows, 2], two neighbours along k together; for
+ * relaxed products int8 [k/4, rows, 4] instead, with an offset added.
  */
-export function quantizeRows(
-  x: usize,
-  weight: Weight,
-  firstRow: usize,
-  gamma: usize,
-  beta: usize,
-  out: usize,
-  rows: usize,
-  scratch: usize,
-): void {
-  const k = weight.k;
-  const normalised = scratch + thread * k * 4;
-  for (let task: usize = next(); task * INT8_ROWS < rows; task = next()) {
-    const tile = out + task * int8TileBytes(k);
-    for (let r: usize = 0; r < min(INT8_ROWS, rows - task * INT8_ROWS); r++) {
-      let row = x + (firstRow + task * INT8_ROWS + r) * k * 4;
-      if (gamma) {
-        normalise(row, gamma, beta, normalised, k);
-        row = normalised;
-      }
-      quantizeRow(row, weight, tile + r * 4);
-    }
-  }
+function tileBytes(weight: Weight): usize {
+  return SCALES * 4 + int8Rows(weight.products) * weight.k * (weight.products === I16 ? 2 : 1);
 }
 
-/** One row of a tile, its scale at `out`. */
-function quantizeRow(x: usize, weight: Weight, out: usize): void {
-  const k = weight.k;
-  let scale = weight.activation;
-  let factor: f32 = <f32>1 / scale;
-  if (scale === 0) {
-    let size = f32x4.splat(0);
-    for (let at: usize = 0; at < k * 4; at += 16) size = f32x4.pmax(size, f32x4.abs(v128.load(x + at)));
-    const largest = maxLanes(size);
-    scale = largest * <f32>(1.0 / 127.0);
-    factor = largest < <f32>1e-30 ? 0 : <f32>127 / largest;
-  }
-  f32.store(out, scale);
-  out += INT8_ROWS * 4;
-  const factors = f32x4.splat(factor);
-  const top = f32x4.splat(127);
-  const bottom = f32x4.splat(-127);
-  const offsets = i8x16.splat(<i8>weight.offset); // 0 or 128: as bytes, a sum is an exclusive or
-  for (const end = x + k * 4; x < end; x += 16) {
-    const value = f32x4.pmax(f32x4.pmin(f32x4.mul(v128.load(x), factors), top), bottom);
-    const whole = wholeOf(rounded(value));
-    const pairs = i16x8.narrow_i32x4_s(whole, whole);
-    if (weight.products === I16) {
-      v128.store32_lane(out, pairs, 0);
-      v128.store32_lane(out, pairs, 1, INT8_ROWS * 4);
-      out += INT8_ROWS * 8;
-    } else {
-      v128.store32_lane(out, v128.xor(i8x16.narrow_i16x8_s(pairs, pairs), offsets), 0);
-      out += INT8_ROWS * 4;
-    }
-  }
+/** Where the tile that begins with `row` lies in x. */
+export function int8Tile(weight: Weight, x: usize, row: usize): usize {
+  return x + (row / int8Rows(weight.products)) * tileBytes(weight);
 }
 
 /** 1 in every int16: in memory for the reason that simd.ts gives. */
 const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
 
-/** How products are made, as types: `tileOf` is compiled once for each. */
+/** How products are made, and the rows of a tile, as types: `tileOf` is compiled once for each. */
 class OfI16 {}
 class OfPairs {}
 class OfQuads {}
+class Two {}
+class Four {}
+class Six {}
 
 /** Products of x and w, summed in twos (int16) or fours (int8), on top of four sums. */
 function dot<T>(x: v128, w: v128, ones: v128, sum: v128): v128 {
@@ -97,39 +53,78 @@ function dot<T>(x: v128, w: v128, ones: v128, sum: v128): v128 {
   return i32x4.add(i32x4.dot_i16x8_s(x, w), sum);
 }
 
+/** What becomes of a row of whole sums c: max(c · s[column] · scale + bias, floor) + residual, 8 columns of each. */
+function finishRow(
+  out: usize,
+  c0: v128,
+  c1: v128,
+  s0: v128,
+  s1: v128,
+  scale: v128,
+  finish: Finish,
+  residual: usize,
+): void {
+  const y0 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(c0), s0), scale);
+  const y1 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(c1), s1), scale);
+  storeRow(out, y0, y1, finish, residual);
+}
+
 /** Adds sum · scales to what is at `out`, each step rounded to f32. */
-function addScaled(out: usize, sum: v128, scales: v128): void {
-  v128.store(out, f32x4.add(v128.load(out), f32x4.mul(f32x4.convert_i32x4_s(sum), scales)));
+function addScaled(out: usize, c0: v128, c1: v128, s0: v128, s1: v128): void {
+  const y0 = f32x4.add(v128.load(out), f32x4.mul(f32x4.convert_i32x4_s(c0), s0));
+  const y1 = f32x4.add(v128.load(out, 16), f32x4.mul(f32x4.convert_i32x4_s(c1), s1));
+  v128.store(out, y0);
+  v128.store(out, y1, 16);
 }
 
 /**
- * out[r, c] = (Σ_groups f32(Σᵢ q[i, r] · v[i, c]) · scales[group, c]) · s[r] for the rows of a tile of x and a panel of
- * 8 columns. A step takes the 16 bytes of q and 32 of v that are multiplied together; the sums of a group, in i32,
- * start with those that stand in front of its v.
+ * out[r, c] = finish((Σ_groups f32(Σᵢ q[i, r] · v[i, c] + starts[group, c]) · scales[group, c]) · s[r]) for the rows of a
+ * tile of x and a panel of 8 columns. A step takes the 4·R bytes of q and 32 of v that are multiplied together. With
+ * more groups than one their f32 sums are gathered in `partial` [R, 8].
  */
-function tileOf<T>(weight: Weight, x: usize, v: usize, scales: usize, out: usize, stride: usize): void {
+function tileOf<T, R>(
+  weight: Weight,
+  x: usize,
+  v: usize,
+  starts: usize,
+  scales: usize,
+  partial: usize,
+  finish: Finish,
+): void {
+  const rows: usize = idof<R>() === idof<Six>() ? 6 : idof<R>() === idof<Four>() ? 4 : 2;
   const ones = v128.load(ONES);
   const bytes: usize = idof<T>() === idof<OfI16>() ? PANEL * 2 : PANEL; // of v for one k
-  const out1 = out + stride;
-  const out2 = out1 + stride;
-  const out3 = out2 + stride;
-  clear(out);
-  clear(out1);
-  clear(out2);
-  clear(out3);
-  let q = x + INT8_ROWS * 4;
+  const whole = weight.groups === 1;
+  if (!whole) memory.fill(partial, 0, rows * PANEL * 4);
+  let q = x + SCALES * 4;
   const groupBytes = weight.groupSize * bytes;
-  const last = v + weight.groups * PANEL * 4 + weight.k * bytes;
+  const last = v + weight.k * bytes;
+  let c00 = i32x4.splat(0);
+  let c01 = c00;
+  let c10 = c00;
+  let c11 = c00;
+  let c20 = c00;
+  let c21 = c00;
+  let c30 = c00;
+  let c31 = c00;
+  let c40 = c00;
+  let c41 = c00;
+  let c50 = c00;
+  let c51 = c00;
   while (v < last) {
-    let c00 = v128.load(v);
-    let c01 = v128.load(v, 16);
-    v += PANEL * 4;
-    let c10 = c00;
-    let c11 = c01;
-    let c20 = c00;
-    let c21 = c01;
-    let c30 = c00;
-    let c31 = c01;
+    c00 = v128.load(starts);
+    c01 = v128.load(starts, 16);
+    starts += PANEL * 4;
+    c10 = c00;
+    c11 = c01;
+    c20 = c00;
+    c21 = c01;
+    c30 = c00;
+    c31 = c01;
+    c40 = c00;
+    c41 = c01;
+    c50 = c00;
+    c51 = c01;
     for (const end = min(v + groupBytes, last); v < end; v += 32) {
       const w0 = v128.load(v);
       const w1 = v128.load(v, 16);
@@ -139,49 +134,103 @@ function tileOf<T>(weight: Weight, x: usize, v: usize, scales: usize, out: usize
       x = v128.load32_splat(q, 4);
       c10 = dot<T>(x, w0, ones, c10);
       c11 = dot<T>(x, w1, ones, c11);
-      x = v128.load32_splat(q, 8);
-      c20 = dot<T>(x, w0, ones, c20);
-      c21 = dot<T>(x, w1, ones, c21);
-      x = v128.load32_splat(q, 12);
-      c30 = dot<T>(x, w0, ones, c30);
-      c31 = dot<T>(x, w1, ones, c31);
-      q += INT8_ROWS * 4;
+      if (rows > 2) {
+        x = v128.load32_splat(q, 8);
+        c20 = dot<T>(x, w0, ones, c20);
+        c21 = dot<T>(x, w1, ones, c21);
+        x = v128.load32_splat(q, 12);
+        c30 = dot<T>(x, w0, ones, c30);
+        c31 = dot<T>(x, w1, ones, c31);
+      }
+      if (rows > 4) {
+        x = v128.load32_splat(q, 16);
+        c40 = dot<T>(x, w0, ones, c40);
+        c41 = dot<T>(x, w1, ones, c41);
+        x = v128.load32_splat(q, 20);
+        c50 = dot<T>(x, w0, ones, c50);
+        c51 = dot<T>(x, w1, ones, c51);
+      }
+      q += rows * 4;
     }
+    if (whole) break;
     const s0 = v128.load(scales);
     const s1 = v128.load(scales, 16);
     scales += PANEL * 4;
-    addScaled(out, c00, s0);
-    addScaled(out + 16, c01, s1);
-    addScaled(out1, c10, s0);
-    addScaled(out1 + 16, c11, s1);
-    addScaled(out2, c20, s0);
-    addScaled(out2 + 16, c21, s1);
-    addScaled(out3, c30, s0);
-    addScaled(out3 + 16, c31, s1);
+    addScaled(partial, c00, c01, s0, s1);
+    addScaled(partial + 32, c10, c11, s0, s1);
+    if (rows > 2) {
+      addScaled(partial + 64, c20, c21, s0, s1);
+      addScaled(partial + 96, c30, c31, s0, s1);
+    }
+    if (rows > 4) {
+      addScaled(partial + 128, c40, c41, s0, s1);
+      addScaled(partial + 160, c50, c51, s0, s1);
+    }
   }
-  scale(out, v128.load32_splat(x));
-  scale(out1, v128.load32_splat(x, 4));
-  scale(out2, v128.load32_splat(x, 8));
-  scale(out3, v128.load32_splat(x, 12));
-}
-
-/** A row of a panel becomes 0. */
-function clear(row: usize): void {
-  v128.store(row, f32x4.splat(0));
-  v128.store(row, f32x4.splat(0), 16);
-}
-
-/** A row of a panel times s. */
-function scale(row: usize, s: v128): void {
-  v128.store(row, f32x4.mul(v128.load(row), s));
-  v128.store(row, f32x4.mul(v128.load(row, 16), s), 16);
-}
-
-/** tileOf with the products that the weight asks for. */
-export function tileInt8(weight: Weight, x: usize, v: usize, scales: usize, out: usize, stride: usize): void {
-  if (weight.products === I16) tileOf<OfI16>(weight, x, v, scales, out, stride);
-  else if (ASC_FEATURE_RELAXED_SIMD) {
-    if (weight.products === PAIRS) tileOf<OfPairs>(weight, x, v, scales, out, stride);
-    else tileOf<OfQuads>(weight, x, v, scales, out, stride);
+  let out = finish.out;
+  let residual = finish.residual;
+  const stride = finish.stride;
+  const residualStride = finish.residualStride;
+  if (!whole) {
+    for (let r: usize = 0; r < rows; r++) {
+      const scale = v128.load32_splat(x + r * 4);
+      const y0 = f32x4.mul(v128.load(partial), scale);
+      const y1 = f32x4.mul(v128.load(partial, 16), scale);
+      storeRow(out, y0, y1, finish, residual);
+      partial += PANEL * 4;
+      out += stride;
+      residual += residualStride;
+    }
+    return;
   }
+  const s0 = v128.load(scales);
+  const s1 = v128.load(scales, 16);
+  finishRow(out, c00, c01, s0, s1, v128.load32_splat(x), finish, residual);
+  out += stride;
+  residual += residualStride;
+  finishRow(out, c10, c11, s0, s1, v128.load32_splat(x, 4), finish, residual);
+  if (rows > 2) {
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c20, c21, s0, s1, v128.load32_splat(x, 8), finish, residual);
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c30, c31, s0, s1, v128.load32_splat(x, 12), finish, residual);
+  }
+  if (rows > 4) {
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c40, c41, s0, s1, v128.load32_splat(x, 16), finish, residual);
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c50, c51, s0, s1, v128.load32_splat(x, 20), finish, residual);
+  }
+}
+
+/** tileOf with the products that the weight asks for, for `rows` rows as rowsFor gives them. */
+export function tileInt8(
+  weight: Weight,
+  rows: usize,
+  x: usize,
+  v: usize,
+  starts: usize,
+  scales: usize,
+  partial: usize,
+  finish: Finish,
+): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (weight.products === QUADS) {
+      if (rows === 6) tileOf<OfQuads, Six>(weight, x, v, starts, scales, partial, finish);
+      else if (rows === 4) tileOf<OfQuads, Four>(weight, x, v, starts, scales, partial, finish);
+      else tileOf<OfQuads, Two>(weight, x, v, starts, scales, partial, finish);
+      return;
+    }
+    if (weight.products === PAIRS) {
+      if (rows === 4) tileOf<OfPairs, Four>(weight, x, v, starts, scales, partial, finish);
+      else tileOf<OfPairs, Two>(weight, x, v, starts, scales, partial, finish);
+      return;
+    }
+  }
+  if (rows === 4) tileOf<OfI16, Four>(weight, x, v, starts, scales, partial, finish);
+  else tileOf<OfI16, Two>(weight, x, v, starts, scales, partial, finish);
 }

@@ -1,5 +1,6 @@
-import { unpackCodes, unpackIntegers } from "./codes";
-import { INT8_ROWS, int8TileBytes, tileInt8 } from "./int8";
+import { unpackCodes, unpackIntegers, widenIntegers } from "./codes";
+import { Finish, finishTile } from "./finish";
+import { int8Rows, int8Tile, rowsFor, tileInt8 } from "./int8";
 import { PANEL, ROWS, tile } from "./tile";
 
 /** Formats of a weight. */
@@ -43,11 +44,8 @@ export class Weight {
   /** INT8: how products are made, and what is added to the int8 numbers of x for that (the panels take it off again). */
   products: u32;
   offset: i32;
-}
-
-/** Rows of x that `multiply` takes at a time. */
-export function tileRows(weight: Weight): usize {
-  return weight.format === INT8 ? INT8_ROWS : ROWS;
+  /** INT8 of 8 bits, which lie as layCodes leaves them: −offset·Σ of each group's columns, i32 [⌈N/8⌉, groups, 8]. Else 0. */
+  starts: usize;
 }
 
 /** Four f16 numbers in the low halves of 32 bits, as f32: the exponent is re-biased by a product. No ∞, no NaN. */
@@ -58,25 +56,38 @@ function halvesToFloats(bits: v128): v128 {
 }
 
 /**
- * The panels [count] of a weight from panel `first` on as `multiply` takes them: f32 ones where they are, others
- * unpacked into `scratch` [count, k, 8].
+ * The panels [count] of a weight from panel `first` on as `multiply` takes them: those in memory that need no unpacking,
+ * others unpacked into `scratch`, panelBytes each.
  */
 export function panels(weight: Weight, first: usize, count: usize, scratch: usize): usize {
   const numbers = weight.k * PANEL;
   if (weight.format === F32) return weight.panels + first * numbers * 4;
+  if (isReady(weight)) return weight.panels + first * panelBytes(weight);
   for (let p: usize = 0; p < count; p++) {
     const out = scratch + p * panelBytes(weight);
     if (weight.format === F16) unpackHalves(weight.panels + (first + p) * numbers * 2, numbers, out);
     else if (weight.format === CODES) unpackCodes(weight, first + p, out);
-    else unpackIntegers(weight, first + p, out);
+    else if (weight.starts) widenIntegers(weight.panels + (first + p) * codePanelBytes(weight.k, 8), weight.k, out);
+    else unpackIntegers(weight, first + p, out, out + startsBytes(weight), weight.products !== I16);
   }
   return scratch;
 }
 
-/** Bytes of a panel for `multiply`: f32, or whole numbers with eight sums in front of each group. */
-function panelBytes(weight: Weight): usize {
+/** Whether the panels lie as the tiles of int8.ts read them. */
+function isReady(weight: Weight): bool {
+  return weight.starts !== 0 && weight.products !== I16;
+}
+
+/** Bytes of the sums in front of an unpacked panel of INT8. */
+function startsBytes(weight: Weight): usize {
+  return weight.starts ? 0 : weight.groups * PANEL * 4;
+}
+
+/** Bytes of a panel for `multiply`. */
+export function panelBytes(weight: Weight): usize {
   if (weight.format !== INT8) return weight.k * PANEL * 4;
-  return weight.groups * PANEL * 4 + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
+  if (isReady(weight)) return codePanelBytes(weight.k, 8);
+  return startsBytes(weight) + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
 }
 
 function unpackHalves(source: usize, count: usize, out: usize): void {
@@ -92,29 +103,43 @@ export function codePanelBytes(k: usize, bits: usize): usize {
   return ((k + 31) & ~31) * bits;
 }
 
+/** Rows of x that a tile takes where `rest` are left, as packRows and quantizeRows lay them. */
+export function tileRows(weight: Weight, rest: usize): usize {
+  return weight.format === INT8 ? rowsFor(rest, int8Rows(weight.products)) : ROWS;
+}
+
 /**
- * out [tileRows, 8·count] = x · wᵀ for a tile of rows from `row` on (of x as packRows or quantizeRows lay it) and the
- * `count` panels at `w`, the first of which is the weight's panel `first`. Rows of `out` are `stride` bytes apart.
+ * finish(x · wᵀ) for a tile of `rows` rows from `row` on (of x as packRows or quantizeRows lay it) and the panel at `w`,
+ * which is the weight's panel `index`.
+ *
+ * @param partial room for a tile of f32
  */
 export function multiply(
   weight: Weight,
   x: usize,
   row: usize,
+  rows: usize,
   w: usize,
-  first: usize,
-  count: usize,
-  out: usize,
-  stride: usize,
+  index: usize,
+  partial: usize,
+  finish: Finish,
 ): void {
   const k = weight.k;
-  for (let p: usize = 0; p < count; p++) {
-    const panel = w + p * panelBytes(weight);
-    const sums = out + p * PANEL * 4;
-    if (weight.format === INT8) {
-      const scales = weight.scales + (first + p) * weight.groups * PANEL * 4;
-      tileInt8(weight, x + (row / INT8_ROWS) * int8TileBytes(k), panel, scales, sums, stride);
-    } else {
-      tile(x + row * k * 4, panel, k, sums, stride, false);
-    }
+  if (weight.format === INT8) {
+    const sums = index * weight.groups * PANEL * 4;
+    const starts = weight.starts ? weight.starts + sums : w;
+    tileInt8(
+      weight,
+      rows,
+      int8Tile(weight, x, row),
+      w + startsBytes(weight),
+      starts,
+      weight.scales + sums,
+      partial,
+      finish,
+    );
+  } else {
+    tile(x + row * k * 4, w, k, partial, PANEL * 4, false);
+    finishTile(partial, rows, finish);
   }
 }
