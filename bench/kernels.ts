@@ -70,7 +70,8 @@ const CHECKED_ROWS = 5;
 /** Runs that are recorded and computed together, so that a round trip to the device is not what is timed. */
 const TOGETHER = 4;
 
-type Arithmetic = "f32" | "int8";
+/** What is multiplied; int7 is int8 with weights of at most 7 bits, whose products may be faster ones. */
+type Arithmetic = "f32" | "int8" | "int7";
 
 interface Result {
   readonly kernel: string;
@@ -88,7 +89,9 @@ const description = backend.use((b) => b.description);
 const peak = options.device === "cpu" ? await (await import("./peak/measure.ts")).measurePeak() : undefined;
 console.log(`${description}; Node ${process.version}, ${cpus()[0].model}`);
 if (peak)
-  console.log(`peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s ${peak.int8Products}`);
+  console.log(
+    `peak of a core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s int8 (${peak.int8Products})`,
+  );
 const results: Result[] = [];
 
 for (const [n, k] of [
@@ -104,7 +107,7 @@ for (const [n, k] of [
       return () => b.linear(input, w, options);
     };
     const bytes = (n * k * bits) / 8 + ROWS * (n + k) * 4;
-    const arithmetic = weight.dtype === "quantized" && weight.activation ? "int8" : "f32";
+    const arithmetic = weight.dtype !== "quantized" || !weight.activation ? "f32" : weight.bits === 8 ? "int8" : "int7";
     await time(`linear ${name} ${k} → ${n}`, 2 * ROWS * n * k, bytes, run, arithmetic);
   }
 }
@@ -225,7 +228,7 @@ async function time(
   );
   const error = relativeError(got, expected, 1);
   // A device whose division is not exact may turn a code of the row in int8.
-  const tolerance = arithmetic === "int8" ? TOLERANCE.int8Layer : TOLERANCE.kernel;
+  const tolerance = arithmetic !== "f32" ? TOLERANCE.int8Layer : TOLERANCE.kernel;
   if (!(error < tolerance)) throw new Error(`${kernel}: relative error ${error}`);
   const bench = new Bench({ time: Number(options.seconds) * 1000, warmupIterations: 1, iterations: 3 });
   backend.use((b) => {

@@ -1,17 +1,26 @@
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
+import type { PRODUCTS } from "../../src/kernels/wasm/formats.ts";
+import { loadKernels } from "../../src/kernels/wasm/module.ts";
 
 /** GFLOP/s or GOP/s of one core: what the instructions that matrix products are made of can do in WASM. */
 export interface Peak {
   readonly f32: number;
-  /** Of the fastest of these: int16 pairs; with relaxed SIMD int8 pairs and quads too. */
+  /** Of the products that weights of 8 bits take here, and those of at most 7 bits: see src/kernels/wasm/module.ts. */
   readonly int8: number;
-  readonly int8Products: string;
+  readonly int7: number;
+  readonly int8Products: Kind;
+  readonly int7Products: Kind;
 }
+
+type Kind = keyof typeof PRODUCTS;
 
 const STEPS = 200_000;
 /** Operations, a multiplication and an addition each counted, of the 12 products of a step. */
 const OPERATIONS = { f32s: 12 * 8, i16s: 12 * 16, i8Pairs: 12 * 32, i8Quads: 12 * 32 };
+
+/** The loop of each kind of int8 products. */
+const LOOPS = { i16: "i16s", pairs: "i8Pairs", quads: "i8Quads" } as const;
 
 /** Compiles and runs assembly/, with relaxed SIMD where this runtime has it; the best of twenty runs. */
 export async function measurePeak(): Promise<Peak> {
@@ -28,10 +37,13 @@ export async function measurePeak(): Promise<Peak> {
     }
     return (STEPS * OPERATIONS[name]) / best / 1e6;
   };
-  const int8: [number, string][] = [[rate("i16s"), "int16 pairs"]];
-  if (hasRelaxed) int8.push([rate("i8Pairs"), "int8 pairs"], [rate("i8Quads"), "int8 quads"]);
-  const [fastest, int8Products] = int8.reduce((a, b) => (b[0] > a[0] ? b : a));
-  return { f32: rate("f32s"), int8: fastest, int8Products };
+  const { int8 } = await loadKernels();
+  const productsOf = (wanted: number) => int8.find(({ bits, positive }) => bits >= wanted && !positive)?.kind ?? "i16";
+  const [int8Products, int7Products] = [productsOf(8), productsOf(7)];
+  return {
+    ...{ f32: rate("f32s"), int8: rate(LOOPS[int8Products]), int7: rate(LOOPS[int7Products]) },
+    ...{ int8Products, int7Products },
+  };
 }
 
 async function compile(features: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,6 +1,6 @@
 /**
  * Loops of nothing but the instructions that matrix products are made of, on twelve sums in registers: what a core
- * can do. Each sum goes into the next step's product, so that no step can be left out.
+ * can do.
  */
 
 /** Steps of a loop; a step is 12 products of a vector each. */
@@ -43,17 +43,20 @@ class Int16 {}
 class Int8Pairs {}
 class Int8Quads {}
 
+/**
+ * One product on top of the sum c. A sum goes into the product itself where the instruction does not add: else that
+ * would be the same in every step, and be left out.
+ */
 function step<T>(x: v128, c: v128, y: v128): v128 {
-  if (idof<T>() === idof<F32>()) {
-    if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(x, c, y);
-    return f32x4.add(f32x4.mul(x, c), y);
-  }
-  if (idof<T>() === idof<Int16>()) return i32x4.add(i32x4.dot_i16x8_s(x, c), y);
   if (ASC_FEATURE_RELAXED_SIMD) {
-    if (idof<T>() === idof<Int8Quads>()) return i32x4.relaxed_dot_i8x16_i7x16_add_s(c, x, y);
-    return i32x4.add(i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(c, x), x), y);
+    if (idof<T>() === idof<F32>()) return f32x4.relaxed_madd(x, y, c);
+    if (idof<T>() === idof<Int8Quads>()) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, y, c);
+    if (idof<T>() === idof<Int8Pairs>()) {
+      return i32x4.add(i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(c, x), x), y);
+    }
   }
-  return c;
+  if (idof<T>() === idof<F32>()) return f32x4.add(f32x4.mul(x, c), y);
+  return i32x4.add(i32x4.dot_i16x8_s(x, c), y);
 }
 
 /** Four multiplications and additions of f32 a product. */
