@@ -176,6 +176,20 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
     }
   });
 
+  test("CTC: of logits far apart those that can be left out change no log-probability", async () => {
+    const random = randomizer(12);
+    const [x, weight] = [random([33, 32]), random([995, 32])];
+    for (const spread of [20, 60]) {
+      const bias = random([995], spread);
+      for (const [k, banned] of [[1], [3], [3, 500]]) {
+        await expectSameTop((b) => {
+          const head = { weight: b.uploadLinear(weight), bias: b.upload(bias) };
+          return b.ctcTopK(b.upload(x), head, k, banned);
+        }, k);
+      }
+    }
+  });
+
   test("CTC of more rows than one chunk of logits", async () => {
     const random = randomizer(5);
     const [x, weight, bias] = [random([1100, 32]), random([40, 32]), random([40])];

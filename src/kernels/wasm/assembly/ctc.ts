@@ -8,6 +8,11 @@ import { multiply, panelBytes, panels, tileRows, Weight } from "./weight";
 const TOKENS: usize = 64;
 /** What a task leaves of a row's logits: max x, Σ exp(x − max). */
 const PART: usize = 8;
+/**
+ * How far below a row's best logit those of a task may lie, in nats, to be left out of its Σ exp: all of 65 536 tokens
+ * there would change a log-probability by 65 536 · e⁻²⁶ = 3.3e-7, less than a step of f32 at 4.
+ */
+const NEGLIGIBLE: f32 = 26;
 /** An entry of a list of best tokens: logit, token. */
 const ENTRY: usize = 8;
 
@@ -70,7 +75,7 @@ export function ctc(
           f32.store(out + column * 4, f32.load(mine + (chosenToken - token) * 4));
         }
         const part: usize = parts + (task * rows + row + r) * PART;
-        const top = sumExp(mine, part);
+        const top = sumExp(mine, k > 0 ? f32.load(best + (row + r) * k * ENTRY) - NEGLIGIBLE : -Infinity, part);
         if (k > 0) keepBest(mine, top, token, banned, best + (row + r) * k * ENTRY, k);
       }
     }
@@ -86,16 +91,21 @@ function findChosen(chosen: usize, chosenCount: usize, token: usize, count: usiz
   return found;
 }
 
-/** max x and Σ exp(x − max) of the logits, into the PART of their row; returns max x. */
-function sumExp(logits: usize, part: usize): f32 {
+/**
+ * max x and Σ exp(x − max) of the logits, into the PART of their row; returns max x. If none reaches `floor` the sum is
+ * left out, and 0 in its place.
+ */
+function sumExp(logits: usize, floor: f32, part: usize): f32 {
   let most = v128.load(logits);
   for (let at: usize = 16; at < TOKENS * 4; at += 16) most = f32x4.pmax(most, v128.load(logits + at));
   const top = maxLanes(most);
+  f32.store(part, top);
+  f32.store(part, 0, 4);
+  if (top < floor) return top;
   let sum = f32x4.splat(0);
   for (let at: usize = 0; at < TOKENS * 4; at += 16) {
     sum = f32x4.add(sum, exp(f32x4.sub(v128.load(logits + at), f32x4.splat(top))));
   }
-  f32.store(part, top);
   f32.store(part, sumLanes(sum), 4);
   return top;
 }
