@@ -7,8 +7,8 @@ import { uploadCodes } from "./linearCodes.ts";
 import { uploadFloats } from "./linearFloats.ts";
 import type { WasmWeight } from "./weight.ts";
 
-/** The most rows that a tile has; it has 4 or 6 (assembly/tile.ts). */
-export const MAX_TILE_ROWS = 6;
+/** The most rows that a tile has; it has 4, 6 or 12 (assembly/tile.ts). */
+export const MAX_TILE_ROWS = 12;
 const WHOLE_TILES = 12;
 
 /** Lays a weight out for the kernel that will read it: floats, codes that stand for floats, or int8 products. */
@@ -53,7 +53,7 @@ export function packRows(
   const k = x.shape[1];
   const tiled = Math.ceil(rows / WHOLE_TILES) * WHOLE_TILES;
   if (format === "int8") {
-    const packed = device.createTensor([tiled, 8 + 2 * k], "u8");
+    const packed = device.createTensor([tiled, 16 + 2 * k], "u8");
     const scratch = device.scratch(k * 4);
     device.record("quantizeRows", x, description, firstRow, norm?.gamma, norm?.beta, packed, rows, scratch);
     return packed;

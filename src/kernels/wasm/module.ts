@@ -1,6 +1,6 @@
 import { packCodes } from "../../tensor/quantized.ts";
 import { FORMATS, type Int8Products, PRODUCTS } from "./formats.ts";
-import { readKernels } from "./platform.ts";
+import { readKernels, revectorizes } from "./platform.ts";
 
 /** A build of assembly/ and what it computes with. */
 export interface KernelModule {
@@ -26,16 +26,17 @@ const RELAXED: readonly Int8Products[] = [
 ];
 
 /**
- * The faster of the two builds that this runtime can run: relaxed SIMD with its fused multiply-add and its dot products
- * as far as they pass a test, else plain SIMD.
+ * The fastest of the builds that this runtime can run: relaxed SIMD with its fused multiply-add and its dot products
+ * as far as they pass a test, in wide tiles where V8 makes wide vectors; else plain SIMD.
  */
 export async function loadKernels(): Promise<KernelModule> {
-  const relaxed = await readKernels("relaxed");
+  const wide = revectorizes();
+  const relaxed = await readKernels(wide ? "wide" : "relaxed");
   if (WebAssembly.validate(relaxed)) {
     const module = await WebAssembly.compile(relaxed);
     if (multipliesFloats(module)) {
       const int8 = RELAXED.filter((products) => multipliesInt8(module, products));
-      return { module, instructions: "relaxed SIMD", int8: [...int8, I16] };
+      return { module, instructions: `relaxed SIMD${wide ? " of 256 bits" : ""}`, int8: [...int8, I16] };
     }
   }
   const plain = await readKernels("plain");

@@ -40,11 +40,23 @@ export async function startThread({ onMessage, onFailure }: ThreadEvents): Promi
   };
 }
 
-/** The bytes of one of the module's two builds, which lie beside this file. */
-export async function readKernels(build: "plain" | "relaxed"): Promise<Uint8Array<ArrayBuffer>> {
-  // Literal addresses, so that a bundler finds the files.
-  const url =
-    build === "plain" ? new URL("./kernels.wasm", import.meta.url) : new URL("./kernels-relaxed.wasm", import.meta.url);
+/**
+ * Whether V8 was told to make one vector of 256 bits of two neighbours (`node --experimental-wasm-revectorize`), as it
+ * can on x86 from version 13 on, that of Node 24.
+ */
+export function revectorizes(): boolean {
+  if (!node || process.arch !== "x64" || Number.parseInt(process.versions.v8, 10) < 13) return false;
+  return process.execArgv.includes("--experimental-wasm-revectorize");
+}
+
+/** The bytes of one of the module's builds, which lie beside this file. */
+export async function readKernels(build: "plain" | "relaxed" | "wide"): Promise<Uint8Array<ArrayBuffer>> {
+  // Literal addresses, so that a bundler finds the files: but not the one that no browser needs.
+  const url = {
+    plain: () => new URL("./kernels.wasm", import.meta.url),
+    relaxed: () => new URL("./kernels-relaxed.wasm", import.meta.url),
+    wide: () => new URL(`./kernels-${build}.wasm`, import.meta.url),
+  }[build]();
   const bytes = await readPackageFile(url);
   if (bytes) return bytes;
   const remedy = node ? "run npm run build:wasm" : "serve it beside the script";

@@ -102,7 +102,7 @@ function lookUp(codes: v128, table: usize, stride: usize): v128 {
 }
 
 /**
- * The whole numbers that the codes of a panel stand for before scaling, as the tiles of int8.ts read them: at `starts`
+ * The whole numbers that the codes of a panel stand for before scaling, as the tiles of int8Tile.ts read them: at `starts`
  * −offset·Σv of the eight columns of each group, i32, and at `out` v: int16 [k/2, 8, 2] or, with `fours`, int8 [k/4, 8, 4].
  * Behind `out` there is room for a group in int16.
  */

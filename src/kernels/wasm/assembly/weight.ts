@@ -1,6 +1,7 @@
 import { unpackCodes, unpackIntegers, widenIntegers } from "./codes";
 import { Finish, finishTile } from "./finish";
-import { int8Rows, int8Tile, rowsFor, tileInt8 } from "./int8";
+import { int8Rows, int8Tile, rowsFor } from "./int8";
+import { tileInt8 } from "./int8Tile";
 import { PANEL, ROWS, tile } from "./tile";
 
 /** Formats of a weight. */
@@ -73,7 +74,7 @@ export function panels(weight: Weight, first: usize, count: usize, scratch: usiz
   return scratch;
 }
 
-/** Whether the panels lie as the tiles of int8.ts read them. */
+/** Whether the panels lie as the tiles of int8Tile.ts read them. */
 function isReady(weight: Weight): bool {
   return weight.starts !== 0 && weight.products !== I16;
 }
