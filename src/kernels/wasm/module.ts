@@ -73,7 +73,10 @@ export function multipliesInt8(module: WebAssembly.Module, { kind, offset, bits,
   const codes = fill(new Uint8Array(N * K), N, (c, i) => w(c, i) + half);
   words.set(packCodes(codes, [N, K], bits), WEIGHT / 4);
   floats.fill(1, SCALES / 4, SCALES / 4 + 16);
-  words.set([FORMATS.int8, WEIGHT, K, bits, K, 1, SCALES, 0, 0, 0, 0, 0, PRODUCTS[kind], offset, 0], DESCRIPTION / 4);
+  words.set(
+    [FORMATS.int8, WEIGHT, K, bits, K, 1, SCALES, 0, 0, 0, 0, 0, PRODUCTS[kind], offset, 0, 0],
+    DESCRIPTION / 4,
+  );
   floats[DESCRIPTION / 4 + 11] = 1; // the scale of x
   run(kernels, "packCodes", WEIGHT, N, K, bits, SCRATCH, 0);
   run(kernels, "quantizeRows", X, DESCRIPTION, 0, 0, 0, PACKED, ROWS, SCRATCH);

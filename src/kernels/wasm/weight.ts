@@ -42,7 +42,8 @@ export function describeWeight(
     const fields = Uint32Array.of(
       ...[FORMATS[format], panels.pointer, shape[1], bits, groupSize, groups],
       ...[scales?.pointer ?? 0, zeros?.pointer ?? 0, tables?.pointer ?? 0, ...tableStrides],
-      ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset, starts?.pointer ?? 0],
+      ...[new Uint32Array(Float32Array.of(activation).buffer)[0], PRODUCTS[kind], offset],
+      ...[starts?.pointer ?? 0, Number(scales?.dtype === "f16")],
     );
     return device.upload([fields.length], "u32", fields);
   };

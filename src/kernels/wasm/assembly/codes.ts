@@ -1,6 +1,6 @@
 import { next, thread } from "./threads";
 import { PANEL } from "./tile";
-import { codePanelBytes, Weight } from "./weight";
+import { codePanelBytes, halvesToFloats, Weight } from "./weight";
 
 /**
  * Codes of `bits` bits in rows of whole blocks → panels [⌈n/8⌉, k, 8] in the same place, by way of `scratch` (a panel
@@ -53,6 +53,12 @@ function zerosOf(weight: Weight, at: usize): v128 {
   return i16x8.splat(<i16>((<u32>1) << (<u32>(weight.bits - 1))));
 }
 
+/** Four of the weight's scales, as f32. */
+function scalesOf(weight: Weight, at: usize): v128 {
+  if (!weight.halfScales) return v128.load(weight.scales + at * 4);
+  return halvesToFloats(v128.load16x4_u(weight.scales + at * 2));
+}
+
 /** The weights that the codes of a panel stand for, f32 out [k, 8]; QuantizedTensor has the formula. */
 export function unpackCodes(weight: Weight, panel: usize, out: usize): void {
   const bits = weight.bits;
@@ -65,8 +71,8 @@ export function unpackCodes(weight: Weight, panel: usize, out: usize): void {
   let from = weight.panels + panel * codePanelBytes(weight.k, bits);
   for (let group: usize = 0; group < weight.groups; group++) {
     const at = (panel * weight.groups + group) * PANEL;
-    const scale0 = v128.load(weight.scales + at * 4);
-    const scale1 = v128.load(weight.scales + at * 4, 16);
+    const scale0 = scalesOf(weight, at);
+    const scale1 = scalesOf(weight, at + 4);
     const end = out + groupLength(weight, group) * PANEL * 4;
     if (weight.tables) {
       const table = tables + group * weight.tableOfGroup;

@@ -32,7 +32,7 @@ export class Weight {
   bits: usize;
   groupSize: usize;
   groups: usize;
-  /** f32 [⌈N/8⌉, groups, 8]. */
+  /** f32 [⌈N/8⌉, groups, 8], or f16 with `halfScales`. */
   scales: usize;
   /** u8 [⌈N/8⌉, groups, 8]. */
   zeros: usize;
@@ -47,10 +47,11 @@ export class Weight {
   offset: i32;
   /** INT8 of 8 bits, which lie as layCodes leaves them: −offset·Σ of each group's columns, i32 [⌈N/8⌉, groups, 8]. Else 0. */
   starts: usize;
+  halfScales: u32;
 }
 
 /** Four f16 numbers in the low halves of 32 bits, as f32: the exponent is re-biased by a product. No ∞, no NaN. */
-function halvesToFloats(bits: v128): v128 {
+export function halvesToFloats(bits: v128): v128 {
   const magnitude = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
   const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
   return v128.or(f32x4.mul(magnitude, f32x4.splat(5.192296858534828e33 /* 2^112 */)), sign);
@@ -69,7 +70,13 @@ export function panels(weight: Weight, first: usize, count: usize, scratch: usiz
     if (weight.format === F16) unpackHalves(weight.panels + (first + p) * numbers * 2, numbers, out);
     else if (weight.format === CODES) unpackCodes(weight, first + p, out);
     else if (weight.starts) widenIntegers(weight.panels + (first + p) * codePanelBytes(weight.k, 8), weight.k, out);
-    else unpackIntegers(weight, first + p, out, out + startsBytes(weight), weight.products !== I16);
+    else {
+      unpackIntegers(weight, first + p, out, out + headBytes(weight), weight.products !== I16);
+      if (weight.halfScales) {
+        const sums = weight.groups * PANEL;
+        unpackHalves(weight.scales + (first + p) * sums * 2, sums, out + sums * 4);
+      }
+    }
   }
   return scratch;
 }
@@ -79,16 +86,16 @@ function isReady(weight: Weight): bool {
   return weight.starts !== 0 && weight.products !== I16;
 }
 
-/** Bytes of the sums in front of an unpacked panel of INT8. */
-function startsBytes(weight: Weight): usize {
-  return weight.starts ? 0 : weight.groups * PANEL * 4;
+/** Bytes in front of an unpacked panel of INT8: the sums that its groups start from, and their scales if those are f16. */
+function headBytes(weight: Weight): usize {
+  return weight.starts ? 0 : weight.groups * PANEL * (weight.halfScales ? 8 : 4);
 }
 
 /** Bytes of a panel for `multiply`. */
 export function panelBytes(weight: Weight): usize {
   if (weight.format !== INT8) return weight.k * PANEL * 4;
   if (isReady(weight)) return codePanelBytes(weight.k, 8);
-  return startsBytes(weight) + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
+  return headBytes(weight) + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
 }
 
 function unpackHalves(source: usize, count: usize, out: usize): void {
@@ -129,16 +136,9 @@ export function multiply(
   if (weight.format === INT8) {
     const sums = index * weight.groups * PANEL * 4;
     const starts = weight.starts ? weight.starts + sums : w;
-    tileInt8(
-      weight,
-      rows,
-      int8Tile(weight, x, row),
-      w + startsBytes(weight),
-      starts,
-      weight.scales + sums,
-      partial,
-      finish,
-    );
+    const scales = weight.halfScales ? w + weight.groups * PANEL * 4 : weight.scales + sums;
+    const v = w + headBytes(weight);
+    tileInt8(weight, rows, int8Tile(weight, x, row), v, starts, scales, partial, finish);
   } else {
     tile(x + row * k * 4, w, k, partial, PANEL * 4, false);
     finishTile(partial, rows, finish);
