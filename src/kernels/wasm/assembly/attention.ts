@@ -3,8 +3,6 @@ import { exp, expOf, maxLanes, sumLanes } from "./simd";
 import { next, thread } from "./threads";
 import { PANEL, ROWS, tile } from "./tile";
 
-/** Queries of a task: whole tiles, of 4 rows or of 6. */
-const QUERIES: usize = 48;
 /** Keys of a step. */
 const KEYS: usize = 64;
 const LOWEST: f32 = -3e38;
@@ -12,9 +10,10 @@ const LOWEST: f32 = -3e38;
 /**
  * softmax(q·kᵀ / √width) · v inside each clip: qkv [R, 3d] → y [R, d]. A running maximum and sum over steps of keys
  * (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022, "FlashAttention"), so
- * no [T, T] matrix, whatever the length. A task is QUERIES rows of one head of one clip; both products are tiles.
+ * no [T, T] matrix, whatever the length. A task is `most` rows of one head of one clip; both products are tiles.
  *
  * @param blocks tasks that the longest clip needs for a head
+ * @param most queries of a task: whole tiles
  * @param scratch `scratchBytes` a thread, see the pointers below
  */
 export function attention(
@@ -24,6 +23,7 @@ export function attention(
   clips: usize,
   heads: usize,
   blocks: usize,
+  most: usize,
   width: usize,
   scratch: usize,
   scratchBytes: usize,
@@ -32,31 +32,31 @@ export function attention(
   const stride = 12 * d;
   const panelCount = (width + PANEL - 1) / PANEL;
   const padded = panelCount * PANEL * 4; // bytes of a row of v in whole panels
-  const queries = scratch + thread * scratchBytes; // [QUERIES/ROWS, width, ROWS]
-  const keys = queries + QUERIES * width * 4; // [KEYS/8, width, 8]
+  const queries = scratch + thread * scratchBytes; // [most/ROWS, width, ROWS]
+  const keys = queries + most * width * 4; // [KEYS/8, width, 8]
   const values = keys + KEYS * width * 4; // [panelCount, KEYS, 8]
-  const sums = values + KEYS * padded; // [QUERIES, 8·panelCount]
-  const scores = sums + QUERIES * padded; // [ROWS, KEYS]
+  const sums = values + KEYS * padded; // [most, 8·panelCount]
+  const scores = sums + most * padded; // [ROWS, KEYS]
   const weights = scores + ROWS * KEYS * 4; // [KEYS, ROWS]
-  const maxima = weights + ROWS * KEYS * 4; // [QUERIES]
-  const totals = maxima + QUERIES * 4; // [QUERIES]
+  const maxima = weights + ROWS * KEYS * 4; // [most]
+  const totals = maxima + most * 4; // [most]
 
   for (let task: usize = next(); task < clips * heads * blocks; task = next()) {
     const clip = task / (heads * blocks);
     const head: usize = qkv + ((task / blocks) % heads) * width * 4;
     const end = load<u32>(offsets + clip * 4, 4);
     const firstKey = load<u32>(offsets + clip * 4);
-    const firstQuery = firstKey + (task % blocks) * QUERIES;
+    const firstQuery = firstKey + (task % blocks) * most;
     if (firstQuery >= end) continue;
-    const count = min(QUERIES, end - firstQuery);
+    const count = min(most, end - firstQuery);
 
     const last = head + (end - 1) * stride;
     for (let row: usize = 0; row < count; row += ROWS) {
       packTile(head + (firstQuery + row) * stride, stride, last, width, queries + row * width * 4);
     }
-    memory.fill(sums, 0, QUERIES * padded);
-    memory.fill(totals, 0, QUERIES * 4);
-    for (let i: usize = 0; i < QUERIES; i++) f32.store(maxima + i * 4, LOWEST);
+    memory.fill(sums, 0, most * padded);
+    memory.fill(totals, 0, most * 4);
+    for (let i: usize = 0; i < most; i++) f32.store(maxima + i * 4, LOWEST);
 
     for (let key = firstKey; key < end; key += KEYS) {
       const keyCount = min(KEYS, end - key);
