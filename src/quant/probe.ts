@@ -45,6 +45,7 @@ export async function* probe(
         const name = names.get(weight) ?? "";
         const other = await probeOf(name, weight);
         if (!other) continue;
+        await backend.flush(); // while work is under way, a weight goes into memory that nothing has used
         swap = { from: weight, to: backend.uploadLinear(other) };
         const after = runAll(backend.release, parts.slice(i), x, batch);
         const losses = await kernels.divergences(before, after).finally(() => {

@@ -50,6 +50,8 @@ export const TOLERANCE = {
    * and what that may change in the output's error. Ten times what is measured of XᵀX; no weight was another.
    */
   gram: 3e-6,
+  /** The same through a model whose rows are nearly alike, so that sums round the same way: five times what is measured. */
+  heard: 1e-4,
   otherWeights: 0.02,
   outputError: 0.01,
   /** KL of the tokens' probabilities with exponentials in f32, in nats. */
