@@ -4,7 +4,7 @@ import { candidateOf, leastBits, MIXED_SCHEMES, standInOf } from "../../src/quan
 import { expectLayers, mixedPolicy, parsePolicy, schemeOf } from "../../src/quant/policy.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { quantizeWeights } from "../../src/quant/quantizeWeights.ts";
-import { PRESETS, parseScheme, type Scheme } from "../../src/quant/scheme.ts";
+import { PRESETS, parseScheme } from "../../src/quant/scheme.ts";
 import { storedBits } from "../../src/quant/size.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { dequantize, type Weight } from "../../src/tensor/quantized.ts";
