@@ -18,6 +18,19 @@ export interface Heard {
   readonly sizes?: Sizes;
 }
 
+/** What the kernels know of schemes, by field: a scheme with other fields or values goes through quantizeTensor. */
+const KNOWN: Readonly<Record<string, readonly unknown[] | undefined>> = {
+  bits: [2, 3, 4, 5, 6, 7, 8],
+  values: ["uniform", "table"],
+  granularity: ["channel", "group"],
+  groupSize: [32, 64, 128],
+  symmetric: [true],
+  scale: ["max", "mse"],
+  table: ["nf4", "power-of-two", "kmeans", "learned"],
+  compensate: ["gptq"],
+  activation: ["dynamic", "static"],
+};
+
 /** A grid on the device with its levels on the host. */
 interface Chosen {
   grid: GridOnDevice;
@@ -92,12 +105,12 @@ export class DeviceLayer {
   }
 
   /** Whether the kernels can do it. */
-  #knows({ granularity, symmetric, scale, table }: Scheme): boolean {
-    if (granularity === "model" || granularity === "tensor" || symmetric === false || scale === "percentile")
-      return false;
-    if (table !== "kmeans" && table !== "learned") return true;
+  #knows(scheme: Scheme): boolean {
+    const fields = Object.entries(scheme).filter(([, value]) => value !== undefined);
+    if (!fields.every(([field, value]) => KNOWN[field]?.includes(value))) return false;
+    if (scheme.table !== "kmeans" && scheme.table !== "learned") return true;
     // Of fewer values k-means counts each; a table for each channel is fitted without scales.
-    return granularity === "group" && this.shape[0] * this.shape[1] > BINS;
+    return scheme.granularity === "group" && this.shape[0] * this.shape[1] > BINS;
   }
 
   async #onHost(scheme: Scheme, shared?: QuantizeOptions["shared"]): Promise<QuantizedTensor> {

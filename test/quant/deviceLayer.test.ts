@@ -84,7 +84,8 @@ describe.each([
     ["lut4 with the largest weights' scales", { ...PRESETS.lut4, scale: "max" }],
     ["rows of 3 bits", { bits: 3, values: "uniform", granularity: "channel", scale: "mse", compensate: "gptq" }],
     ["one scale, which the kernels leave to the plain functions", { ...PRESETS.nf4, ...TENSOR, compensate: "gptq" }],
-    ["zero points, which they leave too", { bits: 3, values: "uniform", granularity: "channel", symmetric: false }],
+    ["a table of its own, which they leave too", { ...PRESETS.nf4, bits: 2, table: [-1, -0.25, 0.25, 1] }],
+    ["zero points, as well", { bits: 3, values: "uniform", granularity: "channel", symmetric: false }],
   ])("becomes what the plain functions make of it, whatever the threads: %s", async (_, scheme) => {
     const expected = quantizeTensor(weight, [n, k], scheme, { statistics });
     const all = await Promise.all(kernelsOn.map((kernels) => onDevice(kernels, (layer) => layer.quantize(scheme))));
