@@ -78,6 +78,7 @@ const NODE_FILES: readonly RegExp[] = [
   /^(cli|convert|eval|server)\//,
   /^audio\/(read|ffmpeg)\.ts$/,
   /^int8Copy\.ts$/,
+  /^quant\/job\.ts$/,
   /^weights\/(file|folderSource|home|place|replaceFolder|safetensorsFile|tuningFile)\.ts$/,
 ];
 

@@ -156,6 +156,7 @@ export function quantizeCommand(): Command {
     .option("--calibrate <data>", "sound for schemes that need it: a manifest.jsonl, or a folder as eval reads")
     .option("--limit <clips>", "take no more clips than this", count)
     .option("--save-policy <file>", "write the policy that was used as JSON, to be edited and given again", path)
+    .option("--resume", "go on with what an interrupted calibration has left beside --out")
     .addHelpText(
       "after",
       `

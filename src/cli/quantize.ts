@@ -27,12 +27,13 @@ export interface QuantizeOptions {
   readonly calibrate?: string;
   readonly limit?: number;
   readonly savePolicy?: string;
+  readonly resume?: boolean;
 }
 
 /** Quantises a model folder and prints the path of the new one. */
 export async function quantize(model: string, options: QuantizeOptions): Promise<void> {
   const source = findModel(model);
-  const { out, calibrate, limit, savePolicy } = options;
+  const { out, calibrate, limit, savePolicy, resume } = options;
   const sounds = calibrate === undefined ? [] : await readDataset(calibrate);
   const results = modelPaths(out).map((path): [string, string] => ["--out", path]);
   if (savePolicy !== undefined) results.push(["--save-policy", savePolicy]);
@@ -45,7 +46,7 @@ export async function quantize(model: string, options: QuantizeOptions): Promise
   const policy = await policyOf(source, options);
   const clips: CalibrationClip[] = [];
   for (const { source, itn } of sounds.slice(0, limit)) clips.push({ pcm: await readAudio(source), itn });
-  const used = await withBar((onProgress) => quantizeFolder(source, out, { policy, clips, onProgress }));
+  const used = await withBar((onProgress) => quantizeFolder(source, out, { policy, clips, resume, onProgress }));
   console.log(out);
   if (savePolicy !== undefined) await writeOutput(savePolicy, `${JSON.stringify(used, null, 2)}\n`);
 }

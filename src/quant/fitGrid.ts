@@ -5,7 +5,7 @@ import { additivePowersOfTwo, inWholeNumbers, NF4 } from "./tables.ts";
 import { fitAffine, fitScale } from "./uniform.ts";
 
 /** How often k-means and the scales are fitted to each other. */
-const KMEANS_ROUNDS = 3;
+export const KMEANS_ROUNDS = 3;
 
 /** The one scale, and table if there is one, that all layers share with granularity "model". */
 export interface SharedGrid {
@@ -50,8 +50,7 @@ export function fitGrid(
   // Scales that bring each group into the range of entries, and k-means of what that gives; "mse" then fits them to
   // each other.
   const mse = scheme.scale === "mse";
-  const range = scheme.activation ? Float32Array.of(-127, 127) : Float32Array.of(-1, 1);
-  let scales = fitScales(weight, grid, mse ? { ...scheme, scale: "max" } : scheme, range);
+  let scales = fitScales(weight, grid, mse ? { ...scheme, scale: "max" } : scheme, startRange(scheme));
   let tables = kmeansOfScaled(weight, grid, scales, importance);
   for (let round = 1; mse && round < KMEANS_ROUNDS; round++) {
     scales = fitScales(weight, grid, scheme, tables);
@@ -66,8 +65,13 @@ export function fitSharedGrid(sample: Float32Array, scheme: Scheme): SharedGrid 
   return { scale: scales[0], table: tables };
 }
 
+/** The ends of the range that entries of a fitted table begin in. */
+export function startRange({ activation }: Scheme): Float32Array {
+  return activation ? Float32Array.of(-127, 127) : Float32Array.of(-1, 1);
+}
+
 /** The table that does not depend on the weights, as it is stored. */
-function ruleTable({ table, bits, activation }: Scheme): Float32Array | undefined {
+export function ruleTable({ table, bits, activation }: Scheme): Float32Array | undefined {
   if (table === "kmeans" || table === "learned" || table === undefined) return undefined;
   const entries = table === "nf4" ? NF4 : table === "power-of-two" ? additivePowersOfTwo(bits) : table;
   if (activation) return Float32Array.from(inWholeNumbers(entries));

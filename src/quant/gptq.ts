@@ -11,7 +11,7 @@ const BLOCK_COLUMNS = 32;
 
 /** A layer's Hessian, made ready for any number of weights that see the same inputs. */
 export interface Compensation {
-  /** Columns in the order of rising Hᵢᵢ; they are rounded from the last to the first. */
+  /** See actOrder. */
   readonly order: Uint32Array;
   /** L⁻¹ for the Cholesky factor L of H in that order, [K, K]. */
   readonly inverse: Float64Array;
@@ -20,16 +20,28 @@ export interface Compensation {
 /** H + λ·mean(diag H)·I, so that it can be inverted; inputs that are always 0 included. */
 export function damped(hessian: Float64Array, k: number): Float64Array {
   const out = Float64Array.from(hessian);
-  let trace = 0;
-  for (let i = 0; i < k; i++) trace += hessian[i * k + i];
-  for (let i = 0; i < k; i++) out[i * k + i] += (DAMPING * trace) / k || 1;
+  const damping = dampingOf(diagonalOf(hessian, k));
+  for (let i = 0; i < k; i++) out[i * k + i] += damping;
   return out;
+}
+
+/** What is added to a Hessian's diagonal [K]. */
+export function dampingOf(diagonal: Float64Array): number {
+  return (DAMPING * diagonal.reduce((sum, h) => sum + h, 0)) / diagonal.length || 1;
+}
+
+export function diagonalOf(matrix: Float64Array, k: number): Float64Array {
+  return Float64Array.from({ length: k }, (_, i) => matrix[i * k + i]);
+}
+
+/** Columns by rising Hᵢᵢ, of equal ones the later first: they are rounded from the last to the first. */
+export function actOrder(diagonal: Float64Array): Uint32Array {
+  return Uint32Array.from(diagonal.keys()).sort((a, b) => diagonal[a] - diagonal[b] || b - a);
 }
 
 /** Takes the damped Hessian [K, K]. */
 export function prepareCompensation(hessian: Float64Array, k: number): Compensation {
-  const order = Uint32Array.from({ length: k }, (_, i) => i);
-  order.sort((a, b) => hessian[a * k + a] - hessian[b * k + b] || b - a);
+  const order = actOrder(diagonalOf(hessian, k));
   const permuted = new Float64Array(k * k);
   for (let i = 0; i < k; i++) {
     for (let j = 0; j <= i; j++) permuted[i * k + j] = hessian[order[i] * k + order[j]];

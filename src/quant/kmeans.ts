@@ -1,5 +1,5 @@
 /** More values than this are counted into so many bins; a centre is then off by at most 1/4096 of their range. */
-const BINS = 2048;
+export const BINS = 2048;
 
 /**
  * 1-D k-means: the k centres, rising, with the least Σ hᵢ·min_c (xᵢ − c)².
@@ -12,7 +12,19 @@ const BINS = 2048;
  * @returns k centres; with fewer than k different values some are equal
  */
 export function kmeans(values: Float32Array, k: number, weights?: Float32Array): Float32Array {
-  const { mass, first, second } = prefixSums(values, weights);
+  return centresOf(sumsOf(values, weights), k);
+}
+
+/** Σh, Σh·x and Σh·x² of each of the sorted values, or of bins of equal width. */
+export interface BinSums {
+  readonly mass: Float64Array;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+}
+
+/** What `kmeans` gives for values that were counted already. */
+export function centresOf(sums: BinSums, k: number): Float32Array {
+  const [mass, first, second] = [sums.mass, sums.first, sums.second].map(prefixSums);
   const bins = mass.length - 1;
   // Σh(x − mean)² of the bins i … j−1, from prefix sums.
   const cost = (i: number, j: number) => {
@@ -55,25 +67,24 @@ export function kmeans(values: Float32Array, k: number, weights?: Float32Array):
   return centres.sort();
 }
 
-/** Prefix sums of h, h·x and h·x² over the sorted values, or over bins of equal width. */
-function prefixSums(values: Float32Array, weights: Float32Array | undefined) {
+/** From the first up to each: [0, x₀, x₀ + x₁, …]. */
+function prefixSums(values: Float64Array): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  for (let i = 0; i < values.length; i++) sums[i + 1] = sums[i] + values[i];
+  return sums;
+}
+
+function sumsOf(values: Float32Array, weights: Float32Array | undefined): BinSums {
   const bins = Math.min(values.length, BINS);
   const bin = values.length > BINS ? binOf(values) : rankOf(values);
-  const mass = new Float64Array(bins + 1);
-  const first = new Float64Array(bins + 1);
-  const second = new Float64Array(bins + 1);
+  const [mass, first, second] = [0, 1, 2].map(() => new Float64Array(bins));
   for (let i = 0; i < values.length; i++) {
     const x = values[i];
     const h = weights ? weights[i] : 1;
-    const at = bin(i) + 1;
+    const at = bin(i);
     mass[at] += h;
     first[at] += h * x;
     second[at] += h * x * x;
-  }
-  for (let i = 1; i <= bins; i++) {
-    mass[i] += mass[i - 1];
-    first[i] += first[i - 1];
-    second[i] += second[i - 1];
   }
   return { mass, first, second };
 }

@@ -2,9 +2,12 @@ import { addRows, solve } from "./cholesky.ts";
 import { type Grid, levelsOf, nearest, scalesOfRow, storedF16 } from "./grid.ts";
 
 /** Rounds of codes, scales and tables. */
-const ROUNDS = 2;
+export const ROUNDS = 2;
 /** Rows that a table shared by all rows is fitted to: a few hundred say enough about 2^bits entries. */
 const TABLE_ROWS = 256;
+
+/** Every so many rows are looked at for a table shared by `n` rows. */
+export const tableStride = (n: number): number => Math.max(1, Math.floor(n / TABLE_ROWS));
 
 /**
  * Refines codes, group scales and tables so that the layer's output changes least on calibration sound: a descent on
@@ -117,7 +120,7 @@ function refineTables(
   const [n, k] = grid.shape;
   const size = 2 ** grid.bits;
   const shared = tables.length === size;
-  const step = shared ? Math.max(1, Math.floor(n / TABLE_ROWS)) : 1;
+  const step = shared ? tableStride(n) : 1;
   const left = new Float64Array(size * size);
   const right = new Float64Array(size);
   for (let row = 0; row < n; row += step) {
@@ -136,25 +139,29 @@ function refineTables(
       }
     }
     if (shared) continue;
-    solveTable(left, right, tables.subarray(row * size, (row + 1) * size), own, store);
+    rename(own, solveTable(left, right, tables.subarray(row * size, (row + 1) * size), store));
     left.fill(0);
     right.fill(0);
   }
-  if (shared) solveTable(left, right, tables, codes, store);
+  if (shared) rename(codes, solveTable(left, right, tables, store));
 }
 
-/** Puts the least-squares entries into the table, rising, and renames the codes to match. */
-function solveTable(
+/**
+ * Puts the least-squares entries t of left·t = right into the table, rising. `left` is overwritten.
+ *
+ * @returns the place that each entry has now
+ */
+export function solveTable(
   left: Float64Array,
   right: Float64Array,
   table: Float32Array,
-  codes: Uint8Array,
   store: (entry: number) => number,
-): void {
+): Uint8Array {
   const size = table.length;
+  const rank = Uint8Array.from(table.keys());
   let trace = 0;
   for (let c = 0; c < size; c++) trace += left[c * size + c];
-  if (trace <= 0) return;
+  if (trace <= 0) return rank;
   // An entry that no weight uses stays where it is.
   const hold = (1e-9 * trace) / size;
   for (let c = 0; c < size; c++) {
@@ -163,10 +170,13 @@ function solveTable(
   }
   const entries = solve(left, right, size);
   const order = Array.from(entries.keys()).sort((a, b) => entries[a] - entries[b]);
-  const rank = new Uint8Array(size);
   order.forEach((from, to) => {
     rank[from] = to;
     table[to] = store(entries[from]);
   });
+  return rank;
+}
+
+function rename(codes: Uint8Array, rank: Uint8Array): void {
   for (let i = 0; i < codes.length; i++) codes[i] = rank[codes[i]];
 }

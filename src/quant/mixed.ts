@@ -1,10 +1,6 @@
-import { dequantize, type QuantizedTensor, wordsOfRow } from "../tensor/quantized.ts";
-import { outputError } from "./learn.ts";
 import type { Candidate } from "./policy.ts";
-import { quantizeTensor } from "./quantize.ts";
 import { PRESETS, type Scheme } from "./scheme.ts";
-import { scaleBits, storedBits } from "./size.ts";
-import type { Statistics } from "./statistics.ts";
+import { schemeBits } from "./size.ts";
 
 /** What a mixed policy chooses from, unless told otherwise: 3.25 to 8 bits a weight. */
 export const MIXED_SCHEMES: readonly Scheme[] = [
@@ -19,47 +15,40 @@ export const MIXED_SCHEMES: readonly Scheme[] = [
 ];
 
 /** The fewest bits that a weight [n, k] can be stored in by a mixed policy: codes, scales and one table. */
-export function leastBits([n, k]: readonly number[]): number {
-  const sizes = MIXED_SCHEMES.map(({ bits, groupSize = k, values }) => {
-    const scales = n * Math.ceil(k / groupSize);
-    const codes = n * wordsOfRow({ shape: [n, k], bits }) * 32;
-    return codes + scales * scaleBits(scales, n) + (values === "table" ? 2 ** bits * 16 : 0);
-  });
-  return Math.min(...sizes);
+export function leastBits(shape: readonly number[]): number {
+  return Math.min(...MIXED_SCHEMES.map((scheme) => schemeBits(scheme, [shape[0], shape[1]])));
 }
 
 /** What layers are probed with: coarse enough for a loss well above rounding, and needs no statistics. */
 export const PROBE: Scheme = { bits: 3, values: "uniform", granularity: "group", groupSize: 32 };
 
-/** A linear layer, and what the model lost when it alone was quantised by PROBE. */
-export interface Probed {
+/** What a scheme's error is estimated by: learned tables start from k-means with GPTQ, which is less work. */
+export function standInOf(scheme: Scheme): Scheme {
+  return scheme.table === "learned" ? { ...scheme, table: "kmeans", compensate: "gptq" } : scheme;
+}
+
+/** A linear layer as it was measured. */
+export interface Weighed {
   readonly name: string;
-  readonly weight: Float32Array;
   readonly shape: readonly [n: number, k: number];
-  readonly statistics: Statistics;
-  /** Of the probe: KL divergence of the tokens' probabilities, in nats a row. */
+  /** What the model lost when this layer alone was in PROBE: KL of the tokens' probabilities, in nats a row. */
   readonly loss: number;
+  /** E = tr((W − Ŵ)·H·(W − Ŵ)ᵀ) of the probe, and of each scheme's stand-in. */
+  readonly probed: number;
+  readonly errors: readonly number[];
 }
 
 /**
- * A layer's size and loss in each scheme. The loss is taken to be κ·E: E = tr((W − Ŵ)·H·(W − Ŵ)ᵀ) is computed from
- * the scheme's own weights, κ = loss/E of the probe is measured once. κ differs so much between layers that E alone
- * does not tell which layer matters; κ·E does (docs/quantization.md, Studies).
- *
- * Learned tables are stood in for by k-means with GPTQ, from which they start: that is less work.
+ * A layer's size and loss in each scheme. The loss is taken to be κ·E: E is computed from the scheme's own weights,
+ * κ = loss/E of the probe is measured once. κ differs so much between layers that E alone does not tell which layer
+ * matters; κ·E does (docs/quantization.md, Studies).
  */
-export function candidateOf(layer: Probed, schemes: readonly Scheme[] = MIXED_SCHEMES): Candidate {
-  const { name, weight, shape, statistics, loss } = layer;
-  const error = (quantized: QuantizedTensor) => outputError(dequantize(quantized), weight, statistics.hessian, shape);
-  const probed = error(quantizeTensor(weight, shape, PROBE, { name }));
-  const choices = schemes.map((scheme) => {
-    const standIn: Scheme = scheme.table === "learned" ? { ...scheme, table: "kmeans", compensate: "gptq" } : scheme;
-    const quantized = quantizeTensor(weight, shape, standIn, { name, statistics });
-    return {
-      scheme,
-      size: storedBits(quantized),
-      cost: probed > 0 ? (Math.max(loss, 0) * error(quantized)) / probed : 0,
-    };
-  });
+export function candidateOf(layer: Weighed, schemes: readonly Scheme[] = MIXED_SCHEMES): Candidate {
+  const { name, shape, loss, probed, errors } = layer;
+  const choices = schemes.map((scheme, i) => ({
+    scheme,
+    size: schemeBits(scheme, shape),
+    cost: probed > 0 ? (Math.max(loss, 0) * errors[i]) / probed : 0,
+  }));
   return { name, choices };
 }

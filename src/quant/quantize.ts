@@ -2,11 +2,11 @@ import { SenseVoiceError } from "../error.ts";
 import { asF32 } from "../tensor/f16.ts";
 import { dequantize, packCodes, type QuantizedTensor, type Weight } from "../tensor/quantized.ts";
 import { fitGrid, type SharedGrid } from "./fitGrid.ts";
-import { damped, gptq, prepareCompensation } from "./gptq.ts";
+import { damped, diagonalOf, gptq, prepareCompensation } from "./gptq.ts";
 import { entryStore, roundToNearest } from "./grid.ts";
 import { learn } from "./learn.ts";
 import { needsStatistics, PRESETS, type Scheme } from "./scheme.ts";
-import { percentileOf, type Statistics } from "./statistics.ts";
+import { percentileOf, type Sizes, type Statistics } from "./statistics.ts";
 
 /** Share of inputs that a static activation scale holds without saturating. */
 const STATIC_SHARE = 0.9999;
@@ -43,7 +43,7 @@ export function quantizeTensor(
   if (!statistics && needsStatistics(scheme)) fail("calibration statistics for this scheme", "none");
   if (!shared && scheme.granularity === "model") fail("the grid of the whole model", "none");
 
-  const importance = statistics && importanceOf(statistics);
+  const importance = statistics && importanceOf(diagonalOf(statistics.hessian, k));
   const grid = fitGrid(weight, shape, scheme, importance, shared);
   let codes: Uint8Array;
   if (statistics && (scheme.compensate === "gptq" || scheme.table === "learned")) {
@@ -53,16 +53,15 @@ export function quantizeTensor(
   } else {
     codes = roundToNearest(grid, weight);
   }
-  const activation =
-    scheme.activation === "static" && statistics
-      ? Math.fround(percentileOf(statistics, STATIC_SHARE) / 127)
-      : (scheme.activation as "dynamic" | undefined);
-  return {
-    dtype: "quantized",
-    ...grid,
-    codes: packCodes(codes, shape, bits),
-    ...(activation === undefined ? {} : { activation }),
-  };
+  return { dtype: "quantized", ...grid, codes: packCodes(codes, shape, bits), ...activationOf(scheme, statistics) };
+}
+
+/** The scale of activations, if they become int8. */
+export function activationOf({ activation }: Scheme, sizes?: Sizes): Pick<QuantizedTensor, "activation"> {
+  if (activation === "static" && sizes) {
+    return { activation: Math.fround(percentileOf(sizes, STATIC_SHARE) / 127) };
+  }
+  return activation === undefined ? {} : { activation: activation as "dynamic" };
 }
 
 /** A linear weight, whatever it is, in one of the schemes that need no statistics. */
@@ -73,11 +72,10 @@ export function quantizeWeight(weight: Weight, preset: "int8" | "int4"): Quantiz
 }
 
 /**
- * The mean square of each input by their mean, plus 1: calibration sound is short, and an input that it leaves at 0
- * may matter in other sound.
+ * The mean square of each input by their mean, plus 1, from the diagonal of XᵀX: calibration sound is short, and an
+ * input that it leaves at 0 may matter in other sound.
  */
-function importanceOf({ k, hessian }: Statistics): Float32Array {
-  let trace = 0;
-  for (let i = 0; i < k; i++) trace += hessian[i * k + i];
-  return Float32Array.from({ length: k }, (_, i) => (trace > 0 ? (hessian[i * k + i] * k) / trace : 0) + 1);
+export function importanceOf(diagonal: Float64Array): Float32Array {
+  const trace = diagonal.reduce((sum, h) => sum + h, 0);
+  return Float32Array.from(diagonal, (h) => (trace > 0 ? (h * diagonal.length) / trace : 0) + 1);
 }

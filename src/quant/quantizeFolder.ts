@@ -2,30 +2,32 @@ import { extractFeatures } from "../audio/features.ts";
 import { writeModelFolder } from "../convert/writeModelFolder.ts";
 import { SenseVoiceError } from "../error.ts";
 import { createWasmBackend } from "../kernels/wasm/backend.ts";
-import type { WasmTensor } from "../kernels/wasm/device.ts";
-import type { WasmWeight } from "../kernels/wasm/weight.ts";
+import { QuantKernels } from "../kernels/wasm/quantKernels.ts";
 import { type ModelFiles, openModel } from "../model/sensevoice/modelFiles.ts";
 import { SenseVoice } from "../model/sensevoice/network.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
 import { loadWeights } from "../model/sensevoice/weights.ts";
-import { asF32 } from "../tensor/f16.ts";
 import { elementCount, type HostTensor } from "../tensor/host.ts";
 import type { Weight } from "../tensor/quantized.ts";
+import { sha256 } from "../weights/file.ts";
 import { folderSource } from "../weights/folderSource.ts";
 import { type Progress, WEIGHTS_FILE } from "../weights/source.ts";
-import { calibrate } from "./calibrate.ts";
-import { candidateOf, PROBE } from "./mixed.ts";
-import { type Candidate, expectLayers, mixedPolicy, type Policy } from "./policy.ts";
-import { quantizeTensor } from "./quantize.ts";
-import { quantizeWeights } from "./quantizeWeights.ts";
-import { needsStatistics } from "./scheme.ts";
-import { measureLosses } from "./sensitivity.ts";
+import { DeviceLayer, type Heard } from "./deviceLayer.ts";
+import type { SharedGrid } from "./fitGrid.ts";
+import { type CpuModel, hear, type Wanted } from "./hear.ts";
+import { type Job, openJob } from "./job.ts";
+import { candidateOf, MIXED_SCHEMES, PROBE, standInOf } from "./mixed.ts";
+import { expectLayers, mixedPolicy, type Policy, schemeOf } from "./policy.ts";
+import { probe } from "./probe.ts";
+import { fitShared, quantizeWeights } from "./quantizeWeights.ts";
+import { needsStatistics, type Scheme } from "./scheme.ts";
 
-/** Calibration statistics are K² numbers a layer: as many layers are gathered at a time as this holds. */
-const STATISTICS_BYTES = 2 ** 30;
-/** Clips that the losses of a mixed policy are measured on; each costs a forward pass a layer. */
-const PROBE_CLIPS = 16;
+/** Clips that the losses of a mixed policy are measured on, and the rows from their middles. */
+const PROBE_CLIPS = 12;
+const PROBE_ROWS = 16;
+/** A layer's errors in the schemes of a mixed policy are estimated from so many of its rows. */
+const WEIGHED_ROWS = 256;
 
 /** Sound to calibrate with: samples at 16 kHz, and whether punctuation is asked for. */
 export interface CalibrationClip {
@@ -35,10 +37,17 @@ export interface CalibrationClip {
 
 export interface QuantizeFolderOptions {
   /** A policy; or a size to find a mixed one for: stored bits of a linear weight, on average. */
-  readonly policy: Policy | { readonly name: string; readonly bitsPerWeight: number };
+  readonly policy: Policy | MixedPolicy;
   /** Needed by mixed policies and by schemes that look at activations. */
   readonly clips?: readonly CalibrationClip[];
+  /** Goes on with what an interrupted call with the same arguments has left beside the target. */
+  readonly resume?: boolean;
   readonly onProgress?: (progress: Progress) => void;
+}
+
+interface MixedPolicy {
+  readonly name: string;
+  readonly bitsPerWeight: number;
 }
 
 /**
@@ -46,66 +55,108 @@ export interface QuantizeFolderOptions {
  *
  * @returns the policy, which is in the new folder's config.json as well
  * @throws SenseVoiceError if the source is quantised already, the policy names a layer that is not there, sound is
- *   needed and there is none, or the budget is too small
+ *   needed and there is none, the budget is too small, or what is to be resumed was begun otherwise
  */
 export async function quantizeFolder(
   source: string,
   target: string,
-  { policy: asked, clips = [], onProgress }: QuantizeFolderOptions,
+  { policy: asked, clips = [], resume = false, onProgress }: QuantizeFolderOptions,
 ): Promise<Policy> {
   const folder = await openModel(folderSource(source));
   if (folder.config.quantization) {
     throw new SenseVoiceError(`[quant] ${source}: expected a model in f32 or f16, got one in ${folder.config.weights}`);
   }
   const linears = linearParameters(folder.config);
+  const names = new Set(linears.map(({ name }) => name));
   const mixed = "bitsPerWeight" in asked;
-  if (!mixed)
-    expectLayers(
-      asked,
-      linears.map(({ name }) => name),
-    );
+  if (!mixed) expectLayers(asked, [...names]);
   const calibrated = mixed || [asked.scheme, ...Object.values(asked.layers)].some(needsStatistics);
   if (calibrated && clips.length === 0) {
     throw new SenseVoiceError(
       `[quant] ${asked.name}: expected calibration sound, got none: give some with --calibrate`,
     );
   }
-
-  const study = calibrated ? await openStudy(folder, clips) : undefined;
-  try {
-    const total = linears.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-    const report = (task: string) => {
-      let done = 0;
-      return (elements: number) => {
-        done += elements;
-        onProgress?.({ task, done, total });
-      };
+  const total = linears.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const report = (task: string) => {
+    let done = 0;
+    return (...shapes: readonly (readonly number[])[]) => {
+      if (shapes.length === 0) return;
+      done += shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
+      onProgress?.({ task, done, total });
     };
-    const groups = study ? groupBySize(linears) : [linears];
-    const policy = mixed && study ? await findMixed(folder, study, groups, asked, total, report) : (asked as Policy);
-    const quantised = quantise(folder, study, groups, policy, report("quantise"));
+  };
+  const write = (policy: Policy, weights: Tensors) => {
     const { quantization, files, ...config } = folder.config;
     const madeFrom = files[WEIGHTS_FILE].sha256;
     const made = { ...config, weights: policy.name, policy, madeFrom };
-    await writeModelFolder(target, made, folder.tokenizer, quantised);
+    return writeModelFolder(target, made, folder.tokenizer, weights);
+  };
+  const others = () => only(folder, (name) => !names.has(name));
+  const layers = () => only(folder, (name) => names.has(name));
+  if (!calibrated) {
+    const policy = asked as Policy;
+    const done = report("quantise");
+    await write(policy, joined(others(), told(quantizeWeights(layers, policy), done)));
+    return policy;
+  }
+  const { files, encoder } = folder.config;
+  const job = await openJob(target, { files, encoder, asked, clips: await digestClips(clips) }, resume);
+  try {
+    const study = await openStudy(folder, clips);
+    let policy: Policy;
+    try {
+      policy = mixed ? await findMixed(study, job, asked, total, report) : asked;
+      await quantise(study, job, policy, await fitShared(layers, policy), report("quantise"));
+    } finally {
+      study.backend.close();
+    }
+    await write(policy, joined(others(), tensorsOf(job, linears)));
+    job.remove();
     return policy;
   } finally {
-    study?.model.backend.close();
+    await job.close();
   }
 }
 
-interface Named {
-  readonly name: string;
-  readonly shape: readonly number[];
+type Tensors = AsyncIterable<[name: string, tensor: Weight]>;
+type Done = (...shapes: readonly (readonly number[])[]) => void;
+
+async function* joined(...streams: readonly Tensors[]): AsyncGenerator<[name: string, tensor: Weight]> {
+  for (const stream of streams) yield* stream;
 }
 
-/** The model on a device, and what it is to hear. */
-interface Study {
-  readonly model: SenseVoice<WasmTensor, WasmWeight>;
+async function* told(tensors: Tensors, done: Done): AsyncGenerator<[name: string, tensor: Weight]> {
+  for await (const entry of tensors) {
+    yield entry;
+    done(entry[1].shape);
+  }
+}
+
+async function* tensorsOf(job: Job, layers: readonly { name: string }[]): AsyncGenerator<[string, Weight]> {
+  for (const { name } of layers) yield [name, await job.tensor(name)];
+}
+
+async function* only(folder: ModelFiles, wanted: (name: string) => boolean): AsyncGenerator<[string, HostTensor]> {
+  for await (const [name, tensor] of folder.tensors()) {
+    if (wanted(name) && tensor.dtype !== "quantized") yield [name, tensor];
+  }
+}
+
+/** SHA-256 of all samples. */
+async function digestClips(clips: readonly CalibrationClip[]): Promise<string> {
+  const hash = sha256();
+  for (const { pcm, itn } of clips) {
+    hash.update(new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength));
+    hash.update(Uint8Array.of(Number(itn)));
+  }
+  return hash.digest();
+}
+
+/** The model on the CPU's threads, and what it is to hear. */
+interface Study extends CpuModel {
+  readonly kernels: QuantKernels;
   readonly clips: readonly Prompt[];
 }
-
-type Report = (task: string) => (elements: number) => void;
 
 async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]): Promise<Study> {
   const { encoder, frontend } = folder.config;
@@ -116,91 +167,106 @@ async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]):
     for (const { pcm, itn } of clips) {
       prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
     }
-    return { model: new SenseVoice(backend, encoder, weights), clips: prompts };
+    const model = new SenseVoice(backend, encoder, weights);
+    return { backend, model, kernels: new QuantKernels(backend.device), clips: prompts };
   } catch (error) {
     backend.close();
     throw error;
   }
 }
 
-/** Splits the layers so that the statistics of each part fit in memory. */
-function groupBySize(linears: readonly Named[]): Named[][] {
-  const groups: Named[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const linear of linears) {
-    const own = linear.shape[1] ** 2 * 8;
-    bytes += own;
-    if (bytes > STATISTICS_BYTES) {
-      groups.push([]);
-      bytes = own;
-    }
-    groups[groups.length - 1].push(linear);
-  }
-  return groups;
-}
-
-/** The tensors of a group of layers. */
-async function* only(folder: ModelFiles, group: readonly Named[]): AsyncGenerator<[string, HostTensor]> {
-  const names = new Set(group.map(({ name }) => name));
-  for await (const [name, tensor] of folder.tensors()) {
-    if (names.has(name) && tensor.dtype !== "quantized") yield [name, tensor];
-  }
-}
-
-function statisticsOf({ model, clips }: Study, group: readonly Named[]) {
-  const names = new Set(group.map(({ name }) => name));
-  return calibrate(model, clips, (name) => names.has(name));
+/** Every `stride`-th row of a layer of the model. */
+function layerOf({ kernels, model }: Study, name: string, heard?: Heard, stride = 1): DeviceLayer {
+  const weight = model.weights.linears.get(name);
+  if (!weight) throw new Error(`there is no ${name}`);
+  return new DeviceLayer(kernels, name, kernels.unpack(weight, stride), heard);
 }
 
 async function findMixed(
-  folder: ModelFiles,
   study: Study,
-  groups: readonly (readonly Named[])[],
-  { name: policyName, bitsPerWeight }: { name: string; bitsPerWeight: number },
+  job: Job,
+  { name: policyName, bitsPerWeight }: MixedPolicy,
   total: number,
-  report: Report,
+  report: (task: string) => Done,
 ): Promise<Policy> {
-  const { model, clips } = study;
-  const probed = report("probe");
-  async function* probes(): AsyncGenerator<[string, Weight]> {
-    for await (const [name, tensor] of only(folder, groups.flat())) {
-      const [n, k] = tensor.shape;
-      yield [name, quantizeTensor(asF32(tensor), [n, k], PROBE, { name })];
-      probed(n * k);
+  const shapes = new Map(Array.from(study.model.weights.linears, ([name, { shape }]) => [name, shape]));
+  const tell = (task: string, known: Iterable<string>) => {
+    const done = report(task);
+    const told = (...names: readonly string[]) => done(...names.map((name) => shapes.get(name) ?? []));
+    told(...known);
+    return told;
+  };
+  const probed = tell("probe", job.losses.keys());
+  if (job.losses.size < shapes.size) {
+    const few = study.clips.filter((_, i) => i % Math.ceil(study.clips.length / PROBE_CLIPS) === 0).map(middleOf);
+    const probeOf = async (name: string) => {
+      if (job.losses.has(name)) return undefined;
+      const layer = layerOf(study, name);
+      return layer.quantize(PROBE).finally(() => layer.release());
+    };
+    for await (const [name, loss] of probe(study, study.kernels, few, probeOf)) {
+      job.addLoss(name, loss);
+      probed(name);
     }
   }
-  const few = clips.filter((_, i) => i % Math.ceil(clips.length / PROBE_CLIPS) === 0);
-  const losses = await measureLosses(model, few, probes());
-  const weighed = report("weigh");
-  const candidates: Candidate[] = [];
-  for (const group of groups) {
-    const statistics = await statisticsOf(study, group);
-    for await (const [name, tensor] of only(folder, group)) {
-      const [n, k] = tensor.shape;
-      const [own, loss] = [statistics.get(name), losses.get(name)];
-      if (!own || loss === undefined) throw new Error(`${name} was not measured`);
-      candidates.push(candidateOf({ name, weight: asF32(tensor), shape: [n, k], statistics: own, loss }));
-      weighed(n * k);
+  const weighed = tell("weigh", job.errors.keys());
+  if (job.errors.size < shapes.size) {
+    const wanted = (name: string) => (job.errors.has(name) ? undefined : { hessian: true, sizes: false });
+    for await (const [name, heard] of hear(study, study.kernels, study.clips, wanted)) {
+      const [n] = shapes.get(name) ?? [1];
+      const stride = Math.max(1, Math.floor(n / WEIGHED_ROWS));
+      const layer = layerOf(study, name, heard, stride);
+      try {
+        const errors: number[] = [];
+        for (const scheme of [PROBE, ...MIXED_SCHEMES]) errors.push(await layer.errorOf(standInOf(scheme)));
+        job.addErrors(name, errors);
+      } finally {
+        await layer.release();
+      }
+      weighed(name);
     }
   }
+  const candidates = Array.from(shapes, ([name, [n, k]]) => {
+    const [loss, [probed, ...errors]] = [job.losses.get(name) ?? 0, job.errors.get(name) ?? []];
+    return candidateOf({ name, shape: [n, k], loss, probed, errors });
+  });
   return mixedPolicy(policyName, candidates, bitsPerWeight * total);
 }
 
-/** All tensors of the new model: what stays as it is first, then the layers, group by group. */
-async function* quantise(
-  folder: ModelFiles,
-  study: Study | undefined,
-  groups: readonly (readonly Named[])[],
+/** A second from the middle of a clip. */
+function middleOf(clip: Prompt): Prompt {
+  const { rows, data } = clip.features;
+  const width = data.length / rows;
+  const count = Math.min(rows, PROBE_ROWS);
+  const first = Math.floor((rows - count) / 2);
+  return { ...clip, features: { rows: count, data: data.slice(first * width, (first + count) * width) } };
+}
+
+/** Quantises what is not done yet. */
+async function quantise(
+  study: Study,
+  job: Job,
   policy: Policy,
-  done: (elements: number) => void,
-): AsyncGenerator<[name: string, tensor: Weight]> {
-  const linear = new Set(groups.flat().map(({ name }) => name));
-  for await (const entry of folder.tensors()) if (!linear.has(entry[0])) yield entry;
-  for (const group of groups) {
-    const statistics = study && (await statisticsOf(study, group));
-    for await (const [name, tensor] of quantizeWeights(() => only(folder, group), policy, statistics)) {
-      yield [name, tensor];
-      done(elementCount(tensor.shape));
+  shared: ReadonlyMap<string, SharedGrid>,
+  done: Done,
+): Promise<void> {
+  const { linears } = study.model.weights;
+  done(...Array.from(job.done, (name) => linears.get(name)?.shape ?? []));
+  if (job.done.size === linears.size) return;
+  const wanted = (name: string) => (job.done.has(name) ? undefined : wantedBy(schemeOf(policy, name)));
+  for await (const [name, heard] of hear(study, study.kernels, study.clips, wanted)) {
+    const scheme = schemeOf(policy, name);
+    const layer = layerOf(study, name, heard);
+    try {
+      await job.addTensor(name, await layer.quantize(scheme, shared.get(JSON.stringify(scheme))));
+    } finally {
+      await layer.release();
     }
+    done(layer.shape);
   }
+}
+
+function wantedBy({ compensate, table, activation }: Scheme): Wanted {
+  const hessian = compensate === "gptq" || table === "learned" || table === "kmeans";
+  return { hessian, sizes: activation === "static" };
 }

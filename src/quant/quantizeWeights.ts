@@ -33,7 +33,7 @@ export async function* quantizeWeights(
 }
 
 /** The grids that whole models share, by their scheme. */
-async function fitShared(tensors: () => Tensors, policy: Policy): Promise<Map<string, SharedGrid>> {
+export async function fitShared(tensors: () => Tensors, policy: Policy): Promise<Map<string, SharedGrid>> {
   const isShared = ({ granularity }: Scheme) => granularity === "model";
   if (![policy.scheme, ...Object.values(policy.layers)].some(isShared)) return new Map();
   const samples = new Map<string, number[]>();

@@ -1,4 +1,5 @@
-import type { QuantizedTensor } from "../tensor/quantized.ts";
+import { type QuantizedTensor, wordsOfRow } from "../tensor/quantized.ts";
+import type { Scheme } from "./scheme.ts";
 
 /**
  * Bits that a weight takes as stored: codes of `bits` bits; scales in f16 where a row has several or none of its own
@@ -12,6 +13,13 @@ export function storedBits({ codes, scales, zeros, tables, shape }: QuantizedTen
     (zeros?.length ?? 0) * 8 +
     (tables?.length ?? 0) * 16
   );
+}
+
+/** storedBits of a weight [n, k] in a symmetric scheme with scales of its own and at most one table. */
+export function schemeBits({ bits, groupSize, values }: Scheme, [n, k]: readonly [n: number, k: number]): number {
+  const scales = n * Math.ceil(k / (groupSize ?? k));
+  const codes = n * wordsOfRow({ shape: [n, k], bits }) * 32;
+  return codes + scales * scaleBits(scales, n) + (values === "table" ? 2 ** bits * 16 : 0);
 }
 
 /** Scales are kept in f16 if there are groups, in f32 if there is one to a channel or to the matrix. */

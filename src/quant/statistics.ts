@@ -1,29 +1,47 @@
 import { SenseVoiceError } from "../error.ts";
 
-/** What calibration keeps of the inputs X [rows, K] that a linear layer saw. */
-export interface Statistics {
-  readonly k: number;
-  rows: number;
-  /** Σ xᵀx, [K, K]: half of GPTQ's Hessian 2·XᵀX; the factor changes nothing. */
-  readonly hessian: Float64Array;
+/** The sizes of a layer's inputs. */
+export interface Sizes {
   /** The largest |x|. */
   absMax: number;
   /** Counts of |x| by size, in bins of a factor 2^(1/8) from 2^-32 up; 0 and less than that in the first. */
   readonly histogram: Float64Array;
 }
 
+/** What calibration keeps of the inputs X [rows, K] that a linear layer saw. */
+export interface Statistics extends Sizes {
+  readonly k: number;
+  rows: number;
+  /** Σ xᵀx, [K, K]: half of GPTQ's Hessian 2·XᵀX; the factor changes nothing. */
+  readonly hessian: Float64Array;
+}
+
 const BINS_PER_OCTAVE = 8;
 const OCTAVES = 64;
 const LOWEST = -32;
 
+export function createSizes(): Sizes {
+  return { absMax: 0, histogram: new Float64Array(OCTAVES * BINS_PER_OCTAVE) };
+}
+
 export function createStatistics(k: number): Statistics {
-  return {
-    k,
-    rows: 0,
-    hessian: new Float64Array(k * k),
-    absMax: 0,
-    histogram: new Float64Array(OCTAVES * BINS_PER_OCTAVE),
-  };
+  return { k, rows: 0, hessian: new Float64Array(k * k), ...createSizes() };
+}
+
+/** Adds inputs to the sizes. Throws a SenseVoiceError on NaN or ∞. */
+export function countSizes(sizes: Sizes, x: Float32Array): void {
+  const { histogram } = sizes;
+  for (const value of x) {
+    const size = Math.abs(value);
+    if (!(size < Number.POSITIVE_INFINITY)) throw notFinite(value);
+    sizes.absMax = Math.max(sizes.absMax, size);
+    const bin = Math.floor((Math.log2(size) - LOWEST) * BINS_PER_OCTAVE);
+    histogram[Math.max(0, Math.min(histogram.length - 1, bin))]++;
+  }
+}
+
+export function notFinite(got: number): SenseVoiceError {
+  return new SenseVoiceError(`[calibration] inputs: expected finite numbers, got ${got}`);
 }
 
 /** Adds the inputs x [rows, k] to the statistics. Throws a SenseVoiceError on another width, NaN or ∞. */
@@ -33,18 +51,8 @@ export function accumulate(stats: Statistics, x: Float32Array, rows: number, k: 
       `[calibration] inputs: expected [rows, ${stats.k}], got ${x.length} numbers as [${rows}, ${k}]`,
     );
   }
-  const { hessian, histogram } = stats;
-  for (let r = 0; r < rows; r++) {
-    for (let i = 0; i < k; i++) {
-      const size = Math.abs(x[r * k + i]);
-      if (!(size < Number.POSITIVE_INFINITY)) {
-        throw new SenseVoiceError(`[calibration] inputs: expected finite numbers, got ${x[r * k + i]}`);
-      }
-      stats.absMax = Math.max(stats.absMax, size);
-      const bin = Math.floor((Math.log2(size) - LOWEST) * BINS_PER_OCTAVE);
-      histogram[Math.max(0, Math.min(histogram.length - 1, bin))]++;
-    }
-  }
+  const { hessian } = stats;
+  countSizes(stats, x);
   // Upper triangle, four rows of x at a time: the memory traffic on H is what takes the time.
   for (let r = 0; r < rows; r += 4) {
     const [r0, r1, r2, r3] = [0, 1, 2, 3].map((j) => (r + j < rows ? (r + j) * k : -1));
@@ -69,7 +77,7 @@ export function accumulate(stats: Statistics, x: Float32Array, rows: number, k: 
  * The size below which the share `share` of the inputs lies, to within a bin (9 %); at most the largest. For static
  * activation scales: s = size / 127.
  */
-export function percentileOf(stats: Statistics, share: number): number {
+export function percentileOf(stats: Sizes, share: number): number {
   const total = stats.histogram.reduce((sum, count) => sum + count, 0);
   let seen = 0;
   for (let bin = 0; bin < stats.histogram.length; bin++) {

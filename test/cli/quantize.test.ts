@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sensevoice } from "./sensevoice.ts";
+import { finish, sensevoice, start } from "./sensevoice.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -42,3 +42,37 @@ test.each([
   const answer = await sensevoice(["quantize", "tiny", ...given, "--out", join(folder, "refused")]);
   expect(answer).toMatchObject({ status: 1, stdout: "", stderr: `error: ${message}\n` });
 });
+
+test("a calibration that was killed goes on where it was, and its result is that of one that was not", async () => {
+  const calibrate = ["--scheme", "int4-gptq", "--calibrate", "test/calibration/calibration.jsonl", "--limit", "2"];
+  const [whole, out] = ["whole", "resumed"].map((name) => join(folder, name));
+  const state = join(folder, ".resumed.quantise");
+  expect((await sensevoice(["quantize", "tiny", ...calibrate, "--out", whole])).status).toBe(0);
+  const child = start(["quantize", "tiny", ...calibrate, "--out", out]);
+  const ended = finish(child);
+  const journal = () =>
+    existsSync(join(state, "journal.jsonl")) ? readFileSync(join(state, "journal.jsonl"), "utf8") : "";
+  while (journal().split("\n").length < 6) await new Promise((resolve) => setTimeout(resolve, 2));
+  child.kill("SIGKILL");
+  expect(await ended).toMatchObject({ signal: "SIGKILL" });
+  expect(existsSync(out)).toBe(false);
+  const before = journal();
+
+  const other = await sensevoice(["quantize", "tiny", ...calibrate, "--limit", "3", "--out", out, "--resume"]);
+  const refusal = "was begun from another model, other sound or settings: leave --resume out to begin anew";
+  expect(other).toMatchObject({ status: 1, stderr: `error: [quant] --resume: ${out} ${refusal}\n` });
+
+  const again = start(["quantize", "tiny", ...calibrate, "--out", out, "--resume"]);
+  const resumed = finish(again);
+  let seen = before;
+  again.on("exit", () => clearInterval(watch));
+  const watch = setInterval(() => {
+    seen = journal() || seen;
+  }, 2);
+  expect(await resumed).toMatchObject({ status: 0, stdout: `${out}\n`, stderr: "" });
+  expect(seen.startsWith(before)).toBe(true);
+  for (const file of ["config.json", "model.safetensors"]) {
+    expect(readFileSync(join(out, file)).equals(readFileSync(join(whole, file))), file).toBe(true);
+  }
+  expect(existsSync(state)).toBe(false);
+}, 120_000);

@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { chooseWithin } from "../../src/quant/knapsack.ts";
-import { outputError } from "../../src/quant/learn.ts";
-import { candidateOf, leastBits, MIXED_SCHEMES } from "../../src/quant/mixed.ts";
+import { candidateOf, leastBits, MIXED_SCHEMES, standInOf } from "../../src/quant/mixed.ts";
 import { expectLayers, mixedPolicy, parsePolicy, schemeOf } from "../../src/quant/policy.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
 import { quantizeWeights } from "../../src/quant/quantizeWeights.ts";
-import { PRESETS, parseScheme, type Scheme } from "../../src/quant/scheme.ts";
+import { PRESETS, parseScheme } from "../../src/quant/scheme.ts";
 import { storedBits } from "../../src/quant/size.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
 import { dequantize, type Weight } from "../../src/tensor/quantized.ts";
@@ -222,31 +221,33 @@ describe("quantizeWeights", () => {
 });
 
 describe("what a layer costs in each scheme", () => {
-  const [n, k] = [6, 64] as const;
-  const weight = bellWeights(4, n, k);
-  const statistics = statisticsOf(correlatedInputs(5, 200, k), k);
-  const layer = { name: "a", weight, shape: [n, k] as const, statistics };
-  const errorOf = (scheme: Scheme) =>
-    outputError(dequantize(quantizeTensor(weight, [n, k], scheme, { statistics })), weight, statistics.hessian, [n, k]);
-  const probe = { bits: 3, values: "uniform", granularity: "group", groupSize: 32 } as const;
-  const kmeans = { ...PRESETS.lut4, table: "kmeans", compensate: "gptq" } as const;
+  const shape = [6, 64] as const;
+  const layer = { name: "a", shape, loss: 0.5, probed: 8, errors: [0.2, 3] };
 
-  test("is the probe's loss, by what the scheme's error is to the probe's; learned tables by k-means", () => {
-    const { name, choices } = candidateOf({ ...layer, loss: 0.5 }, [PRESETS.int8, PRESETS.lut4]);
+  test("is the probe's loss, by what the scheme's error is to the probe's", () => {
+    const { name, choices } = candidateOf(layer, [PRESETS.int8, PRESETS.lut4]);
     expect(name).toBe("a");
     expect(choices.map(({ scheme }) => scheme)).toEqual([PRESETS.int8, PRESETS.lut4]);
-    expect(choices[0].cost).toBeCloseTo((0.5 * errorOf(PRESETS.int8)) / errorOf(probe), 12);
-    expect(choices[1].cost).toBeCloseTo((0.5 * errorOf(kmeans)) / errorOf(probe), 12);
-    const sizes = [PRESETS.int8, kmeans].map((scheme) =>
-      storedBits(quantizeTensor(weight, [n, k], scheme, { statistics })),
-    );
-    expect(choices.map(({ size }) => size)).toEqual(sizes);
+    expect(choices.map(({ cost }) => cost)).toEqual([(0.5 * 0.2) / 8, (0.5 * 3) / 8]);
   });
 
-  test("is nothing where the probe lost nothing, or less", () => {
+  test.each(MIXED_SCHEMES.map((scheme) => [JSON.stringify(scheme), scheme] as const))(
+    "its size is as stored: %s",
+    (_, scheme) => {
+      const statistics = statisticsOf(correlatedInputs(5, 200, 64), 64);
+      const quantized = quantizeTensor(bellWeights(4, ...shape), shape, scheme, { statistics });
+      expect(candidateOf(layer, [scheme, scheme]).choices[0].size).toBe(storedBits(quantized));
+    },
+  );
+
+  test("is nothing where the probe lost nothing, or less, or had no error", () => {
     for (const loss of [0, -1e-9]) expect(candidateOf({ ...layer, loss }, [PRESETS.int8]).choices[0].cost).toBe(0);
-    const zeros = { ...layer, weight: new Float32Array(n * k), loss: 0.5 };
-    expect(candidateOf(zeros, [PRESETS.int8]).choices[0].cost).toBe(0);
+    expect(candidateOf({ ...layer, probed: 0 }, [PRESETS.int8]).choices[0].cost).toBe(0);
+  });
+
+  test("learned tables are weighed as k-means with GPTQ", () => {
+    expect(standInOf(PRESETS.lut4)).toEqual({ ...PRESETS.lut4, table: "kmeans", compensate: "gptq" });
+    expect(standInOf(PRESETS.int8)).toBe(PRESETS.int8);
   });
 });
 

@@ -44,6 +44,18 @@ export const TOLERANCE = {
   f64: 1e-12,
   /** The same through a Cholesky factor of 37 × 37 and its inverse. */
   factors: 1e-9,
+  /**
+   * Quantisation with kernels in f32 against the plain functions in f64: XᵀX, by its largest entry; the share of weights
+   * that may be others, since a weight half-way between two values may fall the other way and take those after it along;
+   * and what that may change in the output's error. Ten times what is measured of XᵀX; no weight was another.
+   */
+  gram: 3e-6,
+  /** The same through a model whose rows are nearly alike, so that sums round the same way: five times what is measured. */
+  heard: 1e-4,
+  otherWeights: 0.02,
+  outputError: 0.01,
+  /** KL of the tokens' probabilities with exponentials in f32, in nats. */
+  divergence: 1e-6,
   /** A few steps in f32, relative. */
   f32: 1e-6,
   /** What is stored in f16, relative: half a unit in the last place is 2⁻¹¹. */

@@ -13,15 +13,18 @@ import type { WasmWeight } from "./weight.ts";
 
 const MAX_THREADS = 64;
 
+export interface WasmBackend extends Backend<WasmTensor, WasmWeight> {
+  /** For kernels beyond the model's operations. */
+  readonly device: WasmDevice;
+}
+
 /**
  * The model's operations on CPU threads, as WebAssembly with SIMD.
  *
  * @param options.threads 1 to 64; the CPU's cores unless given
  * @throws SenseVoiceError if there is no such number of threads, or no memory
  */
-export async function createWasmBackend(
-  options: { readonly threads?: number } = {},
-): Promise<Backend<WasmTensor, WasmWeight>> {
+export async function createWasmBackend(options: { readonly threads?: number } = {}): Promise<WasmBackend> {
   const threads = options.threads ?? Math.min(await coreCount(), MAX_THREADS);
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
     throw new SenseVoiceError(
@@ -32,6 +35,7 @@ export async function createWasmBackend(
   const device = new WasmDevice(kernels, threads);
   return {
     name: "cpu",
+    device,
     description: `CPU, WebAssembly ${kernels.instructions}, ${device.threads} thread${device.threads > 1 ? "s" : ""}`,
     upload: upload(device),
     uploadLinear: uploadLinear(device),

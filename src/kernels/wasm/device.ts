@@ -127,6 +127,12 @@ export class WasmDevice {
     return this.#submit({ pointer: tensor.pointer, count: elementCount(tensor.shape) });
   }
 
+  /** Runs what is recorded and copies the bytes of a tensor of any type back. */
+  async readBytes(tensor: WasmTensor): Promise<Uint8Array<ArrayBuffer>> {
+    const words = await this.read({ ...tensor, shape: [Math.ceil(tensor.bytes / 4)] });
+    return new Uint8Array(words.buffer as ArrayBuffer, 0, tensor.bytes);
+  }
+
   /** See Backend.flush. If it fails, the tensors that it should have filled cannot be used. */
   async flush(): Promise<void> {
     await this.#submit({ pointer: 0, count: 0 });

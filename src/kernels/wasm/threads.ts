@@ -17,6 +17,22 @@ export const KERNELS = [
   "ctc",
   "ctcLogProbs",
   "ctcTopK",
+  // Of quantisation: assembly/quant.
+  "unpackWeight",
+  "gram",
+  "mirror",
+  "diagonalOf",
+  "cholesky",
+  "fitScales",
+  "scaledExtent",
+  "scaledHistogram",
+  "roundRows",
+  "gptqRows",
+  "refineRows",
+  "tableSums",
+  "renameCodes",
+  "outputErrors",
+  "divergence",
 ] as const;
 /**
  * Pages that the memory may grow to, tried in turn: what 32-bit addresses reach (4 GiB less a page, so that every size

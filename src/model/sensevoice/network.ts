@@ -11,6 +11,15 @@ export interface Encoded<T> {
   readonly batch: Batch<T>;
 }
 
+/** A part of the encoder: a layer, or the layer norm behind a stack of them. */
+export interface EncoderPart<T, W> {
+  readonly name: string;
+  /** The weights of its linear layers. */
+  readonly linears: readonly W[];
+  /** Rows x [R, D] of a batch → [R, D]. */
+  readonly run: (x: T, batch: Batch<T>) => T;
+}
+
 /** Gets the name and the output of each part, in FunASR's names. The tensor is released once the call has resolved. */
 export type Tap<T> = (name: string, output: T) => Promise<void>;
 
@@ -35,6 +44,7 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
   readonly backend: Backend<T, W>;
   readonly config: EncoderConfig;
   readonly weights: ModelWeights<T, W>;
+  #parts: readonly EncoderPart<T, W>[] | undefined;
 
   constructor(backend: Backend<T, W>, config: EncoderConfig, weights: ModelWeights<T, W>) {
     this.backend = backend;
@@ -82,9 +92,8 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
    * promise in between, so that no other run's work, nor its errors, get into it.
    */
   async encode(prompts: readonly Prompt[], { signal, tap, finish }: EncodeOptions<T> = {}): Promise<Encoded<T>> {
-    const { backend, config } = this;
-    const { embedTable, stacks } = this.weights;
-    const { rows, lengths } = await embedPrompts(prompts, embedTable, config);
+    const { backend } = this;
+    const { rows, lengths } = await embedPrompts(prompts, this.weights.embedTable, this.config);
     const batch = uploadBatch(backend, lengths);
     let x = backend.upload(rows);
     const parts: Promise<void>[] = [];
@@ -108,12 +117,8 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     };
     try {
       if (tap) await tap("encoder.embed", x);
-      for (const { layers, norm } of stacks) {
-        for (const layer of layers) {
-          const pause = replace(layer.name, sanmLayer(backend, config, x, layer, batch));
-          if (pause) await pause;
-        }
-        const pause = replace(norm.name, backend.layerNorm(x, norm));
+      for (const { name, run } of this.parts()) {
+        const pause = replace(name, run(x, batch));
         if (pause) await pause;
       }
       await Promise.all([...parts, finish?.(x)]);
@@ -123,6 +128,25 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
       [x, batch.offsets].forEach(backend.release);
       throw error;
     }
+  }
+
+  /** Prompts and features → the rows that the encoder's first part reads. */
+  async embed(prompts: readonly Prompt[]): Promise<Encoded<T>> {
+    const { rows, lengths } = await embedPrompts(prompts, this.weights.embedTable, this.config);
+    return { x: this.backend.upload(rows), batch: uploadBatch(this.backend, lengths) };
+  }
+
+  /** The encoder's parts in their order. */
+  parts(): readonly EncoderPart<T, W>[] {
+    this.#parts ??= this.weights.stacks.flatMap(({ layers, norm }) => [
+      ...layers.map((layer) => ({
+        name: layer.name,
+        linears: [layer.qkv, layer.out, layer.w1, layer.w2].map(({ weight }) => weight),
+        run: (x: T, batch: Batch<T>) => sanmLayer(this.backend, this.config, x, layer, batch),
+      })),
+      { name: norm.name, linears: [], run: (x: T) => this.backend.layerNorm(x, norm) },
+    ]);
+    return this.#parts;
   }
 
   /** Makes ready what runs need: a device may choose kernels by the number of rows. */
