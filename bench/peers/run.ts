@@ -48,7 +48,7 @@ const peak = await measurePeak();
 console.log(
   `WASM on one core: ${peak.f32.toFixed(1)} GFLOP/s f32, ${peak.int8.toFixed(1)} GOP/s int8 (${peak.int8Products}) at most`,
 );
-const cells = (texts: readonly string[]) => texts.map((text) => text.padStart(10)).join("");
+const cells = (texts: readonly string[]) => texts.map((text) => text.padStart(13)).join("");
 const names = WORKLOADS.map(({ name }) => name);
 console.log(
   `${"peer".padEnd(18)}${"model".padEnd(17)}${cells(["threads", "load, ms", "MB", ...names.flatMap((name) => [`${name}, ms`, "of native"]), "of peak"])}`,
@@ -59,7 +59,9 @@ for (const [peer, model] of jobs) {
     const args = [...process.execArgv, one, peer, model, String(threads)];
     const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
     if (status !== 0) {
-      console.log(`${peer.padEnd(18)}${model}: failed: ${stderr.trim().split("\n").at(-1)}`);
+      console.log(
+        `${peer.padEnd(18)}${model}: failed: ${stderr.split("\n").find((line) => /Error/.test(line)) ?? stderr.trim()}`,
+      );
       continue;
     }
     const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Result;
