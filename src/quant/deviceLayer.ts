@@ -1,4 +1,3 @@
-import { SenseVoiceError } from "../error.ts";
 import type { WasmTensor } from "../kernels/wasm/device.ts";
 import type { FactorOnDevice, GridOnDevice, QuantKernels, SquareOnDevice } from "../kernels/wasm/quantKernels.ts";
 import { dequantize, packCodes, type QuantizedTensor } from "../tensor/quantized.ts";
@@ -48,7 +47,7 @@ export class DeviceLayer {
   readonly #weight: WasmTensor;
   readonly #heard: Heard;
   readonly #diagonal: Promise<Float64Array> | undefined;
-  #factor: Promise<FactorOnDevice> | undefined;
+  #factor: Promise<FactorOnDevice | undefined> | undefined;
 
   /** Owns the weight until it is released; `heard` is the caller's. */
   constructor(kernels: QuantKernels, name: string, weight: WasmTensor, heard: Heard = {}) {
@@ -69,7 +68,7 @@ export class DeviceLayer {
 
   /** See quantizeTensor. */
   async quantize(scheme: Scheme, shared?: QuantizeOptions["shared"]): Promise<QuantizedTensor> {
-    if (!this.#knows(scheme)) return this.#onHost(scheme, shared);
+    if (!(await this.#can(scheme))) return this.#onHost(scheme, shared);
     const chosen = await this.#choose(scheme);
     const { device } = this.#kernels;
     try {
@@ -90,7 +89,7 @@ export class DeviceLayer {
   async errorOf(scheme: Scheme): Promise<number> {
     const { hessian } = this.#heard;
     if (!hessian) throw new Error(`${this.name} was not calibrated`);
-    if (!this.#knows(scheme)) {
+    if (!(await this.#can(scheme))) {
       const h = await this.#kernels.readSquare(hessian);
       const weight = await this.#kernels.device.read(this.#weight);
       return outputError(dequantize(await this.#onHost(scheme)), weight, h, this.shape);
@@ -104,7 +103,11 @@ export class DeviceLayer {
     }
   }
 
-  /** Whether the kernels can do it. */
+  /** Whether the kernels can do it: they know the scheme, and f32 is enough for the factor of XᵀX. */
+  async #can(scheme: Scheme): Promise<boolean> {
+    return this.#knows(scheme) && (!compensates(scheme) || (await this.#factored()) !== undefined);
+  }
+
   #knows(scheme: Scheme): boolean {
     const fields = Object.entries(scheme).filter(([, value]) => value !== undefined);
     if (!fields.every(([field, value]) => KNOWN[field]?.includes(value))) return false;
@@ -127,10 +130,10 @@ export class DeviceLayer {
     const kernels = this.#kernels;
     const chosen = await this.#fit(scheme);
     try {
-      const learned = scheme.table === "learned";
-      if (learned || scheme.compensate === "gptq") kernels.gptq(chosen.grid, this.#weight, await this.#factored());
+      const factor = compensates(scheme) ? await this.#factored() : undefined;
+      if (factor) kernels.gptq(chosen.grid, this.#weight, factor);
       else kernels.round(chosen.grid, this.#weight);
-      if (learned) await this.#learn(chosen, scheme);
+      if (scheme.table === "learned") await this.#learn(chosen, scheme);
       return chosen;
     } catch (error) {
       kernels.release(chosen.grid);
@@ -204,12 +207,12 @@ export class DeviceLayer {
     return this.#diagonal ?? new Float64Array(k);
   }
 
-  async #factored(): Promise<FactorOnDevice> {
+  async #factored(): Promise<FactorOnDevice | undefined> {
     this.#factor ??= this.#makeFactor();
     return this.#factor;
   }
 
-  async #makeFactor(): Promise<FactorOnDevice> {
+  async #makeFactor(): Promise<FactorOnDevice | undefined> {
     const { hessian } = this.#heard;
     if (!hessian) throw new Error(`${this.name} was not calibrated`);
     const diagonal = await this.#diagonalOr(0);
@@ -217,10 +220,12 @@ export class DeviceLayer {
     const [failed] = await this.#kernels.device.read(factor.failed);
     if (failed === 0) return factor;
     this.#kernels.release(factor);
-    throw new SenseVoiceError(
-      `[quant] ${this.name}: expected inputs that can be told apart in f32, got some that cannot`,
-    );
+    return undefined;
   }
+}
+
+function compensates({ table, compensate }: Scheme): boolean {
+  return compensate === "gptq" || table === "learned";
 }
 
 /** @throws SenseVoiceError if an input was NaN or ∞ */

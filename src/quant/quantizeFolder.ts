@@ -266,7 +266,7 @@ async function quantise(
   }
 }
 
-function wantedBy({ compensate, table, activation }: Scheme): Wanted {
-  const hessian = compensate === "gptq" || table === "learned" || table === "kmeans";
-  return { hessian, sizes: activation === "static" };
+function wantedBy(scheme: Scheme): Wanted {
+  const hessian = scheme.table === "kmeans" || needsStatistics({ ...scheme, activation: undefined });
+  return { hessian, sizes: scheme.activation === "static" };
 }

@@ -102,6 +102,24 @@ describe.each([
   });
 });
 
+test("where f32 is not enough for the factor of XᵀX, the plain functions do it", async () => {
+  class Failing extends QuantKernels {
+    override cholesky(hessian: SquareOnDevice, order: Uint32Array) {
+      return super.cholesky(hessian, order, -1e9);
+    }
+  }
+  const [n, k] = [40, 64];
+  const kernels = new Failing(backends[1].device);
+  const inputs = correlatedInputs(1, 90, k);
+  const hessian = heard(kernels, inputs, k);
+  const weight = bellWeights(1, n, k);
+  const layer = new DeviceLayer(kernels, "w_1", kernels.device.upload([n, k], "f32", weight), { hessian });
+  for (const scheme of [PRESETS["int4-gptq"], PRESETS.lut4]) {
+    const statistics = { ...statisticsOf(inputs, k), hessian: await kernels.readSquare(hessian) };
+    expect(await layer.quantize(scheme)).toEqual(quantizeTensor(weight, [n, k], scheme, { statistics }));
+  }
+});
+
 test("every so many rows of a weight, in floats of either size", async () => {
   const [backend, kernels] = [backends[1], kernelsOn[1]];
   const weight = randomizer(5)([19, 28]);

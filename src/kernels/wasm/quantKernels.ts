@@ -4,7 +4,7 @@ import type { WasmWeight } from "./weight.ts";
 
 /** What assembly/quant works with: see there. */
 const BLOCK = 48;
-const CHUNK = 256;
+const CHUNK = 128;
 const TILES = 4;
 const PANEL = 8;
 const TABLE_COLUMNS = 32;

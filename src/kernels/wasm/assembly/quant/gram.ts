@@ -5,7 +5,7 @@ import { panels, Weight } from "../weight";
 /** Square matrices are padded to whole blocks: whole tiles and whole panels, with 4 rows to a tile and with 6. */
 export const BLOCK: usize = 48;
 /** Rows of x that are multiplied at a time: a tile's and a panel's part of them stay in the nearest cache. */
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 
 /**
  * h (+)= xᵀ·x of x [rows, k]. h is [size, size] in panels [size/8, size, 8]: panel p holds the columns 8p … 8p + 7, row
