@@ -22,6 +22,8 @@ import { expectLayers, mixedPolicy, type Policy, schemeOf } from "./policy.ts";
 import { probe } from "./probe.ts";
 import { fitShared, quantizeWeights } from "./quantizeWeights.ts";
 import { needsStatistics, type Scheme } from "./scheme.ts";
+import { biasOf, quantizeSequentially } from "./sequential.ts";
+import { withVariations } from "./variations.ts";
 
 /** Clips that the losses of a mixed policy are measured on, and the rows from their middles. */
 const PROBE_CLIPS = 12;
@@ -42,6 +44,12 @@ export interface QuantizeFolderOptions {
   readonly clips?: readonly CalibrationClip[];
   /** Goes on with what an interrupted call with the same arguments has left beside the target. */
   readonly resume?: boolean;
+  /**
+   * Quantises each layer for what the quantised layers before it hand on, and moves weights and biases to make up for
+   * their errors: quantizeSequentially. Takes a few runs of the model over the clips and their variations, needs sound
+   * whatever the schemes are, and is done anew after an interruption; a mixed policy is not.
+   */
+  readonly sequential?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -60,7 +68,7 @@ interface MixedPolicy {
 export async function quantizeFolder(
   source: string,
   target: string,
-  { policy: asked, clips = [], resume = false, onProgress }: QuantizeFolderOptions,
+  { policy: asked, clips = [], sequential = false, resume = false, onProgress }: QuantizeFolderOptions,
 ): Promise<Policy> {
   const folder = await openModel(folderSource(source));
   if (folder.config.quantization) {
@@ -70,7 +78,7 @@ export async function quantizeFolder(
   const names = new Set(linears.map(({ name }) => name));
   const mixed = "bitsPerWeight" in asked;
   if (!mixed) expectLayers(asked, [...names]);
-  const calibrated = mixed || [asked.scheme, ...Object.values(asked.layers)].some(needsStatistics);
+  const calibrated = mixed || sequential || [asked.scheme, ...Object.values(asked.layers)].some(needsStatistics);
   if (calibrated && clips.length === 0) {
     throw new SenseVoiceError(
       `[quant] ${asked.name}: expected calibration sound, got none: give some with --calibrate`,
@@ -106,11 +114,17 @@ export async function quantizeFolder(
     let policy: Policy;
     try {
       policy = mixed ? await findMixed(study, job, asked, total, report) : asked;
-      await quantise(study, job, policy, await fitShared(layers, policy), report("quantise"));
+      const shared = await fitShared(layers, policy);
+      if (sequential) {
+        const changed = new Set(linears.flatMap(({ name }) => [name, biasOf(name)]));
+        const varied = { ...study, clips: await promptsOf(folder, study.model, withVariations(clips)) };
+        const same = only(folder, (name) => !changed.has(name));
+        await write(policy, joined(same, inSequence(varied, policy, shared, report("quantise"))));
+      } else await quantise(study, job, policy, shared, report("quantise"));
     } finally {
       study.backend.close();
     }
-    await write(policy, joined(others(), tensorsOf(job, linears)));
+    if (!sequential) await write(policy, joined(others(), tensorsOf(job, linears)));
     job.remove();
     return policy;
   } finally {
@@ -159,20 +173,29 @@ interface Study extends CpuModel {
 }
 
 async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]): Promise<Study> {
-  const { encoder, frontend } = folder.config;
+  const { encoder } = folder.config;
   const backend = await createWasmBackend();
   try {
     const weights = await loadWeights(backend, folder.config, folder.tensors());
-    const prompts: Prompt[] = [];
-    for (const { pcm, itn } of clips) {
-      prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
-    }
     const model = new SenseVoice(backend, encoder, weights);
+    const prompts = await promptsOf(folder, model, clips);
     return { backend, model, kernels: new QuantKernels(backend.device), clips: prompts };
   } catch (error) {
     backend.close();
     throw error;
   }
+}
+
+async function promptsOf(
+  { config: { frontend } }: ModelFiles,
+  { weights }: Study["model"],
+  clips: readonly CalibrationClip[],
+): Promise<Prompt[]> {
+  const prompts: Prompt[] = [];
+  for (const { pcm, itn } of clips) {
+    prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
+  }
+  return prompts;
 }
 
 /** Every `stride`-th row of a layer of the model. */
@@ -263,6 +286,19 @@ async function quantise(
       await layer.release();
     }
     done(layer.shape);
+  }
+}
+
+/** Each layer's weight and its bias. */
+async function* inSequence(
+  { model, clips }: Study,
+  policy: Policy,
+  shared: ReadonlyMap<string, SharedGrid>,
+  done: Done,
+): AsyncGenerator<[name: string, tensor: Weight]> {
+  for await (const [name, tensor] of quantizeSequentially(model, clips, policy, shared)) {
+    yield [name, tensor];
+    if (tensor.dtype === "quantized") done(tensor.shape);
   }
 }
 
