@@ -22,7 +22,7 @@ import { expectLayers, mixedPolicy, type Policy, schemeOf } from "./policy.ts";
 import { probe } from "./probe.ts";
 import { fitShared, quantizeWeights } from "./quantizeWeights.ts";
 import { needsStatistics, type Scheme } from "./scheme.ts";
-import { biasOf, quantizeSequentially } from "./sequential.ts";
+import { biasOf, type QuantizeNamed, quantizeSequentially } from "./sequential.ts";
 import { withVariations } from "./variations.ts";
 
 /** Clips that the losses of a mixed policy are measured on, and the rows from their middles. */
@@ -291,12 +291,24 @@ async function quantise(
 
 /** Each layer's weight and its bias. */
 async function* inSequence(
-  { model, clips }: Study,
+  { kernels, model, clips }: Study,
   policy: Policy,
   shared: ReadonlyMap<string, SharedGrid>,
   done: Done,
 ): AsyncGenerator<[name: string, tensor: Weight]> {
-  for await (const [name, tensor] of quantizeSequentially(model, clips, policy, shared)) {
+  const quantize: QuantizeNamed = async (name, weight, { hessian, k, ...sizes }) => {
+    const scheme = schemeOf(policy, name);
+    const square = kernels.uploadSquare(hessian, k);
+    const onDevice = kernels.device.upload([weight.length / k, k], "f32", weight);
+    const layer = new DeviceLayer(kernels, name, onDevice, { hessian: square, sizes });
+    try {
+      return await layer.quantize(scheme, shared.get(JSON.stringify(scheme)));
+    } finally {
+      await layer.release();
+      kernels.release(square);
+    }
+  };
+  for await (const [name, tensor] of quantizeSequentially(model, clips, quantize)) {
     yield [name, tensor];
     if (tensor.dtype === "quantized") done(tensor.shape);
   }

@@ -1,8 +1,6 @@
 import { dequantize, type QuantizedTensor } from "../tensor/quantized.ts";
 import { addRows, cholesky, invertLower } from "./cholesky.ts";
-import { type QuantizeOptions, quantizeTensor } from "./quantize.ts";
-import type { Scheme } from "./scheme.ts";
-import type { Sizes } from "./statistics.ts";
+import type { Sizes, Statistics } from "./statistics.ts";
 
 /**
  * λ by the mean diagonal of H. Less fits calibration sound better and other sound worse (docs/quantization.md, Studies).
@@ -21,30 +19,31 @@ export interface Differences {
   readonly sizes: Sizes;
 }
 
+/** Puts a weight into few bits by what it hears. */
+export type Quantize = (weight: Float32Array, statistics: Statistics) => QuantizedTensor | Promise<QuantizedTensor>;
+
 /**
  * Quantises a layer y = W·x + b that gets inputs x̂ in place of x, and so lacks e = y − (W·x̂ + b) in its outputs. First
  * the weight goes to where it makes up for that,
  *
  *   W′ = W + ΔW, the least Σ ‖e − ē − ΔW·(x̂ − x̄)‖² + λ‖ΔW‖², which is ΔW = C·(H + λ·I)⁻¹
  *
- * with H = Σ (x̂ − x̄)(x̂ − x̄)ᵀ and C = Σ (e − ē)(x̂ − x̄)ᵀ. Then W′ is quantised by its scheme with H in place of XᵀX, and
+ * with H = Σ (x̂ − x̄)(x̂ − x̄)ᵀ and C = Σ (e − ē)(x̂ − x̄)ᵀ. Then W′ is quantised with H in place of XᵀX, and
  * the bias takes what is left of the mean: b′ = b + ē + (W − Ŵ)·x̄ (Nagel et al. 2019, "Data-Free Quantization Through
  * Weight Equalization and Bias Correction").
  *
  * @param weight W [N, K]
  * @param bias b [N]
  */
-export function quantizeRefitted(
+export async function quantizeRefitted(
   { weight, bias }: { readonly weight: Float32Array; readonly bias: Float32Array },
   { rows, means, covariance, crossCovariance, sizes }: Differences,
-  scheme: Scheme,
-  options: Omit<QuantizeOptions, "statistics">,
-): { weight: QuantizedTensor; bias: Float32Array } {
+  quantize: Quantize,
+): Promise<{ weight: QuantizedTensor; bias: Float32Array }> {
   const [n, k] = [bias.length, means.inputs.length];
   const step = leastSquares(crossCovariance, covariance, [n, k]);
   const moved = weight.map((w, at) => w + step[at]);
-  const statistics = { k, rows, hessian: covariance, ...sizes };
-  const quantized = quantizeTensor(moved, [n, k], scheme, { ...options, statistics });
+  const quantized = await quantize(moved, { k, rows, hessian: covariance, ...sizes });
   const approximation = dequantize(quantized);
   const shifted = bias.map((b, row) => {
     let sum = b + means.errors[row];

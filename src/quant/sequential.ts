@@ -3,11 +3,9 @@ import type { Prompt } from "../model/sensevoice/prompt.ts";
 import type { LayerWeights, LinearLayer } from "../model/sensevoice/weights.ts";
 import type { Batch, LinearWeight, Tensor } from "../tensor/backend.ts";
 import type { Weight } from "../tensor/quantized.ts";
-import type { SharedGrid } from "./fitGrid.ts";
 import { inBatches } from "./hear.ts";
 import { Moments } from "./moments.ts";
-import { type Policy, schemeOf } from "./policy.ts";
-import { quantizeRefitted } from "./refit.ts";
+import { type Quantize, quantizeRefitted } from "./refit.ts";
 
 /** The same place in two models: in the exact one, and in the one whose layers before it are in few bits. */
 interface Pair<T> {
@@ -16,6 +14,8 @@ interface Pair<T> {
 }
 
 type Pairs<T> = readonly Pair<T>[];
+/** Puts the weight of this name into few bits by what it hears. */
+export type QuantizeNamed = (name: string, ...what: Parameters<Quantize>) => ReturnType<Quantize>;
 /** Weights and biases as they are ready; at the end, what the layer hands on. */
 type Steps<T> = AsyncGenerator<[name: string, tensor: Weight], Pair<T>[]>;
 
@@ -31,11 +31,10 @@ type Steps<T> = AsyncGenerator<[name: string, tensor: Weight], Pair<T>[]>;
 export async function* quantizeSequentially<T extends Tensor, W extends LinearWeight<T>>(
   model: SenseVoice<T, W>,
   clips: readonly Prompt[],
-  policy: Policy,
-  shared: ReadonlyMap<string, SharedGrid>,
+  quantize: QuantizeNamed,
 ): AsyncGenerator<[name: string, tensor: Weight]> {
   const { stacks, head } = model.weights;
-  const runs = new TwoRuns(model, policy, shared);
+  const runs = new TwoRuns(model, quantize);
   try {
     let x: Pair<T>[] = [];
     for (const prompts of inBatches(clips)) x.push(await runs.begin(prompts));
@@ -55,16 +54,14 @@ export async function* quantizeSequentially<T extends Tensor, W extends LinearWe
 
 class TwoRuns<T extends Tensor, W extends LinearWeight<T>> {
   readonly #model: SenseVoice<T, W>;
-  readonly #policy: Policy;
-  readonly #shared: ReadonlyMap<string, SharedGrid>;
+  readonly #quantize: QuantizeNamed;
   readonly #names: ReadonlyMap<W, string>;
   readonly #batches: Batch<T>[] = [];
   readonly #made = new Set<T>();
 
-  constructor(model: SenseVoice<T, W>, policy: Policy, shared: ReadonlyMap<string, SharedGrid>) {
+  constructor(model: SenseVoice<T, W>, quantize: QuantizeNamed) {
     this.#model = model;
-    this.#policy = policy;
-    this.#shared = shared;
+    this.#quantize = quantize;
     this.#names = new Map(Array.from(model.weights.linears, ([name, weight]) => [weight, name]));
   }
 
@@ -128,10 +125,8 @@ class TwoRuns<T extends Tensor, W extends LinearWeight<T>> {
       const got = backend.linear(few, layer.weight, { bias: layer.bias, residual: residual?.[i].few });
       await moments.add(few, wanted, got).finally(() => [wanted, got].forEach(backend.release));
     }
-    const scheme = schemeOf(this.#policy, name);
-    const shared = this.#shared.get(JSON.stringify(scheme));
     const exact = { weight: await this.#read(layer.weight), bias: await backend.read(layer.bias) };
-    const { weight, bias } = quantizeRefitted(exact, moments, scheme, { name, shared });
+    const { weight, bias } = await quantizeRefitted(exact, moments, (...what) => this.#quantize(name, ...what));
     const values = { dtype: "f32", shape: [bias.length], data: bias } as const;
     yield [name, weight];
     yield [biasOf(name), values];

@@ -63,6 +63,9 @@ describe.each([
     for (const kernels of kernelsOn) {
       const hessian = heard(kernels, inputs, k);
       const got = await kernels.readSquare(hessian);
+      const again = kernels.uploadSquare(got, k);
+      expect(await kernels.device.read(again.tensor)).toEqual(await kernels.device.read(hessian.tensor));
+      kernels.release(again);
       const diagonal = await kernels.diagonal(hessian);
       kernels.release(hessian);
       expect(relativeError(got, statistics.hessian)).toBeLessThan(TOLERANCE.gram);

@@ -10,10 +10,10 @@ import { calibrate } from "../../src/quant/calibrate.ts";
 import { outputError } from "../../src/quant/learn.ts";
 import { Moments } from "../../src/quant/moments.ts";
 import { quantizeTensor } from "../../src/quant/quantize.ts";
-import { leastSquares, quantizeRefitted } from "../../src/quant/refit.ts";
+import { leastSquares, type Quantize, quantizeRefitted } from "../../src/quant/refit.ts";
 import { PRESETS } from "../../src/quant/scheme.ts";
 import { logitsOf, meanDivergence } from "../../src/quant/sensitivity.ts";
-import { quantizeSequentially } from "../../src/quant/sequential.ts";
+import { type QuantizeNamed, quantizeSequentially } from "../../src/quant/sequential.ts";
 import { withVariations } from "../../src/quant/variations.ts";
 import { asF32 } from "../../src/tensor/f16.ts";
 import type { HostTensor } from "../../src/tensor/host.ts";
@@ -40,7 +40,10 @@ const clips = Array.from({ length: 40 }, (_, i): Prompt => {
   const rows = 5 + (i % 7);
   return { features: { rows, data: random([rows, 28]).data as Float32Array }, language: "auto", itn: false };
 });
-const policy = { name: "int4-gptq", scheme: PRESETS["int4-gptq"], layers: {} };
+const SCHEME = PRESETS["int4-gptq"];
+/** By the plain functions. */
+const quantize: QuantizeNamed = (name, weight, statistics) =>
+  quantizeTensor(weight, [weight.length / statistics.k, statistics.k], SCHEME, { name, statistics });
 
 async function modelOn(backend: Awaited<ReturnType<typeof createWasmBackend>>, changed?: ReadonlyMap<string, Weight>) {
   const all = tensors.map(([name, tensor]): [string, Weight] => [name, changed?.get(name) ?? tensor]);
@@ -52,8 +55,7 @@ test("in sequence a model in few bits is closer to the exact one, on calibration
   const model = await modelOn(backend);
   const [heard, others] = [clips.slice(0, 30), clips.slice(30)];
   const sequential = new Map<string, Weight>();
-  for await (const [name, tensor] of quantizeSequentially(model, heard, policy, new Map()))
-    sequential.set(name, tensor);
+  for await (const [name, tensor] of quantizeSequentially(model, heard, quantize)) sequential.set(name, tensor);
   expect([...sequential.keys()]).toEqual(
     [...model.weights.linears.keys()].flatMap((name) => [name, name.replace("weight", "bias")]),
   );
@@ -62,7 +64,7 @@ test("in sequence a model in few bits is closer to the exact one, on calibration
   for (const [name, tensor] of tensors) {
     const own = { name, statistics: statistics.get(name) };
     const [n, k] = tensor.shape;
-    if (own.statistics) apart.set(name, quantizeTensor(asF32(tensor), [n, k], policy.scheme, own));
+    if (own.statistics) apart.set(name, quantizeTensor(asF32(tensor), [n, k], SCHEME, own));
   }
   const lossOf = async (weights: ReadonlyMap<string, Weight>, prompts: readonly Prompt[]) => {
     const got = await logitsOf(await modelOn(backend, weights), prompts);
@@ -92,7 +94,7 @@ test("all that it makes on the device it gives back, even if it is left half-way
   const model = new SenseVoice(Object.fromEntries(watched) as typeof backend, encoder, weights);
   for (const steps of [1000, 6, 3, 1]) {
     let step = 0;
-    for await (const _ of quantizeSequentially(model, clips.slice(0, 3), policy, new Map())) {
+    for await (const _ of quantizeSequentially(model, clips.slice(0, 3), quantize)) {
       expect(alive.size).toBeGreaterThan(0);
       if (++step === steps) break;
     }
@@ -165,7 +167,8 @@ test("a layer makes up for what is wrong with its inputs, on average exactly", a
   const wanted = run(exact, own, bias);
   await moments.add(upload([rows, k], given), wanted, run(given, own, bias));
   const { activation, ...scheme } = PRESETS["int4-gptq"];
-  const refitted = quantizeRefitted({ weight, bias }, moments, scheme, {});
+  const apart: Quantize = (weight, statistics) => quantizeTensor(weight, [n, k], scheme, { statistics });
+  const refitted = await quantizeRefitted({ weight, bias }, moments, apart);
   const target = await backend.read(wanted);
   const errors = async (w: Weight, b: Float32Array) =>
     (await backend.read(run(given, w, b))).map((y, i) => y - target[i]);
@@ -175,16 +178,14 @@ test("a layer makes up for what is wrong with its inputs, on average exactly", a
     for (let r = 0; r < rows; r++) sum += after[r * n + i];
     expect(Math.abs(sum / rows)).toBeLessThan(1e-5);
   }
-  const apart = quantizeTensor(weight, [n, k], scheme, { statistics: statisticsOf(given, k) });
+  const unmoved = await apart(weight, statisticsOf(given, k));
   const square = (of: Float32Array) => of.reduce((sum, e) => sum + e * e, 0);
-  expect(square(after)).toBeLessThan(square(await errors(apart, bias)) / 4);
+  expect(square(after)).toBeLessThan(square(await errors(unmoved, bias)) / 4);
   // With inputs that are as they should be it is GPTQ on the covariance.
   const same = new Moments(backend, [n, k]);
   await same.add(upload([rows, k], exact), wanted, wanted);
-  const plain = quantizeTensor(weight, [n, k], scheme, {
-    statistics: { k, rows, hessian: same.covariance, ...same.sizes },
-  });
-  const { weight: refit } = quantizeRefitted({ weight, bias }, same, scheme, {});
+  const plain = await apart(weight, { k, rows, hessian: same.covariance, ...same.sizes });
+  const { weight: refit } = await quantizeRefitted({ weight, bias }, same, apart);
   expect(outputError(dequantize(refit), weight, same.covariance, [n, k])).toBe(
     outputError(dequantize(plain), weight, same.covariance, [n, k]),
   );
