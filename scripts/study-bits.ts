@@ -21,9 +21,10 @@ import type { Prompt } from "../src/model/sensevoice/prompt.ts";
 import { loadWeights } from "../src/model/sensevoice/weights.ts";
 import { readAudio } from "../src/node.ts";
 import type { Policy } from "../src/quant/policy.ts";
-import { type CalibrationClip, quantizeFolder } from "../src/quant/quantizeFolder.ts";
+import { quantizeFolder } from "../src/quant/quantizeFolder.ts";
 import { PRESETS, type PresetName } from "../src/quant/scheme.ts";
 import { type Logits, logitsOf, meanDivergence } from "../src/quant/sensitivity.ts";
+import type { CalibrationClip } from "../src/quant/study.ts";
 import { folderSource } from "../src/weights/folderSource.ts";
 import { findModel } from "../src/weights/home.ts";
 

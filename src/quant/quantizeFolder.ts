@@ -1,13 +1,8 @@
-import { extractFeatures } from "../audio/features.ts";
 import { writeModelFolder } from "../convert/writeModelFolder.ts";
 import { SenseVoiceError } from "../error.ts";
-import { createWasmBackend } from "../kernels/wasm/backend.ts";
-import { QuantKernels } from "../kernels/wasm/quantKernels.ts";
 import { type ModelFiles, openModel } from "../model/sensevoice/modelFiles.ts";
-import { SenseVoice } from "../model/sensevoice/network.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
-import { loadWeights } from "../model/sensevoice/weights.ts";
 import { elementCount, type HostTensor } from "../tensor/host.ts";
 import type { Weight } from "../tensor/quantized.ts";
 import { sha256 } from "../weights/file.ts";
@@ -15,14 +10,15 @@ import { folderSource } from "../weights/folderSource.ts";
 import { type Progress, WEIGHTS_FILE } from "../weights/source.ts";
 import { DeviceLayer, type Heard } from "./deviceLayer.ts";
 import type { SharedGrid } from "./fitGrid.ts";
-import { type CpuModel, hear, type Wanted } from "./hear.ts";
+import { hear, type Wanted } from "./hear.ts";
 import { type Job, openJob } from "./job.ts";
 import { candidateOf, MIXED_SCHEMES, PROBE, standInOf } from "./mixed.ts";
 import { expectLayers, mixedPolicy, type Policy, schemeOf } from "./policy.ts";
 import { probe } from "./probe.ts";
 import { fitShared, quantizeWeights } from "./quantizeWeights.ts";
 import { needsStatistics, type Scheme } from "./scheme.ts";
-import { biasOf, type QuantizeNamed, quantizeSequentially } from "./sequential.ts";
+import { biasOf } from "./sequential.ts";
+import { type CalibrationClip, inSequence, openStudy, promptsOf, type Study } from "./study.ts";
 import { withVariations } from "./variations.ts";
 
 /** Clips that the losses of a mixed policy are measured on, and the rows from their middles. */
@@ -30,12 +26,6 @@ const PROBE_CLIPS = 12;
 const PROBE_ROWS = 16;
 /** A layer's errors in the schemes of a mixed policy are estimated from so many of its rows. */
 const WEIGHED_ROWS = 256;
-
-/** Sound to calibrate with: samples at 16 kHz, and whether punctuation is asked for. */
-export interface CalibrationClip {
-  readonly pcm: Float32Array;
-  readonly itn: boolean;
-}
 
 export interface QuantizeFolderOptions {
   /** A policy; or a size to find a mixed one for: stored bits of a linear weight, on average. */
@@ -119,7 +109,7 @@ export async function quantizeFolder(
         const changed = new Set(linears.flatMap(({ name }) => [name, biasOf(name)]));
         const varied = { ...study, clips: await promptsOf(folder, study.model, withVariations(clips)) };
         const same = only(folder, (name) => !changed.has(name));
-        await write(policy, joined(same, inSequence(varied, policy, shared, report("quantise"))));
+        await write(policy, joined(same, told(inSequence(varied, policy, shared), report("quantise"))));
       } else await quantise(study, job, policy, shared, report("quantise"));
     } finally {
       study.backend.close();
@@ -142,7 +132,7 @@ async function* joined(...streams: readonly Tensors[]): AsyncGenerator<[name: st
 async function* told(tensors: Tensors, done: Done): AsyncGenerator<[name: string, tensor: Weight]> {
   for await (const entry of tensors) {
     yield entry;
-    done(entry[1].shape);
+    if (entry[1].dtype === "quantized") done(entry[1].shape);
   }
 }
 
@@ -164,38 +154,6 @@ async function digestClips(clips: readonly CalibrationClip[]): Promise<string> {
     hash.update(Uint8Array.of(Number(itn)));
   }
   return hash.digest();
-}
-
-/** The model on the CPU's threads, and what it is to hear. */
-interface Study extends CpuModel {
-  readonly kernels: QuantKernels;
-  readonly clips: readonly Prompt[];
-}
-
-async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]): Promise<Study> {
-  const { encoder } = folder.config;
-  const backend = await createWasmBackend();
-  try {
-    const weights = await loadWeights(backend, folder.config, folder.tensors());
-    const model = new SenseVoice(backend, encoder, weights);
-    const prompts = await promptsOf(folder, model, clips);
-    return { backend, model, kernels: new QuantKernels(backend.device), clips: prompts };
-  } catch (error) {
-    backend.close();
-    throw error;
-  }
-}
-
-async function promptsOf(
-  { config: { frontend } }: ModelFiles,
-  { weights }: Study["model"],
-  clips: readonly CalibrationClip[],
-): Promise<Prompt[]> {
-  const prompts: Prompt[] = [];
-  for (const { pcm, itn } of clips) {
-    prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
-  }
-  return prompts;
 }
 
 /** Every `stride`-th row of a layer of the model. */
@@ -286,31 +244,6 @@ async function quantise(
       await layer.release();
     }
     done(layer.shape);
-  }
-}
-
-/** Each layer's weight and its bias. */
-async function* inSequence(
-  { kernels, model, clips }: Study,
-  policy: Policy,
-  shared: ReadonlyMap<string, SharedGrid>,
-  done: Done,
-): AsyncGenerator<[name: string, tensor: Weight]> {
-  const quantize: QuantizeNamed = async (name, weight, { hessian, k, ...sizes }) => {
-    const scheme = schemeOf(policy, name);
-    const square = kernels.uploadSquare(hessian, k);
-    const onDevice = kernels.device.upload([weight.length / k, k], "f32", weight);
-    const layer = new DeviceLayer(kernels, name, onDevice, { hessian: square, sizes });
-    try {
-      return await layer.quantize(scheme, shared.get(JSON.stringify(scheme)));
-    } finally {
-      await layer.release();
-      kernels.release(square);
-    }
-  };
-  for await (const [name, tensor] of quantizeSequentially(model, clips, quantize)) {
-    yield [name, tensor];
-    if (tensor.dtype === "quantized") done(tensor.shape);
   }
 }
 

@@ -2,7 +2,8 @@ import type { SenseVoice } from "../model/sensevoice/network.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
 import type { LayerWeights, LinearLayer } from "../model/sensevoice/weights.ts";
 import type { Batch, LinearWeight, Tensor } from "../tensor/backend.ts";
-import type { Weight } from "../tensor/quantized.ts";
+import type { HostTensor } from "../tensor/host.ts";
+import type { QuantizedTensor, Weight } from "../tensor/quantized.ts";
 import { inBatches } from "./hear.ts";
 import { Moments } from "./moments.ts";
 import { type Quantize, quantizeRefitted } from "./refit.ts";
@@ -46,7 +47,7 @@ export async function* quantizeSequentially<T extends Tensor, W extends LinearWe
       x = runs.both(x, (part) => model.backend.layerNorm(part, norm));
       runs.release(x);
     }
-    yield* runs.linear(head, x);
+    yield* runs.quantized(head, x);
   } finally {
     runs.release();
   }
@@ -99,15 +100,19 @@ class TwoRuns<T extends Tensor, W extends LinearWeight<T>> {
     const first = x[0].exact.shape[1] !== config.outputSize;
     const normed = this.both(x, (part) => backend.layerNorm(part, norm1));
     const projected = yield* this.linear(qkv, normed);
+    this.release([...x, ...projected]);
     const memory: Pair<T>[] = [];
     const attended = this.both(projected, (part, i, run) => {
       const sanm = backend.sanm(part, fsmn, config.attentionHeads, this.#batches[i], first ? undefined : x[i][run]);
       memory[i] = { ...memory[i], [run]: this.#keep(sanm.memory) };
       return sanm.attended;
     });
+    this.release([...attended, ...memory]);
     const mid = yield* this.linear(out, attended, { residual: memory });
+    this.release(mid);
     const middle = this.both(mid, (part) => backend.layerNorm(part, norm2));
     const hidden = yield* this.linear(w1, middle, { relu: true });
+    this.release([...mid, ...hidden]);
     return yield* this.linear(w2, hidden, { residual: mid });
   }
 
@@ -118,6 +123,24 @@ class TwoRuns<T extends Tensor, W extends LinearWeight<T>> {
     { relu, residual }: { readonly relu?: boolean; readonly residual?: Pairs<T> } = {},
   ): Steps<T> {
     const { backend } = this.#model;
+    const few = yield* this.quantized(layer, x, residual);
+    const own = { weight: backend.uploadLinear(few.weight), bias: backend.upload(few.bias) };
+    const next = this.both(x, (part, i, run) => {
+      const { weight, bias } = run === "exact" ? layer : own;
+      return backend.linear(part, weight, { bias, relu, residual: residual?.[i][run] });
+    });
+    backend.release(own.weight);
+    backend.release(own.bias);
+    return next;
+  }
+
+  /** Quantises a layer that gets x. */
+  async *quantized(
+    layer: LinearLayer<T, W>,
+    x: Pairs<T>,
+    residual?: Pairs<T>,
+  ): AsyncGenerator<[name: string, tensor: Weight], { weight: QuantizedTensor; bias: HostTensor }> {
+    const { backend } = this.#model;
     const name = this.#names.get(layer.weight) ?? "";
     const moments = new Moments(backend, layer.weight.shape);
     for (const [i, { exact, few }] of x.entries()) {
@@ -126,19 +149,11 @@ class TwoRuns<T extends Tensor, W extends LinearWeight<T>> {
       await moments.add(few, wanted, got).finally(() => [wanted, got].forEach(backend.release));
     }
     const exact = { weight: await this.#read(layer.weight), bias: await backend.read(layer.bias) };
-    const { weight, bias } = await quantizeRefitted(exact, moments, (...what) => this.#quantize(name, ...what));
-    const values = { dtype: "f32", shape: [bias.length], data: bias } as const;
-    yield [name, weight];
-    yield [biasOf(name), values];
-
-    const own = { weight: backend.uploadLinear(weight), bias: backend.upload(values) };
-    const next = this.both(x, (part, i, run) => {
-      const { weight, bias } = run === "exact" ? layer : own;
-      return backend.linear(part, weight, { bias, relu, residual: residual?.[i][run] });
-    });
-    backend.release(own.weight);
-    backend.release(own.bias);
-    return next;
+    const refitted = await quantizeRefitted(exact, moments, (...what) => this.#quantize(name, ...what));
+    yield [name, refitted.weight];
+    const bias: HostTensor = { dtype: "f32", shape: [refitted.bias.length], data: refitted.bias };
+    yield [biasOf(name), bias];
+    return { weight: refitted.weight, bias };
   }
 
   /** A weight [n, k] on the host: the layer's answers to unit vectors are its columns. */

@@ -1,8 +1,4 @@
-/** Samples, and whether punctuation is asked for. */
-interface Clip {
-  readonly pcm: Float32Array;
-  readonly itn: boolean;
-}
+import type { CalibrationClip } from "./study.ts";
 
 interface Variation {
   /** Faster and higher by this factor. */
@@ -22,12 +18,12 @@ const VARIATIONS: readonly Variation[] = [
 ];
 
 /** The clips, and each in four other ways: what is fitted to more sound fits sound that was not heard better. */
-export function withVariations(clips: readonly Clip[]): Clip[] {
+export function withVariations(clips: readonly CalibrationClip[]): CalibrationClip[] {
   const random = generator();
   return [...clips, ...VARIATIONS.flatMap((variation) => clips.map((clip) => varied(clip, variation, random)))];
 }
 
-function varied({ pcm, itn }: Clip, how: Variation, random: () => number): Clip {
+function varied({ pcm, itn }: CalibrationClip, how: Variation, random: () => number): CalibrationClip {
   const out = new Float32Array(Math.floor(pcm.length / how.speed));
   const power = pcm.reduce((sum, sample) => sum + sample * sample, 0) / (pcm.length || 1);
   const sigma = Math.sqrt(power) * 10 ** (-how.noise / 20);
