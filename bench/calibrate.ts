@@ -11,8 +11,9 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { readDataset } from "../src/eval/dataset.ts";
 import { readAudio } from "../src/node.ts";
-import { type CalibrationClip, quantizeFolder } from "../src/quant/quantizeFolder.ts";
+import { quantizeFolder } from "../src/quant/quantizeFolder.ts";
 import { parseScheme } from "../src/quant/scheme.ts";
+import type { CalibrationClip } from "../src/quant/study.ts";
 
 const SAMPLE_RATE = 16000;
 const positive = (text: string): number => {

@@ -155,6 +155,7 @@ export function quantizeCommand(): Command {
     .option("--budget <size>", "for --scheme mixed: stored bits a weight, such as 4.5, or a size, such as 120MB")
     .option("--calibrate <data>", "sound for schemes that need it: a manifest.jsonl, or a folder as eval reads")
     .option("--limit <clips>", "take no more clips than this", count)
+    .option("--sequential", "fit each layer to what the layers before it hand on: fewer errors, several times as slow")
     .option("--save-policy <file>", "write the policy that was used as JSON, to be edited and given again", path)
     .option("--resume", "go on with what an interrupted calibration has left beside --out")
     .addHelpText(

@@ -7,8 +7,9 @@ import { openModel } from "../model/sensevoice/modelFiles.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import { leastBits } from "../quant/mixed.ts";
 import { type Policy, parsePolicy } from "../quant/policy.ts";
-import { type CalibrationClip, quantizeFolder } from "../quant/quantizeFolder.ts";
+import { quantizeFolder } from "../quant/quantizeFolder.ts";
 import { type PresetName, parseScheme } from "../quant/scheme.ts";
+import type { CalibrationClip } from "../quant/study.ts";
 import { elementCount } from "../tensor/host.ts";
 import { readJsonFile } from "../weights/file.ts";
 import { folderSource } from "../weights/folderSource.ts";
@@ -28,12 +29,13 @@ export interface QuantizeOptions {
   readonly limit?: number;
   readonly savePolicy?: string;
   readonly resume?: boolean;
+  readonly sequential?: boolean;
 }
 
 /** Quantises a model folder and prints the path of the new one. */
 export async function quantize(model: string, options: QuantizeOptions): Promise<void> {
   const source = findModel(model);
-  const { out, calibrate, limit, savePolicy, resume } = options;
+  const { out, calibrate, limit, savePolicy, resume, sequential } = options;
   const sounds = calibrate === undefined ? [] : await readDataset(calibrate);
   const results = modelPaths(out).map((path): [string, string] => ["--out", path]);
   if (savePolicy !== undefined) results.push(["--save-policy", savePolicy]);
@@ -46,7 +48,8 @@ export async function quantize(model: string, options: QuantizeOptions): Promise
   const policy = await policyOf(source, options);
   const clips: CalibrationClip[] = [];
   for (const { source, itn } of sounds.slice(0, limit)) clips.push({ pcm: await readAudio(source), itn });
-  const used = await withBar((onProgress) => quantizeFolder(source, out, { policy, clips, resume, onProgress }));
+  const asked = { policy, clips, resume, sequential };
+  const used = await withBar((onProgress) => quantizeFolder(source, out, { ...asked, onProgress }));
   console.log(out);
   if (savePolicy !== undefined) await writeOutput(savePolicy, `${JSON.stringify(used, null, 2)}\n`);
 }

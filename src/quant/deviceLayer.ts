@@ -113,7 +113,8 @@ export class DeviceLayer {
     if (!fields.every(([field, value]) => KNOWN[field]?.includes(value))) return false;
     if (scheme.table !== "kmeans" && scheme.table !== "learned") return true;
     // Of fewer values k-means counts each; a table for each channel is fitted without scales.
-    return scheme.granularity === "group" && this.shape[0] * this.shape[1] > BINS;
+    const scaled = scheme.granularity === "group" || scheme.activation !== undefined;
+    return scaled && this.shape[0] * this.shape[1] > BINS;
   }
 
   async #onHost(scheme: Scheme, shared?: QuantizeOptions["shared"]): Promise<QuantizedTensor> {

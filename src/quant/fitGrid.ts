@@ -39,7 +39,7 @@ export function fitGrid(
   }
   const rule = ruleTable(scheme);
   if (rule) return { ...grid, scales: fitScales(weight, grid, scheme, rule), tables: rule };
-  if (granularity === "channel") {
+  if (granularity === "channel" && !scheme.activation) {
     const tables = new Float32Array(n * 2 ** bits);
     for (let row = 0; row < n; row++) {
       const centres = kmeans(weight.subarray(row * k, (row + 1) * k), 2 ** bits, importance);

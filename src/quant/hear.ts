@@ -124,7 +124,8 @@ class Listener {
   }
 }
 
-function inBatches(clips: readonly Prompt[]): Prompt[][] {
+/** Clips that go through the model together. */
+export function inBatches(clips: readonly Prompt[]): Prompt[][] {
   const batches: Prompt[][] = [];
   let rows = Number.POSITIVE_INFINITY;
   for (const clip of clips) {

@@ -2,15 +2,26 @@ import type { Candidate } from "./policy.ts";
 import { PRESETS, type Scheme } from "./scheme.ts";
 import { schemeBits } from "./size.ts";
 
-/** What a mixed policy chooses from, unless told otherwise: 3.25 to 8 bits a weight. */
+/** A learned table for a layer, with a scale for each row: the least that scales can take. */
+const ROWS: Scheme = {
+  bits: 4,
+  values: "table",
+  granularity: "channel",
+  scale: "mse",
+  table: "learned",
+  activation: "dynamic",
+};
+
+/** What a mixed policy chooses from, unless told otherwise: 2.1 to 8.1 bits a weight. */
 export const MIXED_SCHEMES: readonly Scheme[] = [
+  { ...ROWS, bits: 2 },
+  { ...PRESETS.lut3, bits: 2, groupSize: 64 },
+  { ...ROWS, bits: 3 },
   { ...PRESETS.lut3, groupSize: 64 },
-  PRESETS.lut3,
-  { ...PRESETS.lut4, groupSize: 128 },
+  ROWS,
   { ...PRESETS.lut4, groupSize: 64 },
-  PRESETS.lut4,
-  PRESETS.lut5,
-  PRESETS.lut6,
+  { ...ROWS, bits: 5 },
+  { ...ROWS, bits: 6 },
   PRESETS.int8,
 ];
 

@@ -1,13 +1,8 @@
-import { extractFeatures } from "../audio/features.ts";
 import { writeModelFolder } from "../convert/writeModelFolder.ts";
 import { SenseVoiceError } from "../error.ts";
-import { createWasmBackend } from "../kernels/wasm/backend.ts";
-import { QuantKernels } from "../kernels/wasm/quantKernels.ts";
 import { type ModelFiles, openModel } from "../model/sensevoice/modelFiles.ts";
-import { SenseVoice } from "../model/sensevoice/network.ts";
 import { linearParameters } from "../model/sensevoice/parameters.ts";
 import type { Prompt } from "../model/sensevoice/prompt.ts";
-import { loadWeights } from "../model/sensevoice/weights.ts";
 import { elementCount, type HostTensor } from "../tensor/host.ts";
 import type { Weight } from "../tensor/quantized.ts";
 import { sha256 } from "../weights/file.ts";
@@ -15,25 +10,22 @@ import { folderSource } from "../weights/folderSource.ts";
 import { type Progress, WEIGHTS_FILE } from "../weights/source.ts";
 import { DeviceLayer, type Heard } from "./deviceLayer.ts";
 import type { SharedGrid } from "./fitGrid.ts";
-import { type CpuModel, hear, type Wanted } from "./hear.ts";
+import { hear, type Wanted } from "./hear.ts";
 import { type Job, openJob } from "./job.ts";
 import { candidateOf, MIXED_SCHEMES, PROBE, standInOf } from "./mixed.ts";
 import { expectLayers, mixedPolicy, type Policy, schemeOf } from "./policy.ts";
 import { probe } from "./probe.ts";
 import { fitShared, quantizeWeights } from "./quantizeWeights.ts";
 import { needsStatistics, type Scheme } from "./scheme.ts";
+import { biasOf } from "./sequential.ts";
+import { type CalibrationClip, inSequence, openStudy, promptsOf, type Study } from "./study.ts";
+import { withVariations } from "./variations.ts";
 
 /** Clips that the losses of a mixed policy are measured on, and the rows from their middles. */
 const PROBE_CLIPS = 12;
 const PROBE_ROWS = 16;
 /** A layer's errors in the schemes of a mixed policy are estimated from so many of its rows. */
 const WEIGHED_ROWS = 256;
-
-/** Sound to calibrate with: samples at 16 kHz, and whether punctuation is asked for. */
-export interface CalibrationClip {
-  readonly pcm: Float32Array;
-  readonly itn: boolean;
-}
 
 export interface QuantizeFolderOptions {
   /** A policy; or a size to find a mixed one for: stored bits of a linear weight, on average. */
@@ -42,6 +34,12 @@ export interface QuantizeFolderOptions {
   readonly clips?: readonly CalibrationClip[];
   /** Goes on with what an interrupted call with the same arguments has left beside the target. */
   readonly resume?: boolean;
+  /**
+   * Quantises each layer for what the quantised layers before it hand on, and moves weights and biases to make up for
+   * their errors: quantizeSequentially. Takes a few runs of the model over the clips and their variations, needs sound
+   * whatever the schemes are, and is done anew after an interruption; a mixed policy is not.
+   */
+  readonly sequential?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -60,7 +58,7 @@ interface MixedPolicy {
 export async function quantizeFolder(
   source: string,
   target: string,
-  { policy: asked, clips = [], resume = false, onProgress }: QuantizeFolderOptions,
+  { policy: asked, clips = [], sequential = false, resume = false, onProgress }: QuantizeFolderOptions,
 ): Promise<Policy> {
   const folder = await openModel(folderSource(source));
   if (folder.config.quantization) {
@@ -70,7 +68,7 @@ export async function quantizeFolder(
   const names = new Set(linears.map(({ name }) => name));
   const mixed = "bitsPerWeight" in asked;
   if (!mixed) expectLayers(asked, [...names]);
-  const calibrated = mixed || [asked.scheme, ...Object.values(asked.layers)].some(needsStatistics);
+  const calibrated = mixed || sequential || [asked.scheme, ...Object.values(asked.layers)].some(needsStatistics);
   if (calibrated && clips.length === 0) {
     throw new SenseVoiceError(
       `[quant] ${asked.name}: expected calibration sound, got none: give some with --calibrate`,
@@ -106,11 +104,17 @@ export async function quantizeFolder(
     let policy: Policy;
     try {
       policy = mixed ? await findMixed(study, job, asked, total, report) : asked;
-      await quantise(study, job, policy, await fitShared(layers, policy), report("quantise"));
+      const shared = await fitShared(layers, policy);
+      if (sequential) {
+        const changed = new Set(linears.flatMap(({ name }) => [name, biasOf(name)]));
+        const varied = { ...study, clips: await promptsOf(folder, study.model, withVariations(clips)) };
+        const same = only(folder, (name) => !changed.has(name));
+        await write(policy, joined(same, told(inSequence(varied, policy, shared), report("quantise"))));
+      } else await quantise(study, job, policy, shared, report("quantise"));
     } finally {
       study.backend.close();
     }
-    await write(policy, joined(others(), tensorsOf(job, linears)));
+    if (!sequential) await write(policy, joined(others(), tensorsOf(job, linears)));
     job.remove();
     return policy;
   } finally {
@@ -128,7 +132,7 @@ async function* joined(...streams: readonly Tensors[]): AsyncGenerator<[name: st
 async function* told(tensors: Tensors, done: Done): AsyncGenerator<[name: string, tensor: Weight]> {
   for await (const entry of tensors) {
     yield entry;
-    done(entry[1].shape);
+    if (entry[1].dtype === "quantized") done(entry[1].shape);
   }
 }
 
@@ -150,29 +154,6 @@ async function digestClips(clips: readonly CalibrationClip[]): Promise<string> {
     hash.update(Uint8Array.of(Number(itn)));
   }
   return hash.digest();
-}
-
-/** The model on the CPU's threads, and what it is to hear. */
-interface Study extends CpuModel {
-  readonly kernels: QuantKernels;
-  readonly clips: readonly Prompt[];
-}
-
-async function openStudy(folder: ModelFiles, clips: readonly CalibrationClip[]): Promise<Study> {
-  const { encoder, frontend } = folder.config;
-  const backend = await createWasmBackend();
-  try {
-    const weights = await loadWeights(backend, folder.config, folder.tensors());
-    const prompts: Prompt[] = [];
-    for (const { pcm, itn } of clips) {
-      prompts.push({ language: "auto", itn, features: await extractFeatures(pcm, frontend, weights.cmvn) });
-    }
-    const model = new SenseVoice(backend, encoder, weights);
-    return { backend, model, kernels: new QuantKernels(backend.device), clips: prompts };
-  } catch (error) {
-    backend.close();
-    throw error;
-  }
 }
 
 /** Every `stride`-th row of a layer of the model. */

@@ -12,8 +12,8 @@ export interface Scheme {
   readonly values: "uniform" | "table";
   /**
    * What shares a scale: all linear layers, one layer, an output channel (a row of the weight), or `groupSize`
-   * neighbours in a row. Tables are shared by all layers ("model"), by a channel ("channel", then no scales are
-   * needed), or else by a layer.
+   * neighbours in a row. Tables are shared by all layers ("model"), by a channel ("channel" with f32 activations, then
+   * no scales are needed), or else by a layer.
    */
   readonly granularity: "model" | "tensor" | "channel" | "group";
   /** Weights to a group, with granularity "group". */
@@ -113,8 +113,6 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
   if (compensate && granularity === "model") fail("compensate", 'none with granularity "model"', compensate);
   if (activation && bits === 8 && symmetric === false)
     fail("activation", "none with a zero point of 8 bits", activation);
-  if (activation && granularity === "channel" && (table === "kmeans" || table === "learned"))
-    fail("activation", `none with a table "${table}" for each channel, which has no scale`, activation);
   if (activation && Array.isArray(table)) expectWholeNumbers(table, fail);
   return scheme;
 }

@@ -11,6 +11,7 @@ import { randomizer } from "../support/random.ts";
 import { relativeError, TOLERANCE } from "../support/tolerances.ts";
 import { bellWeights, correlatedInputs, statisticsOf } from "./support.ts";
 
+const ROWS = { ...PRESETS.lut4, granularity: "channel", groupSize: undefined } as const;
 const TENSOR = { granularity: "tensor", groupSize: undefined } as const;
 
 const backends: WasmBackend[] = [];
@@ -62,6 +63,9 @@ describe.each([
     for (const kernels of kernelsOn) {
       const hessian = heard(kernels, inputs, k);
       const got = await kernels.readSquare(hessian);
+      const again = kernels.uploadSquare(got, k);
+      expect(await kernels.device.read(again.tensor)).toEqual(await kernels.device.read(hessian.tensor));
+      kernels.release(again);
       const diagonal = await kernels.diagonal(hessian);
       kernels.release(hessian);
       expect(relativeError(got, statistics.hessian)).toBeLessThan(TOLERANCE.gram);
@@ -82,6 +86,12 @@ describe.each([
     ["lut6", PRESETS.lut6],
     ["lut4 in f16 for f32 inputs", { ...PRESETS.lut4, activation: undefined }],
     ["lut4 with the largest weights' scales", { ...PRESETS.lut4, scale: "max" }],
+    ["a learned table of 2 bits for all rows, a scale for each", { ...ROWS, bits: 2 }],
+    ["the same of 4 bits", ROWS],
+    [
+      "a table for each row, which the kernels leave to the plain functions",
+      { ...ROWS, bits: 3, activation: undefined },
+    ],
     ["rows of 3 bits", { bits: 3, values: "uniform", granularity: "channel", scale: "mse", compensate: "gptq" }],
     ["one scale, which the kernels leave to the plain functions", { ...PRESETS.nf4, ...TENSOR, compensate: "gptq" }],
     ["a table of its own, which they leave too", { ...PRESETS.nf4, bits: 2, table: [-1, -0.25, 0.25, 1] }],

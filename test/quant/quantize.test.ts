@@ -214,6 +214,14 @@ describe("methods", () => {
     expect(errorOf({ ...channel, table: "learned" })).toBeLessThan(errorOf(channel) / 2);
   });
 
+  test("with int8 activations channels have a scale each, and the layer one table of whole numbers", () => {
+    const channel: Scheme = { bits: 3, values: "table", granularity: "channel", scale: "mse", activation: "dynamic" };
+    const learned = quantizeTensor(weight, [N, K], { ...channel, table: "learned" }, { statistics });
+    checkQuantized("test", learned);
+    expect([learned.groupSize, learned.scales.length, learned.tables?.length]).toEqual([K, N, 8]);
+    expect(errorOf({ ...channel, table: "learned" })).toBeLessThan(errorOf({ ...channel, table: "kmeans" }) / 2);
+  });
+
   test("inputs that are always 0 do no harm", () => {
     const x = correlatedInputs(4, 100, K).map((v, i) => (i % K < 10 ? 0 : v));
     const quantized = quantizeTensor(weight, [N, K], PRESETS.lut4, { statistics: statisticsOf(x, K) });

@@ -70,6 +70,22 @@ test("a mixed policy keeps to its budget; probing, weighing and quantising each 
   }
 }, 60_000);
 
+test("in sequence weights and biases of linear layers change, all else stays", async () => {
+  const policy = parsePolicy({ name: "mine", scheme: "int4", layers: { "ctc.*": "int8" } });
+  const { weights, config, progress, policy: used } = await quantized({ policy, clips, sequential: true });
+  const biases = new Set(LINEARS.map(({ name }) => name.replace(/weight$/, "bias")));
+  for (const [name, tensor] of tensors) {
+    const own = weights.get(name);
+    if (names.has(name)) expect(own, name).toMatchObject({ dtype: "quantized", shape: tensor.shape });
+    else if (biases.has(name)) {
+      expect(own, name).toMatchObject({ dtype: "f32", shape: tensor.shape });
+      expect(own, name).not.toEqual(tensor);
+    } else expect(own, name).toEqual(tensor);
+  }
+  expect([used, config.weights]).toEqual([policy, "mine"]);
+  expect(progress.at(-1)).toEqual({ task: "quantise", done: TOTAL, total: TOTAL });
+}, 60_000);
+
 describe("what cannot be done is refused before anything is written", () => {
   test.each<[string, Omit<QuantizeFolderOptions, "onProgress">, RegExp]>([
     [
@@ -81,6 +97,11 @@ describe("what cannot be done is refused before anything is written", () => {
       "such a scheme for one layer",
       { policy: parsePolicy({ name: "x", scheme: "int4", layers: { "ctc.*": "lut4" } }) },
       /^\[quant\] x: expected calibration sound, got none/,
+    ],
+    [
+      "layers in sequence without sound",
+      { policy: parsePolicy({ name: "x", scheme: "int4" }), sequential: true },
+      /^\[quant\] x: expected calibration sound, got none: give some with --calibrate$/,
     ],
     [
       "a size without sound",

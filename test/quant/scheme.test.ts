@@ -32,6 +32,8 @@ describe("parseScheme", () => {
     { ...int4, bits: 8, activation: "static" },
     { ...lut4, bits: 2, table: [-1, 0, 0.01, 1], activation: "dynamic" },
     { bits: 4, values: "table", granularity: "channel", table: "nf4", activation: "dynamic" },
+    { bits: 4, values: "table", granularity: "channel", table: "kmeans", activation: "static" },
+    { bits: 2, values: "table", granularity: "channel", table: "learned", activation: "dynamic" },
     { bits: 6, values: "table", granularity: "model", table: "kmeans", activation: "dynamic" },
   ])("takes int8 activations with %j", (scheme) => {
     expect(parseScheme(scheme)).toBe(scheme);
@@ -91,10 +93,6 @@ describe("parseScheme", () => {
     [
       { ...int4, bits: 8, symmetric: false, activation: "dynamic" },
       '[scheme] activation: expected none with a zero point of 8 bits, got "dynamic"',
-    ],
-    [
-      { bits: 4, values: "table", granularity: "channel", table: "kmeans", activation: "static" },
-      '[scheme] activation: expected none with a table "kmeans" for each channel, which has no scale, got "static"',
     ],
     [
       { ...lut4, bits: 2, table: [-1, 0, 0.002, 1], activation: "dynamic" },

@@ -67,6 +67,7 @@ export const SCHEMES: readonly RandomScheme[] = [
   { bits: 4, scale: "row", zeros: true },
   { bits: 3, scale: BLOCK, tables: "group" },
   { bits: 4, scale: "row", tables: "group" },
+  ...[2, 3, 4, 5, 6].map((bits): RandomScheme => ({ bits, scale: "row", tables: "matrix" })),
 ];
 
 /** The same for int8 activations, but for zero points of 8 bits, which do not fit; scaled by the row and by a number. */

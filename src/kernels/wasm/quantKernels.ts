@@ -70,6 +70,16 @@ export class QuantKernels {
     return { k, size, tensor: this.device.createTensor([size, size]) };
   }
 
+  /** A symmetric matrix [k, k] of the host's. */
+  uploadSquare(values: Float64Array, k: number): SquareOnDevice {
+    const size = Math.ceil(k / BLOCK) * BLOCK;
+    const panels = new Float32Array(size * size);
+    for (let row = 0, at = 0; row < k; row++) {
+      for (let column = 0; column < k; column++, at++) panels[placeOf(row, column, size)] = values[at];
+    }
+    return { k, size, tensor: this.device.upload([size, size], "f32", panels) };
+  }
+
   /** h (+)= xᵀ·x, in the blocks on and above the diagonal. */
   gram(x: WasmTensor, { k, size, tensor }: SquareOnDevice, accumulate: boolean): void {
     const [rows] = x.shape;
@@ -94,8 +104,7 @@ export class QuantKernels {
   async readSquare({ k, size, tensor }: SquareOnDevice): Promise<Float64Array> {
     const panels = await this.device.read(tensor);
     return Float64Array.from({ length: k * k }, (_, at) => {
-      const [row, column] = [Math.floor(at / k), at % k];
-      return panels[(Math.floor(column / PANEL) * size + row) * PANEL + (column % PANEL)];
+      return panels[placeOf(Math.floor(at / k), at % k, size)];
     });
   }
 
@@ -253,6 +262,11 @@ export class QuantKernels {
     const bytes = await this.device.readBytes(tensor).finally(() => this.device.release(tensor));
     return new Float64Array(bytes.buffer);
   }
+}
+
+/** Where a square has a number. */
+function placeOf(row: number, column: number, size: number): number {
+  return (Math.floor(column / PANEL) * size + row) * PANEL + (column % PANEL);
 }
 
 /** The bits of an f32, as commands carry it. */
