@@ -106,7 +106,7 @@ if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 1)
 
 async function measure(weights: WeightType) {
   const start = performance.now();
-  const engine = await createEngine({ model: options.model, device: "webgpu", weights });
+  const engine = await createEngine({ tune: "off", model: options.model, device: "webgpu", weights });
   const loadMs = performance.now() - start;
   const run = async (): Promise<Phases> => {
     submitMs = 0;
