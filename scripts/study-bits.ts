@@ -1,8 +1,8 @@
 /**
  * How few bits: schemes and mixed policies, each layer by itself and in sequence, by KL from f32 on the 200 clips of
  * test/eval, with 95 % intervals (bootstrap over clips), and what more calibration sound changes. Writes the table in
- * docs/quantization.md: `npx tsx scripts/study-bits.ts [--other MANIFEST] [NAME …]`; clips of another manifest are
- * judged as well, names measure some rows alone. Models are kept in node_modules/.cache. All of it takes an hour.
+ * docs/quantization.md: `npx tsx scripts/study-bits.ts [--other MANIFEST] [--table] [NAME …]`; clips of another manifest
+ * are judged as well, names measure some rows alone, --table none. Models are kept in node_modules/.cache. All of it takes an hour.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -48,7 +48,7 @@ interface Row {
 }
 
 const { values: options, positionals } = parseArgs({
-  options: { other: { type: "string" } },
+  options: { other: { type: "string" }, table: { type: "boolean" } },
   allowPositionals: true,
 });
 mkdirSync(CACHE, { recursive: true });
@@ -56,7 +56,7 @@ const heard = await load("test/calibration/calibration.jsonl");
 const judged = await load("test/eval/manifest.jsonl");
 const sets: Record<string, readonly CalibrationClip[]> = { judged, heard };
 if (options.other) sets.other = await load(options.other);
-const exact = await listen(TINY, "f32");
+const exact = options.table ? {} : await listen(TINY, "f32");
 
 const preset = (name: PresetName): Policy => ({ name, scheme: PRESETS[name], layers: {} });
 const RUNS: Record<string, () => Promise<string>> = {};
@@ -81,7 +81,8 @@ for (const budget of BUDGETS) {
   }
 }
 
-for (const name of positionals.length > 0 ? positionals : Object.keys(RUNS)) {
+const asked = positionals.length > 0 ? positionals : Object.keys(RUNS);
+for (const name of options.table ? [] : asked) {
   if (!(name in RUNS)) throw new Error(`expected some of ${Object.keys(RUNS).join(" | ")}, got ${name}`);
   const row = await measure(name, await RUNS[name]());
   writeFileSync(ROWS_FILE, `${JSON.stringify([...saved().filter((other) => other.name !== name), row], null, 1)}\n`);
