@@ -278,7 +278,7 @@ describe.skipIf(!existsSync(join(golden, "funasr.jsonl")))("14 recordings that F
     "%s: where speech is, and the text of joined and of single segments",
     { timeout: 1_800_000 },
     async (device) => {
-      await using heard = await createEngine({ model: "tiny", device, vadModel });
+      await using heard = await createEngine({ model: "tiny", device, vadModel, weights: "f16" });
       // Plain loops and a GPU in software take minutes for all of them.
       const some = device === "cpu" || process.env.SENSEVOICE_ALL ? recordings() : recordings().slice(0, 2);
       for (const { file, vad, merged15, unmerged } of some) {
