@@ -185,10 +185,10 @@ describe("numbers", () => {
 
 describe("a budget below the smallest model is refused at once, in its unit", () => {
   test.each([
-    ["0", "3.257 bits a weight"],
-    ["3.25", "3.257 bits a weight"],
-    ["0MB", "2.76MB"],
-    ["2.7 mb", "2.76mb"],
+    ["0", "2.096 bits a weight"],
+    ["2.09", "2.096 bits a weight"],
+    ["0MB", "1.776MB"],
+    ["1.7 mb", "1.776mb"],
   ])(
     "%s",
     async (budget, least) => {
