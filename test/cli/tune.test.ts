@@ -43,7 +43,7 @@ describeGpu("on a GPU in software", () => {
     const { status, stdout, stderr } = await sensevoice(["--profile", ...args]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${ZH_HAPPY_TEXT}\n` });
     expect(stderr).toMatch(/^\[profile\] .*, times by timestamps, a pass for each dispatch\nkernel +shape +calls/);
-    for (const kernel of ["linear plain", "attention", "fsmn"]) {
+    for (const kernel of ["linear plain", "sanm plain", "ctcTopK"]) {
       expect(stderr).toMatch(new RegExp(`^${kernel} .* \\d+ +[\\d.]+ +([\\d.]+|-) +[\\d.]+ +[\\d.]+ %$`, "m"));
     }
     expect(stderr).toMatch(/^total +\d+ +[\d.]+\n$/m);
