@@ -135,13 +135,20 @@ async function load(source: ModelSource, readSound: EngineParts["readSound"], op
       const vadSource = given ?? ((await source.has("vad/config.json")) ? source.folder("vad") : undefined);
       const vad = vadSource && (await loadVad(backend, vadSource));
       signal?.throwIfAborted();
+      const engine = new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights, readSound, vad });
+      if (tuned && !tuned.gpu.traits.software) await warmUp(engine);
       if (tuned && profile) new Profile(tuned.gpu);
-      return new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights, readSound, vad });
+      return engine;
     } catch (error) {
       backend.close();
       throw error;
     }
   });
+}
+
+/** A few runs, so that the first that somebody waits for finds JavaScript compiled and the driver's own caches filled. */
+async function warmUp(engine: Engine): Promise<void> {
+  for (let run = 0; run < 3; run++) await engine.run(new Float32Array(16_000));
 }
 
 /** The weights of a model on a device, turned into `type` if it is given. */
