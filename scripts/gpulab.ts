@@ -10,7 +10,11 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Kernels on matrices, and nothing that SwiftShader can test: pipelines take seconds to build here. */
-const FILES = ["test/kernels/linearKernels.test.ts", "test/kernels/sanmKernels.test.ts"];
+const FILES = [
+  "test/kernels/linearKernels.test.ts",
+  "test/kernels/sanmKernels.test.ts",
+  "test/kernels/matrixTokens.test.ts",
+];
 const TESTS = ["npx", "vitest", "run", ...FILES, "-t", "matri"];
 
 const root = fileURLToPath(new URL("../", import.meta.url));
