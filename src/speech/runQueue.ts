@@ -1,7 +1,12 @@
-/** Runs in the order of the calls: while the device computes one, the next is made ready, and recorded behind it. */
+/**
+ * Runs in the order of the calls: while the device computes one, the next is made ready, and recorded behind it. A
+ * fourth waits, so that runs that were aborted, whose work goes on, do not pile up.
+ */
 export class RunQueue {
   readonly #host = new Turns();
   readonly #device = new Turns();
+  /** The ends of the last three runs: two passes of a batch, and a run that was asked for meanwhile. */
+  #ends: readonly Promise<void>[] = [Promise.resolve(), Promise.resolve(), Promise.resolve()];
 
   /**
    * @param prepare what the caller's thread does before the device is needed
@@ -9,15 +14,22 @@ export class RunQueue {
    */
   async run<P, R>(prepare: () => Promise<P>, use: (prepared: P, onRecorded: () => void) => Promise<R>): Promise<R> {
     const [host, device] = [this.#host.enter(), this.#device.enter()];
+    const [thirdLast, ...others] = this.#ends;
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#ends = [...others, ended];
     try {
       await host.turn;
       const prepared = await prepare();
       host.leave();
-      await device.turn;
+      await Promise.all([device.turn, thirdLast]);
       return await use(prepared, device.leave);
     } finally {
       host.leave();
       device.leave();
+      end();
     }
   }
 }
