@@ -93,9 +93,8 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
    */
   async encode(prompts: readonly Prompt[], { signal, tap, finish }: EncodeOptions<T> = {}): Promise<Encoded<T>> {
     const { backend } = this;
-    const { rows, lengths } = await embedPrompts(prompts, this.weights.embedTable, this.config);
-    const batch = uploadBatch(backend, lengths);
-    let x = backend.upload(rows);
+    const { batch, ...embedded } = this.#upload(await embedPrompts(prompts, this.weights.embedTable, this.config));
+    let { x } = embedded;
     const parts: Promise<void>[] = [];
     let recorded = 0;
     /** Each layer's output takes the place of its input. */
@@ -132,8 +131,12 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
 
   /** Prompts and features → the rows that the encoder's first part reads. */
   async embed(prompts: readonly Prompt[]): Promise<Encoded<T>> {
-    const { rows, lengths } = await embedPrompts(prompts, this.weights.embedTable, this.config);
-    return { x: this.backend.upload(rows), batch: uploadBatch(this.backend, lengths) };
+    return this.#upload(await embedPrompts(prompts, this.weights.embedTable, this.config));
+  }
+
+  /** Without a promise, since what is recorded after it must follow at one go. */
+  #upload({ rows, lengths }: Awaited<ReturnType<typeof embedPrompts>>): Encoded<T> {
+    return { batch: uploadBatch(this.backend, lengths), x: this.backend.upload(rows) };
   }
 
   /** The encoder's parts in their order. */
