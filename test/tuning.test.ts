@@ -205,7 +205,8 @@ describeGpu("loading a model on a GPU", () => {
     expect(note.mock.calls.join()).toContain(`note: timed by timestamps on acme gpu card driver 1; kept in ${home}`);
     expect(table[0]).toMatch(/^layer +kernel +next best +rows +µs +GFLOP\/s +next µs$/);
     const kernel = "(?:plain|tile \\d+x\\d+)";
-    const line = new RegExp(`^linear f16 \\d+x\\d+ +${kernel} +${kernel} +\\d+ +[\\d.]+ +\\d+ +[\\d.]+$`);
+    // Nothing is computed here, so times are noise: at times all kernels but one are given up.
+    const line = new RegExp(`^linear f16 \\d+x\\d+ +${kernel}(?: +${kernel})? +\\d+ +[\\d.]+ +\\d+(?: +[\\d.]+)?$`);
     for (const text of table.slice(1)) expect(text).toMatch(line);
     expect(table.length - 1).toBeGreaterThan(tuning()!.times.size);
 
