@@ -1,19 +1,29 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
-import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
-import { DEVICES, TUNES, VADS, WEIGHT_TYPES } from "../options.ts";
+import { VADS } from "../options.ts";
 import { FORMAT_NAMES } from "../output/format.ts";
 import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
 import { MARKS } from "../output/marks.ts";
-import { EMOTIONS, EVENTS } from "../output/tagNames.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import { createCommand } from "./command.ts";
 import type { EvalOptions } from "./eval.ts";
 import type { HighlightsOptions } from "./highlights.ts";
-import { readHotwords } from "./hotwords.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { LiveArguments } from "./live.ts";
+import {
+  addEngineOptions,
+  addHearOptions,
+  addSpeechOptions,
+  addVoiceOptions,
+  choice,
+  count,
+  dtypeOption,
+  path,
+  seconds,
+  tagList,
+  tagNames,
+} from "./options.ts";
 import type { QuantizeOptions } from "./quantize.ts";
 import type { TranscribeArguments } from "./transcribe.ts";
 import type { VadArguments } from "./vad.ts";
@@ -200,98 +210,4 @@ export function highlightsCommand(): Command {
     .action(async (files: string[], options: HighlightsOptions) => {
       await (await import("./highlights.ts")).highlights(files, options);
     });
-}
-
-/** What the commands that report on recordings can be told. */
-function addHearOptions(command: Command): Command {
-  const named = command.argument("<files...>", "sound files, folders of them, patterns; - is standard input");
-  return addSpeechOptions(addEngineOptions(named)).option("--output <file>", "write it there and print nothing", path);
-}
-
-/** What every command that runs a model can be told: EngineOptions. */
-function addEngineOptions(command: Command): Command {
-  return command
-    .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
-    .addOption(choice("--device <device>", "where to compute", DEVICES, "auto"))
-    .addOption(
-      choice("--weights <type>", "how to keep the weights (default: int8 on a CPU, else as stored)", WEIGHT_TYPES),
-    )
-    .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
-    .option("--threads <count>", "threads of the CPU (default: its cores)", count)
-    .addOption(choice("--tune <when>", "time the GPU's kernels first (default: what is not known yet)", TUNES))
-    .option("--profile", "print the time of each GPU kernel on stderr at the end")
-    .addOption(choice("--language <language>", "language to ask for", Object.keys(LANGUAGE_ROW), "auto"));
-}
-
-/** What commands that transcribe can be told about what is said. */
-function addSpeechOptions(command: Command): Command {
-  return command
-    .option("--itn", "write punctuation, capitals and figures")
-    .option("--ban-emo-unk", "always name an emotion, never EMO_UNKNOWN")
-    .addOption(
-      new Option("--languages <list>", "let the model tell, but only among these: zh,en")
-        .argParser(languageList)
-        .conflicts("language"),
-    )
-    .addOption(
-      new Option("--punctuation", "write punctuation and capitals, numbers as they are spoken").conflicts("itn"),
-    )
-    .option("--hotwords <list>", "words that are likely to be said: kubernetes,王小明", (text) => text.split(","))
-    .option(
-      "--hotwords-file <file>",
-      "the same, one a line; a boost in nats a token (1.5) may follow a tab",
-      readHotwords,
-    );
-}
-
-/** How commands that look for speech tell it from silence: VoiceSettings. */
-function addVoiceOptions(command: Command): Command {
-  return command
-    .option("--end-silence-ms <ms>", "silence that ends speech (default: 800; fsmn: 2000, less in long speech)", amount)
-    .option("--speech-threshold <x>", "fsmn: how much likelier than silence speech is, 0 to 1 (default: 0.5)", amount)
-    .option("--pad-ms <ms>", "sound to have in front of speech (default: 200; model: 300)", amount);
-}
-
-/** How a conversion keeps the matrices. */
-function dtypeOption(): Option {
-  return choice("--dtype <type>", "element type of the matrices", ["f16", "f32"], "f16");
-}
-
-function choice(flags: string, description: string, choices: readonly string[], initial?: string): Option {
-  return new Option(flags, description).choices(choices).default(initial);
-}
-
-export function count(text: string): number {
-  if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-  throw new InvalidArgumentError("expected a number from 1 on.");
-}
-
-function seconds(text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("expected seconds, 0 or more.");
-}
-
-function amount(text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("expected a number, 0 or more.");
-}
-
-const tagNames = [...new Set([...EVENTS, ...EMOTIONS])];
-
-function tagList(text: string): string[] {
-  const names = text.split(",").map((name) => name.trim());
-  if (names.every((name) => tagNames.includes(name))) return names;
-  throw new InvalidArgumentError(`expected some of ${tagNames.join(", ")}.`);
-}
-
-function languageList(text: string): string[] {
-  const names = text.split(",").map((name) => name.trim());
-  if (names.every((name) => SPOKEN_LANGUAGES.some((spoken) => spoken === name))) return names;
-  throw new InvalidArgumentError(`expected some of ${SPOKEN_LANGUAGES.join(", ")}, with commas between them.`);
-}
-
-/** An empty path is what a shell makes of a variable that is not set. */
-export function path(text: string): string {
-  if (text !== "") return text;
-  throw new InvalidArgumentError("expected a path, got an empty one.");
 }

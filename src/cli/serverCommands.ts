@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { createCommand } from "./command.ts";
-import { count, path } from "./commands.ts";
 import type { KeyOptions } from "./key.ts";
+import { count, path } from "./options.ts";
 
 /** `serve`; its options are made of a schema that need not be loaded for other commands. */
 export function serveCommand(): Command {
