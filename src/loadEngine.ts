@@ -24,6 +24,7 @@ import {
   type Device,
   expectObject,
   type Tune,
+  type TuningStore,
   WEIGHT_TYPES,
   type WeightType,
 } from "./options.ts";
@@ -31,7 +32,7 @@ import { untilAborted } from "./pause.ts";
 import type { Backend, LinearWeight, Tensor } from "./tensor/backend.ts";
 import { castFloats } from "./tensor/f16.ts";
 import { dequantize, type Weight } from "./tensor/quantized.ts";
-import { openTuner, type TuningStore, tuneOf } from "./tuning.ts";
+import { openTuner, tuneOf } from "./tuning.ts";
 import type { ModelSource, Progress } from "./weights/source.ts";
 import { WEIGHTS_FILE } from "./weights/source.ts";
 

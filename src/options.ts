@@ -22,6 +22,16 @@ export type WeightType = (typeof WEIGHT_TYPES)[number];
 export const TUNES = ["off", "auto", "force"] as const;
 export type Tune = (typeof TUNES)[number];
 
+/** Where it stays which kernels are the fastest. */
+export interface TuningStore {
+  /** Of the program, and whatever else the results depend on. */
+  readonly version: string;
+  /** The value that was written under a name; undefined if there is none. */
+  read(name: string): Promise<unknown>;
+  /** Writes a value of JSON, whole or not at all. */
+  write(name: string, value: object): Promise<void>;
+}
+
 /** Throws unless an option is one of the values allowed. */
 export function checkChoice(name: string, value: unknown, allowed: readonly unknown[]): void {
   if (allowed.includes(value)) return;

@@ -1,5 +1,6 @@
 /** Node's modules, asked for in a way that bundlers do not see; undefined in a browser. */
-export const node = typeof process === "undefined" ? undefined : process.getBuiltinModule;
+export const node: NodeJS.Process["getBuiltinModule"] | undefined =
+  typeof process === "undefined" ? undefined : process.getBuiltinModule;
 
 /**
  * The bytes of a file of this package, undefined if they cannot be had.

@@ -5,21 +5,11 @@ import { clockOf, measureOn } from "./kernels/webgpu/timestamps.ts";
 import type { Times } from "./kernels/webgpu/tuner/times.ts";
 import { Tuner } from "./kernels/webgpu/tuner/tuner.ts";
 import { readTuning, writeTuning } from "./kernels/webgpu/tuner/tuning.ts";
-import { checkChoice, TUNES, type Tune } from "./options.ts";
+import { checkChoice, TUNES, type Tune, type TuningStore } from "./options.ts";
 import type { Progress } from "./weights/source.ts";
 
 /** Microseconds that a clock can tell apart from nothing: our own sees a round trip to the device too. */
 const LEAST_US = { timestamps: 300, "wall time": 1500 };
-
-/** Where it stays which kernels are the fastest. */
-export interface TuningStore {
-  /** Of the program, and whatever else the results depend on. */
-  readonly version: string;
-  /** The value that was written under a name; undefined if there is none. */
-  read(name: string): Promise<unknown>;
-  /** Writes a value of JSON, whole or not at all. */
-  write(name: string, value: object): Promise<void>;
-}
 
 export interface TuningOptions {
   readonly tune: Tune;

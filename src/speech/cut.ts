@@ -7,6 +7,8 @@ export interface Clip {
   readonly start: number;
   readonly end: number;
   readonly pcm: Float32Array;
+  /** Where in it somebody speaks, in order; times as above. */
+  readonly speech: readonly Span[];
 }
 
 /** Speech may turn out to have begun so many ms before what was heard last, more than the longest stretch of it. */
@@ -34,15 +36,24 @@ export function createCutter(activity: VoiceActivity, merger: Merger, maxSegment
   let speechFrom: number | undefined;
   /** Where speech began or ended last. */
   let latest = 0;
+  /** Stretches of speech that no clip has had yet. */
+  let speech: Span[] = [];
   const clipOf = ([start, end]: Span): Clip => {
-    return { start, end, pcm: sound.slice(start * SAMPLES, end * SAMPLES) };
+    const inside = speech.filter(([begin]) => begin < end);
+    speech = speech.slice(inside.length);
+    return { start, end, pcm: sound.slice(start * SAMPLES, end * SAMPLES), speech: inside };
+  };
+  const ended = (end: number): Span[] => {
+    speech.push([speechFrom ?? end, end]);
+    speechFrom = undefined;
+    return merger.end(end);
   };
   const clipsOf = (events: readonly SpeechEvent[]): Clip[] => {
     const spans = events.flatMap(([start, end]): Span[] => {
       const begun = start < 0 ? [] : merger.begin(start);
-      speechFrom = end < 0 ? start : undefined;
+      if (start >= 0) speechFrom = start;
       latest = Math.max(latest, start, end);
-      return end < 0 ? begun : [...begun, ...merger.end(end)];
+      return end < 0 ? begun : [...begun, ...ended(end)];
     });
     const heard = sound.end / SAMPLES;
     if (speechFrom === undefined && heard - lookBack - latest > LONGEST_PAUSE) spans.push(...merger.close());
@@ -58,12 +69,14 @@ export function createCutter(activity: VoiceActivity, merger: Merger, maxSegment
     },
     async finish() {
       const clips = clipsOf(await activity.finish());
-      if (speechFrom !== undefined) clips.push(...merger.end(Math.floor(sound.end / SAMPLES)).map(clipOf));
+      if (speechFrom !== undefined) clips.push(...ended(Math.floor(sound.end / SAMPLES)).map(clipOf));
       return [...clips, ...merger.close().map(clipOf)];
     },
     open() {
       if (speechFrom === undefined) return undefined;
-      return clipOf([speechFrom, Math.floor(sound.end / SAMPLES)]);
+      const end = Math.floor(sound.end / SAMPLES);
+      const pcm = sound.slice(speechFrom * SAMPLES, end * SAMPLES);
+      return { start: speechFrom, end, pcm, speech: [[speechFrom, end]] };
     },
     close: () => activity.close(),
     get heard() {

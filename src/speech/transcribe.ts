@@ -13,6 +13,8 @@ export interface PipelineOptions {
   /** Milliseconds of sound that are recognised at a time, but for one clip that is longer. */
   readonly batchMs: number;
   readonly signal?: AbortSignal;
+  /** Called with each clip, in order, before the next one is cut. */
+  readonly onClip?: (clip: Clip) => Promise<void>;
   /** Called with the seconds of the recording that are done. */
   readonly onProgress?: (seconds: number) => void;
 }
@@ -27,11 +29,14 @@ export async function* transcribe(
   sound: AsyncIterable<Float32Array>,
   cutter: Cutter,
   hear: Hear,
-  { batchMs, signal, onProgress }: PipelineOptions,
+  { batchMs, signal, onClip, onProgress }: PipelineOptions,
 ): AsyncGenerator<Segment> {
   let left = false;
   const ahead = readAhead(
-    cut(sound, cutter, () => left),
+    follow(
+      cut(sound, cutter, () => left),
+      onClip,
+    ),
     ({ start, end }) => end - start,
     Math.max(1, 2 * batchMs),
   );
@@ -72,6 +77,13 @@ async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter, left: ()
     yield* await cutter.finish();
   } finally {
     cutter.close();
+  }
+}
+
+async function* follow(clips: AsyncGenerator<Clip>, onClip: PipelineOptions["onClip"]): AsyncGenerator<Clip> {
+  for await (const clip of clips) {
+    yield clip;
+    await onClip?.(clip);
   }
 }
 
