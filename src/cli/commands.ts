@@ -9,7 +9,6 @@ import { MARKS } from "../output/marks.ts";
 import { EMOTIONS, EVENTS } from "../output/tagNames.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import { createCommand } from "./command.ts";
-import type { EvalOptions } from "./eval.ts";
 import type { HighlightsOptions } from "./highlights.ts";
 import { readHotwords } from "./hotwords.ts";
 import type { InspectOptions } from "./inspect.ts";
@@ -127,23 +126,6 @@ export function vadCommand(): Command {
     });
 }
 
-/** `eval DATA`: error rates, tags, speed and size on sounds whose text is known. */
-export function evalCommand(): Command {
-  const command = createCommand("eval")
-    .description("measure accuracy and speed on sounds whose text is known")
-    .argument("<data>", "manifest.jsonl in SenseVoice's format, or a folder: LibriSpeech's or TIMIT's layout");
-  return addEngineOptions(command)
-    .addOption(new Option("--ask-language", "ask for each clip's own language").conflicts("language"))
-    .option("--limit <clips>", "stop after so many clips", count)
-    .option("--no-normalise", "compare texts as they are, but for tags")
-    .option("--baseline <file>", "earlier JSON of eval, or lines of key and tokens: count tokens that differ")
-    .addOption(choice("--format <format>", "what to print; json has every clip", ["text", "json", "markdown"], "text"))
-    .option("--output <file>", "write it there and print nothing", path)
-    .action(async (data: string, options: EvalOptions) => {
-      await (await import("./eval.ts")).evalData(data, options);
-    });
-}
-
 /** `quantize MODEL --out DIR`: a model in few bits. */
 export function quantizeCommand(): Command {
   return createCommand("quantize")
@@ -209,7 +191,7 @@ function addHearOptions(command: Command): Command {
 }
 
 /** What every command that runs a model can be told: EngineOptions. */
-function addEngineOptions(command: Command): Command {
+export function addEngineOptions(command: Command): Command {
   return command
     .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
     .addOption(choice("--device <device>", "where to compute", DEVICES, "auto"))
@@ -257,7 +239,7 @@ function dtypeOption(): Option {
   return choice("--dtype <type>", "element type of the matrices", ["f16", "f32"], "f16");
 }
 
-function choice(flags: string, description: string, choices: readonly string[], initial?: string): Option {
+export function choice(flags: string, description: string, choices: readonly string[], initial?: string): Option {
   return new Option(flags, description).choices(choices).default(initial);
 }
 
@@ -271,7 +253,7 @@ function seconds(text: string): number {
   throw new InvalidArgumentError("expected seconds, 0 or more.");
 }
 
-function amount(text: string): number {
+export function amount(text: string): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("expected a number, 0 or more.");
 }
