@@ -81,7 +81,6 @@ test("vtt: voice spans, which a validating parser reads; names escaped", () => {
     write("vtt", { karaoke: true }),
     "subtitles",
   );
-  // The parser wants an end tag; the standard lets it be left out at the end of the cue.
   expect(errors).toEqual([]);
   expect(write("vtt")).toContain("\n<v Ann, &lt;b&gt;>fine\n");
   expect(cues).toHaveLength(5);
