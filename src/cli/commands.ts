@@ -7,7 +7,6 @@ import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
 import { MARKS } from "../output/marks.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import { createCommand } from "./command.ts";
-import type { EvalOptions } from "./eval.ts";
 import type { HighlightsOptions } from "./highlights.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { LiveArguments } from "./live.ts";
@@ -134,23 +133,6 @@ export function vadCommand(): Command {
     .addOption(choice("--format <format>", "what to print", ["text", "json"], "text"))
     .action(async (files: string[], options: VadArguments) => {
       await (await import("./vad.ts")).detectVoice(files, options);
-    });
-}
-
-/** `eval DATA`: error rates, tags, speed and size on sounds whose text is known. */
-export function evalCommand(): Command {
-  const command = createCommand("eval")
-    .description("measure accuracy and speed on sounds whose text is known")
-    .argument("<data>", "manifest.jsonl in SenseVoice's format, or a folder: LibriSpeech's or TIMIT's layout");
-  return addEngineOptions(command)
-    .addOption(new Option("--ask-language", "ask for each clip's own language").conflicts("language"))
-    .option("--limit <clips>", "stop after so many clips", count)
-    .option("--no-normalise", "compare texts as they are, but for tags")
-    .option("--baseline <file>", "earlier JSON of eval, or lines of key and tokens: count tokens that differ")
-    .addOption(choice("--format <format>", "what to print; json has every clip", ["text", "json", "markdown"], "text"))
-    .option("--output <file>", "write it there and print nothing", path)
-    .action(async (data: string, options: EvalOptions) => {
-      await (await import("./eval.ts")).evalData(data, options);
     });
 }
 

@@ -5,7 +5,6 @@ import { createCommand, run } from "./command.ts";
 import {
   convertCommand,
   downloadCommand,
-  evalCommand,
   highlightsCommand,
   inspectCommand,
   liveCommand,
@@ -13,6 +12,7 @@ import {
   transcribeCommand,
   vadCommand,
 } from "./commands.ts";
+import { evalCommand } from "./evalCommand.ts";
 import { infoCommand } from "./info.ts";
 import { keyCommand, serveCommand, workerCommand } from "./serverCommands.ts";
 import { tuneCommand } from "./tune.ts";

@@ -15,6 +15,8 @@ export interface Atom extends Span {
   readonly width: number;
   /** What a break in front of it would be. */
   readonly before: Break;
+  /** Who says it, where that is known. */
+  readonly speaker?: string;
 }
 
 const CJK = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Bopo}\p{sc=Yiii}\u3000-\u303f\u30a0-\u30ff\uff00-\uffef]/u;
@@ -41,6 +43,7 @@ export function atomsOf(text: string, segment: Segment): Atom[] {
     cut(piece).map((part) => ({ text: part.text, at: at + part.at, isCut: part.at > 0 })),
   );
   const spans = spansOf(text, pieces, segment);
+  const speakers = speakersOf(spans, segment);
   return pieces.map(({ text: piece, at, isCut }, i) => {
     const spaced = text[at - 1] === " ";
     const previous = pieces[i - 1]?.text ?? "";
@@ -50,7 +53,7 @@ export function atomsOf(text: string, segment: Segment): Atom[] {
       if (CLAUSE_END.test(previous)) return "clause";
       return spaced || (wordStarts.has(at) && !ENCLITIC.test(piece)) ? "word" : "character";
     };
-    return { text: piece, spaced, width: textWidth(piece), before: kind(), ...spans[i] };
+    return { text: piece, spaced, width: textWidth(piece), before: kind(), ...spans[i], speaker: speakers[i] };
   });
 }
 
@@ -123,6 +126,15 @@ function spansOf(text: string, pieces: readonly Piece[], segment: Segment): Span
     const start = own[0]?.start ?? last;
     last = own.at(-1)?.end ?? last;
     return { start, end: last };
+  });
+}
+
+/** Who says each piece: who says the word in the middle of its time, or before it; where words know nobody, the segment's. */
+function speakersOf(spans: readonly Span[], { words, speaker }: Segment): (string | undefined)[] {
+  if (!words?.some((word) => word.speaker !== undefined)) return spans.map(() => speaker);
+  return spans.map(({ start, end }) => {
+    const said = words.findLast((word) => word.start < (start + end) / 2000) ?? words[0];
+    return said.speaker ?? speaker;
   });
 }
 

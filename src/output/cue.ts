@@ -13,6 +13,8 @@ export interface Cue {
   readonly lines: readonly (readonly TimedText[])[];
   /** Whether the words' times were measured, not only shared out by characters. */
   readonly timed: boolean;
+  /** Who says all of it, where that is known. */
+  readonly speaker?: string;
 }
 
 export function lineText(line: readonly TimedText[]): string {

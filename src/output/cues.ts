@@ -4,12 +4,16 @@ import { milliseconds } from "./clock.ts";
 import type { Cue, TimedText } from "./cue.ts";
 import { singleLine, textOf, type Writer } from "./format.ts";
 import type { Marks } from "./marks.ts";
-import { LINE_WIDTH, readingSeconds, SPACE_WIDTH } from "./width.ts";
+import { speakerPrefix } from "./speakers.ts";
+import { graphemes, LINE_WIDTH, readingSeconds, SPACE_WIDTH, textWidth } from "./width.ts";
 
 /** Milliseconds that a cue stands: at least, if the next one leaves room; at most; and at least in any case. */
 const SHORTEST = 1000;
 const LONGEST = 7000;
 const VISIBLE = 10;
+
+/** Characters of a speaker's name in front of a cue. */
+const LONGEST_LABEL = 16;
 
 /** What a break costs between two cues, and between two lines in parts of a line's width of imbalance. */
 const CUE_BREAK: Record<Break, number> = { sentence: 0, clause: 3, word: 6, character: 9, cut: 30 };
@@ -26,26 +30,32 @@ interface Draft {
   readonly readingTime: number;
   readonly lines: readonly (readonly TimedText[])[];
   readonly timed: boolean;
+  readonly speaker?: string;
 }
 
 /**
  * Segments to cues, as they come. A cue has one or two lines of at most 42 narrow or 18 wide characters. It starts with
  * its first word, or 10 ms after the start of the cue before it if that is later. It stands until its last word has ended,
  * 1 s have passed and there was time to read it, but no longer than 7 s, the start of the next cue and the end of the
- * recording. Words are cut only if they are wider than a line, CJK words at any character.
+ * recording. Words are cut only if they are wider than a line, CJK words at any character. No cue has
+ * words of two speakers.
  */
 export class CueStream {
   readonly #show: (segment: Segment) => string;
+  readonly #labels: boolean;
   #held: Draft | undefined;
+  #speaker: string | undefined;
 
-  constructor(marks?: Marks) {
+  /** @param labels whether the first cue of a speaker after another begins with `S1: ` */
+  constructor(marks?: Marks, labels = false) {
     this.#show = textOf(marks);
+    this.#labels = labels;
   }
 
   /** The cues that are finished: the last one of the segment before, and all but the last one of this. */
   add(segment: Segment): Cue[] {
     const finished: Cue[] = [];
-    for (const draft of drafts(singleLine(this.#show(segment)), segment)) {
+    for (const draft of this.#drafts(segment)) {
       const start = Math.max(draft.start, this.#held ? this.#held.start + VISIBLE : 0);
       if (this.#held) finished.push(finish(this.#held, start));
       this.#held = { ...draft, start };
@@ -59,11 +69,23 @@ export class CueStream {
     this.#held = undefined;
     return held ? [finish(held, milliseconds(duration))] : [];
   }
+
+  #drafts(segment: Segment): Draft[] {
+    const parts = bySpeaker(atomsOf(singleLine(this.#show(segment)), segment));
+    const timed = (segment.words ?? []).length > 0;
+    return parts.flatMap((atoms, i) => {
+      const [{ speaker }] = atoms;
+      const labelled = this.#labels && speaker !== undefined && speaker !== this.#speaker;
+      this.#speaker = speaker;
+      const end = parts[i + 1]?.[0].start ?? milliseconds(segment.end);
+      return drafts(labelled ? withLabel(atoms, speaker) : atoms, end).map((draft) => ({ ...draft, timed, speaker }));
+    });
+  }
 }
 
 /** Writes each cue when it is finished. */
-export function cueWriter(marks: Marks | undefined, head: string, write: (cue: Cue) => string): Writer {
-  const cues = new CueStream(marks);
+export function cueWriter(marks: Marks | undefined, head: string, write: (cue: Cue) => string, labels = false): Writer {
+  const cues = new CueStream(marks, labels);
   return {
     head: () => head,
     add: (segment) => cues.add(segment).map(write).join(""),
@@ -77,21 +99,37 @@ export function cuesOf(segments: readonly Segment[], options: { marks?: Marks; d
   return [...segments.flatMap((segment) => stream.add(segment)), ...stream.end(options.duration)];
 }
 
-function finish({ start, end, readingTime, lines, timed }: Draft, room: number): Cue {
+function finish({ start, end, readingTime, lines, timed, speaker }: Draft, room: number): Cue {
   const wanted = Math.min(Math.max(end, start + SHORTEST, start + readingTime), start + LONGEST, room);
-  return { start: start / 1000, end: Math.max(wanted, start + VISIBLE) / 1000, lines, timed };
+  return { start: start / 1000, end: Math.max(wanted, start + VISIBLE) / 1000, lines, timed, speaker };
 }
 
-function drafts(text: string, segment: Segment): Draft[] {
-  const atoms = atomsOf(text, segment);
+/** Runs of atoms that one speaker says. */
+function bySpeaker(atoms: readonly Atom[]): Atom[][] {
+  const runs: Atom[][] = [];
+  for (const atom of atoms) {
+    if (runs.length > 0 && runs[runs.length - 1][0].speaker === atom.speaker) runs[runs.length - 1].push(atom);
+    else runs.push([atom]);
+  }
+  return runs;
+}
+
+/** With `S1:` in front, which stays with the first word and is shown for the time it takes to read. */
+function withLabel([first, ...rest]: readonly Atom[], speaker: string): Atom[] {
+  const name = graphemes(speakerPrefix(speaker).slice(0, -2));
+  const text = `${name.length > LONGEST_LABEL ? `${name.slice(0, LONGEST_LABEL - 1).join("")}…` : name.join("")}:`;
+  const label: Atom = { ...first, text, width: textWidth(text), end: first.start };
+  return [label, { ...first, spaced: true, before: "cut" }, ...rest];
+}
+
+/** @param end of what is said, in milliseconds */
+function drafts(atoms: readonly Atom[], end: number): Omit<Draft, "timed">[] {
   const width = widths(atoms);
-  const timed = (segment.words ?? []).length > 0;
-  return divide(atoms, width, milliseconds(segment.end)).map(([from, to]) => ({
+  return divide(atoms, width, end).map(([from, to]) => ({
     start: atoms[from].start,
     end: atoms[to - 1].end,
     readingTime: Math.round(1000 * readingSeconds(width(from, to))),
     lines: linesOf(atoms, width, from, to).map(([first, end]) => atoms.slice(first, end).map(timedText)),
-    timed,
   }));
 }
 

@@ -2,7 +2,7 @@ import type { Segment } from "../speech/segment.ts";
 import { isSpoken, type Marks, shownText } from "./marks.ts";
 
 /** Every format. Who asks only for the names does not load what writes them. */
-export const FORMAT_NAMES = ["text", "json", "jsonl", "srt", "vtt", "tsv", "ass"] as const;
+export const FORMAT_NAMES = ["text", "json", "jsonl", "srt", "vtt", "tsv", "ass", "rttm"] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 
 /** What is known of a recording: what it says, and whatever else belongs to it (`model`, `device`), which json keeps. */
@@ -24,6 +24,11 @@ export interface FormatOptions {
   readonly marks?: Marks;
   /** Subtitles that colour each word as it is spoken, where word times are known: ass (default true), vtt (default false). */
   readonly karaoke?: boolean;
+  /**
+   * Whether segments come with speakers: what stands at the head of a file, before any of them, depends on it (tsv, ass).
+   * For a whole recording the default is what its segments say, else false.
+   */
+  readonly speakers?: boolean;
 }
 
 /**

@@ -1,7 +1,10 @@
 import type { Segment } from "../speech/segment.ts";
 
 /** What reports need of a segment: where words have no times, a word's time is its segment's. */
-export type HeardSegment = Pick<Segment, "start" | "end" | "raw" | "language" | "emotion" | "events" | "words">;
+export type HeardSegment = Pick<
+  Segment,
+  "start" | "end" | "raw" | "language" | "emotion" | "events" | "words" | "speaker"
+>;
 
 /** A recording that has been heard. Its segments are in order; times are in seconds. */
 export interface Heard {

@@ -1,5 +1,6 @@
 import type { Segment } from "../speech/segment.ts";
 import { type Format, textOf } from "./format.ts";
+import { talkShares } from "./speakers.ts";
 import { summarise } from "./summary.ts";
 
 /** A line for each segment, under the names of {@link Segment}, with the file's name in front if there is one. */
@@ -13,7 +14,7 @@ export const jsonl: Format = {
   },
 };
 
-/** One object for a file, on one line: its text and raw text, what is said of the whole of it, and its segments. */
+/** One object for a file, on one line: its text and raw text, what is said of the whole of it, who says how much, and its segments. */
 export const json: Format = {
   extension: "json",
   mimeType: "application/json",
@@ -30,7 +31,9 @@ export const json: Format = {
         const joined = (texts: string[]) => texts.filter((text) => text !== "").join(" ");
         const text = joined(segments.map((segment) => segment.text));
         const raw = joined(segments.map((segment) => segment.raw));
-        return `${JSON.stringify({ file, duration, text, raw, ...summarise(segments), ...rest, segments })}\n`;
+        const shares = talkShares(segments);
+        const said = { text, raw, ...summarise(segments), ...(shares.length > 0 ? { speakers: shares } : {}) };
+        return `${JSON.stringify({ file, duration, ...said, ...rest, segments })}\n`;
       },
     };
   },

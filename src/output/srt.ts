@@ -1,20 +1,24 @@
 import { clock } from "./clock.ts";
-import { lineText } from "./cue.ts";
+import { type Cue, lineText } from "./cue.ts";
 import { cueWriter } from "./cues.ts";
 import type { Format } from "./format.ts";
 
 const CRLF = "\r\n";
 
-/** SubRip. Lines end as on Windows, where the format comes from: every player takes that, some nothing else. */
+/**
+ * SubRip. A speaker's first cue begins with `S1: `: editors (Subtitle Edit, Aegisub) know a name and a colon for a
+ * speaker; a dash would mean two speakers in one cue, which there never are. Lines end as on Windows, where the format comes from: every player takes that, some nothing else.
+ */
 export const srt: Format = {
   extension: "srt",
   mimeType: "application/x-subrip",
   writer({ marks }) {
     let index = 0;
-    return cueWriter(marks, "", ({ start, end, lines }) => {
+    const write = ({ start, end, lines }: Cue) => {
       const times = `${clock(start, ",")} --> ${clock(end, ",")}`;
       return [++index, times, ...lines.map((line) => literal(lineText(line))), "", ""].join(CRLF);
-    });
+    };
+    return cueWriter(marks, "", write, true);
   },
 };
 

@@ -1,8 +1,9 @@
 import type { Word } from "../model/sensevoice/words.ts";
 import { milliseconds, shortClock } from "./clock.ts";
 import { type Format, singleLine, textOf } from "./format.ts";
+import { speakerPrefix } from "./speakers.ts";
 
-/** A line for each segment that says something, `FILE: ` in front if there is a file, then one for each timed word. */
+/** A line for each segment that says something, `FILE: ` in front if there is a file, `S1: ` if a speaker is known, then one for each timed word. */
 export const text: Format = {
   extension: "txt",
   mimeType: "text/plain",
@@ -13,7 +14,12 @@ export const text: Format = {
       head: () => "",
       add(segment) {
         const shown = singleLine(show(segment));
-        return shown && [`${name}${shown}`, ...(segment.words ?? []).map(wordLine)].map(line).join("");
+        return (
+          shown &&
+          [`${name}${speakerPrefix(segment.speaker)}${shown}`, ...(segment.words ?? []).map(wordLine)]
+            .map(line)
+            .join("")
+        );
       },
       end: () => "",
     };
@@ -25,17 +31,21 @@ function wordLine({ word, start, end }: Word): string {
   return `[${shortClock(start)} --> ${shortClock(end)}] ${singleLine(word)}`;
 }
 
-/** Start and end in milliseconds and the text of each segment, under a header. Source: WriteTSV in whisper/utils.py. */
+/**
+ * Start and end in milliseconds, the speaker if they are known, and the text of each segment, under a header. Source: WriteTSV
+ * in whisper/utils.py.
+ */
 export const tsv: Format = {
   extension: "tsv",
   mimeType: "text/tab-separated-values",
-  writer({ marks }) {
+  writer({ marks, speakers }) {
     const show = textOf(marks);
     return {
-      head: () => "start\tend\ttext\n",
+      head: () => `start\tend\t${speakers ? "speaker\t" : ""}text\n`,
       add(segment) {
         const shown = singleLine(show(segment));
-        return shown && line(`${milliseconds(segment.start)}\t${milliseconds(segment.end)}\t${shown}`);
+        const by = speakers ? `${singleLine(segment.speaker ?? "")}\t` : "";
+        return shown && line(`${milliseconds(segment.start)}\t${milliseconds(segment.end)}\t${by}${shown}`);
       },
       end: () => "",
     };

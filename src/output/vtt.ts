@@ -1,19 +1,27 @@
 import { clock, milliseconds } from "./clock.ts";
 import { type Cue, lineText } from "./cue.ts";
 import { cueWriter } from "./cues.ts";
-import type { Format } from "./format.ts";
+import { type Format, singleLine } from "./format.ts";
 
-/** WebVTT (https://www.w3.org/TR/webvtt1/); for karaoke a time inside the cue in front of each word. */
+/**
+ * WebVTT (https://www.w3.org/TR/webvtt1/); a voice span (`<v S1>`) for each speaker; for
+ * karaoke a time inside the cue in front of each word.
+ */
 export const vtt: Format = {
   extension: "vtt",
   mimeType: "text/vtt",
   writer({ marks, karaoke = false }) {
     return cueWriter(marks, "WEBVTT\n\n", (cue) => {
       const lines = karaoke && cue.timed ? timedLines(cue) : cue.lines.map((line) => escaped(lineText(line)));
-      return `${clock(cue.start)} --> ${clock(cue.end)}\n${lines.join("\n")}\n\n`;
+      return `${clock(cue.start)} --> ${clock(cue.end)}\n${voice(cue)}${lines.join("\n")}\n\n`;
     });
   },
 };
+
+/** A span that goes to the cue's end needs no end tag. */
+function voice({ speaker }: Cue): string {
+  return speaker === undefined ? "" : `<v ${escaped(singleLine(speaker))}>`;
+}
 
 /** Times stand between the cue's start and its end, each after the one before, as WebVTT requires. */
 function timedLines({ start, end, lines }: Cue): string[] {

@@ -5,11 +5,14 @@ import { EMOTIONS, EVENTS } from "../output/tagNames.ts";
 
 const seconds = z.number().min(0);
 
+const speaker = z.string().optional().describe("Who speaks, where speakers were asked for and somebody is known to.");
+
 const word = z.object({
   word: z.string(),
   start: seconds,
   end: seconds,
   confidence: z.number().min(0).max(1),
+  speaker,
 });
 
 const tokenLogProb = z.object({
@@ -38,12 +41,17 @@ export const segmentSchema = z.object({
   end: seconds,
   ...said,
   logProbs: z.array(tokenLogProb).optional(),
+  speaker,
 });
 
 /** `POST /v1/transcribe` in the format json. */
 export const transcriptSchema = z.object({
   duration: seconds,
   ...said,
+  speakers: z
+    .array(z.object({ speaker: z.string(), seconds, share: z.number().min(0).max(1) }))
+    .optional()
+    .describe("Who speaks how long, and which share of all talk that is, by first appearance."),
   model: z.string(),
   segments: z.array(segmentSchema),
 });

@@ -19,4 +19,6 @@ export interface Segment extends Tags {
   readonly confidence: number;
   /** The tokens of the text one by one, only if `logProbs` was asked for. */
   readonly logProbs?: readonly TokenLogProb[];
+  /** Who speaks: `S1`, `S2`, … by first appearance, or an enrolled name. Absent if not asked for, or if nobody is known to. */
+  readonly speaker?: string;
 }

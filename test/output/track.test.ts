@@ -5,6 +5,7 @@ import { FORMATS, writeDocument } from "../../src/output/formats.ts";
 import { openChromium } from "../support/chromium.ts";
 import { segment, words } from "./segment.ts";
 
+const SPEAKER = "Ann & <b>Tom</b>";
 const document = {
   duration: 3700,
   segments: [
@@ -14,7 +15,10 @@ const document = {
       "<|zh|><|HAPPY|><|Speech|><|withitn|>祝你生日快乐。",
       words("0.5 祝你 0.9 生日 1.4 快乐 1.8 。 1.9"),
     ),
-    segment(2.5, 9, "<|en|>When I came home, the lights were still on. Nobody answered <b>Tom & me</b> --> why?"),
+    {
+      ...segment(2.5, 9, "<|en|>When I came home, the lights were still on. Nobody answered <b>Tom & me</b> --> why?"),
+      speaker: SPEAKER,
+    },
     segment(9, 12, "<|ja|>明日の午後三時に会いましょう。"),
     segment(3661, 3662.5, "<|ko|>오늘 서울 날씨는 추워요."),
   ],
@@ -43,6 +47,7 @@ test("a <track> in Chromium holds the cues of vtt, with and without karaoke", as
                   start: cue.startTime,
                   end: cue.endTime,
                   text: cue.getCueAsHTML().textContent,
+                  speaker: cue.getCueAsHTML().querySelector("span")?.title ?? null,
                 })),
               );
             track.onerror = () => resolve("the track did not load");
@@ -50,10 +55,11 @@ test("a <track> in Chromium holds the cues of vtt, with and without karaoke", as
             track.track.mode = "hidden";
           }),
       );
-      const expected = cuesOf(document.segments, document).map(({ start, end, lines }) => {
-        return { start, end, text: lines.map(lineText).join("\n") };
+      const expected = cuesOf(document.segments, document).map(({ start, end, lines, speaker = null }) => {
+        return { start, end, text: lines.map(lineText).join("\n"), speaker };
       });
       expect(expected.length).toBeGreaterThan(4);
+      expect(expected.filter(({ speaker }) => speaker === SPEAKER)).toHaveLength(2);
       expect(cues).toEqual(expected);
     }
   } finally {

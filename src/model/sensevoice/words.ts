@@ -12,6 +12,8 @@ export interface Word {
   readonly end: number;
   /** Geometric mean of the confidences of the word's tokens, in [0, 1]. */
   readonly confidence: number;
+  /** Who speaks it, as in `Segment.speaker`: absent if speakers were not asked for, or if nobody is known to. */
+  readonly speaker?: string;
 }
 
 /**

@@ -8,6 +8,8 @@ export interface Hit {
   readonly before: string;
   readonly match: string;
   readonly after: string;
+  /** Who says it, where that is known. */
+  readonly speaker?: string;
 }
 
 /** Looks for one thing in a recording. */
@@ -48,10 +50,18 @@ export function findKeyword(patterns: readonly RegExp[]): Find {
         if (from < end || to === from) continue;
         end = to;
         const [before, match, after] = [tail(text.slice(0, from)), text.slice(from, to), head(text.slice(to))];
-        hits.push({ ...timesOf(segment, text, from, to), before, match, after });
+        const { speaker } = segment;
+        hits.push({ ...timesOf(segment, text, from, to), before, match, after, speaker });
       }
       return hits;
     });
+}
+
+/** What another search finds in the segments of some speakers. */
+export function findBySpeaker(names: readonly string[], find: Find): Find {
+  return ({ segments, ...rest }) => {
+    return find({ ...rest, segments: segments.filter(({ speaker = "" }) => names.includes(speaker)) });
+  };
 }
 
 /** Times without a segment, those at the start and the end of the recording too. */
@@ -104,8 +114,9 @@ export function keywordPattern(keyword: string): RegExp {
 }
 
 function whole(segment: HeardSegment, before = ""): Hit {
-  const { start, end, raw, events } = segment;
-  return { start, end, before, match: head(plainText(raw), 2 * AROUND) || `(${events.join(", ")})`, after: "" };
+  const { start, end, raw, events, speaker } = segment;
+  const match = head(plainText(raw), 2 * AROUND) || `(${events.join(", ")})`;
+  return { start, end, before, match, after: "", speaker };
 }
 
 /** The time of the words that a part of the text is in; the segment's, where its words are not those of the text. */

@@ -1,7 +1,9 @@
 import { clock } from "../heard.ts";
 import { type Markup, markup } from "../markup.ts";
+import { colourAt, SPEAKER_COLOURS, speakerPrefix } from "../speakers.ts";
 import { type Figures, figureRows, shares } from "./figures.ts";
 import type { Moment, RecordingReport, Report } from "./report.ts";
+import { SPEAKER_HEAD, speakerRow } from "./speakers.ts";
 import { colourOf, timelineSvg } from "./timeline.ts";
 
 const STYLE = `:root{color-scheme:light dark;--ink:#1d2430;--dim:#66707f;--line:#e3e7ec;--page:#f5f7f9;--card:#fff;\
@@ -58,21 +60,33 @@ ${recordings.map((recording, i) => section(recording, rules, `r${i}`))}
 }
 
 function section(recording: RecordingReport, rules: Report["rules"], id: string): Markup {
-  const { file, moments, segments } = recording;
+  const { file, moments, segments, speakers = [] } = recording;
   const byName = new Map(rules.map((rule) => [rule.name, rule]));
-  const row = ({ rule, start, before, match, after }: Moment): Markup => {
+  const row = ({ rule, start, before, match, after, speaker }: Moment): Markup => {
     const { label, severity } = byName.get(rule)!;
-    return markup`<tr><td class="time">${clock(start)}</td><td>${badge(label, severity)}</td><td>${before}${before + after === "" ? match : markup`<mark>${match}</mark>`}${after}</td></tr>`;
+    return markup`<tr><td class="time">${clock(start)}</td><td>${badge(label, severity)}</td><td>${speakerPrefix(speaker)}${before}${before + after === "" ? match : markup`<mark>${match}</mark>`}${after}</td></tr>`;
   };
   return markup`<section>
 <h2>${file}</h2>
 ${figures(recording.figures)}
-<div class="scroll">${timelineSvg(recording, rules, id)}</div>
+${speakers.length === 0 ? "" : speakerTable(speakers)}<div class="scroll">${timelineSvg(recording, rules, id)}</div>
 ${moments.length === 0 ? markup`<p><small>No rule found anything.</small></p>` : markup`<table>\n<tr><th>Time</th><th>Rule</th><th>Words around</th></tr>\n${moments.map(row)}\n</table>`}
 <details><summary>Transcript</summary><table>
-${segments.map(({ start, text, events }) => markup`<tr><td class="time">${clock(start)}</td><td>${text || `(${events.join(", ")})`}</td></tr>`)}
+${segments.map(({ start, text, events, speaker }) => markup`<tr><td class="time">${clock(start)}</td><td>${speakerPrefix(speaker)}${text || `(${events.join(", ")})`}</td></tr>`)}
 </table></details>
 </section>`;
+}
+
+function speakerTable(speakers: NonNullable<RecordingReport["speakers"]>): Markup {
+  const row = (cells: readonly string[], i: number) => {
+    const dot = `color:${colourAt(SPEAKER_COLOURS, i)}`;
+    return markup`<tr><td class="time"><span style="${dot}" aria-hidden="true">●</span> ${cells[0]}</td>${cells.slice(1).map((cell) => markup`<td>${cell}</td>`)}</tr>`;
+  };
+  return markup`<table>
+<tr>${SPEAKER_HEAD.map((name) => markup`<th>${name}</th>`)}</tr>
+${speakers.map(speakerRow).map(row)}
+</table>
+`;
 }
 
 function badge(label: string, severity: string): Markup {

@@ -1,7 +1,9 @@
 import { oneLine } from "../../error.ts";
 import { clock } from "../heard.ts";
+import { speakerPrefix } from "../speakers.ts";
 import { type Figures, figureRows, shares } from "./figures.ts";
 import type { RecordingReport, Report } from "./report.ts";
+import { SPEAKER_HEAD, speakerRow } from "./speakers.ts";
 
 /** A report as Markdown with tables; nothing in it is a link, an image or HTML. */
 export function reportMarkdown({ rules, total, recordings, failed }: Report): string {
@@ -9,13 +11,14 @@ export function reportMarkdown({ rules, total, recordings, failed }: Report): st
   const sections = recordings.map((recording) => [
     `## ${plain(recording.file)}`,
     figures(recording.figures),
+    ...(recording.speakers ? [table(SPEAKER_HEAD, recording.speakers.map(speakerRow))] : []),
     `\`${bar(recording)}\` talk █, other sound ▒, silence ·`,
     recording.moments.length === 0
       ? "No rule found anything."
       : table(
           ["Time", "Rule", "Words around"],
-          recording.moments.map(({ start, rule, before, match, after }) => {
-            return [clock(start), labels.get(rule)!, `${before}${match}${after}`];
+          recording.moments.map(({ start, rule, before, match, after, speaker }) => {
+            return [clock(start), labels.get(rule)!, `${speakerPrefix(speaker)}${before}${match}${after}`];
           }),
         ),
   ]);

@@ -2,6 +2,7 @@ import { type Failed, type Heard, plainText } from "../heard.ts";
 import { type Figures, figuresOf, sumFigures } from "./figures.ts";
 import type { Hit } from "./find.ts";
 import type { Rule } from "./rules.ts";
+import { type SpeakerFigures, speakerFigures } from "./speakers.ts";
 
 /** Something a rule found. */
 export interface Moment extends Hit {
@@ -18,11 +19,15 @@ export interface Part {
   readonly language: string;
   readonly emotion: string;
   readonly events: readonly string[];
+  /** Where they are known. */
+  readonly speaker?: string;
 }
 
 export interface RecordingReport {
   readonly file: string;
   readonly figures: Figures;
+  /** By first appearance, if anybody is known to speak. */
+  readonly speakers?: readonly SpeakerFigures[];
   /** In the order of time. */
   readonly moments: readonly Moment[];
   readonly segments: readonly Part[];
@@ -40,12 +45,14 @@ export interface Report {
 /** What the rules find in a recording, and its figures. */
 export function inspectRecording(heard: Heard, rules: readonly Rule[]): RecordingReport {
   const moments = rules.flatMap((rule) => rule.find(heard).map((hit): Moment => ({ rule: rule.name, ...hit })));
+  const speakers = speakerFigures(heard.segments);
   return {
     file: heard.file,
     figures: figuresOf(heard),
+    ...(speakers.length > 0 ? { speakers } : {}),
     moments: moments.sort((a, b) => a.start - b.start || a.end - b.end),
-    segments: heard.segments.map(({ start, end, raw, language, emotion, events }) => {
-      return { start, end, text: plainText(raw), language, emotion, events };
+    segments: heard.segments.map(({ start, end, raw, language, emotion, events, speaker }) => {
+      return { start, end, text: plainText(raw), language, emotion, events, speaker };
     }),
   };
 }

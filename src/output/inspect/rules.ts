@@ -3,6 +3,7 @@ import { quote, reasonOf, SenseVoiceError } from "../../error.ts";
 import { EMOTIONS, EVENTS } from "../tagNames.ts";
 import {
   type Find,
+  findBySpeaker,
   findEmotion,
   findEvent,
   findKeyword,
@@ -23,6 +24,8 @@ export interface Rule {
   readonly severity: Severity;
   /** What to make of it; may be empty. */
   readonly note: string;
+  /** Whose speech it looks in, if not in that of all. */
+  readonly speakers?: readonly string[];
   readonly find: Find;
 }
 
@@ -37,14 +40,14 @@ const CONDITIONS: Readonly<Record<string, (value: unknown) => Find>> = {
     return findSpeechRate(limit, unit.startsWith("words") ? "words" : "characters");
   },
 };
-const KEYS = ["name", "label", "severity", "note", ...Object.keys(CONDITIONS)];
+const KEYS = ["name", "label", "severity", "note", "speaker", ...Object.keys(CONDITIONS)];
 
 /** The parser looks for keys that are there twice in time that grows with the square of their number. */
 const MAX_LENGTH = 2 ** 15;
 
 /**
  * Reads rules from YAML: a list of maps, each with a `name`, one condition (`emotion`, `event`, `keyword`, `silence` or
- * `speechRate`) and, if one likes, `label`, `severity` (info, warning, critical) and `note`.
+ * `speechRate`) and, if one likes, `label`, `severity` (info, warning, critical), `note` and `speaker` (only what they say).
  *
  * @param where the file's name, for errors: `rules.yaml: line 3: emotion: expected one of …, got "angri"`
  */
@@ -114,12 +117,18 @@ function toRule(item: unknown, names: Set<string>, at: (...key: string[]) => voi
   at();
   if (conditions.length !== 1)
     refuse(`one of ${Object.keys(CONDITIONS).join(", ")}`, conditions.join(" and ") || "none");
+  const find = read(conditions[0], CONDITIONS[conditions[0]]);
+  const speakers = fields.has("speaker")
+    ? read("speaker", (value) =>
+        conditions[0] === "silence" ? refuse("none: silence is nobody's", value) : textsOf(value),
+      )
+    : undefined;
   return {
     name,
     label: read("label", textOf, name),
     severity: read<Severity>("severity", (value) => oneOf(value, SEVERITIES), "info"),
     note: read("note", textOf, ""),
-    find: read(conditions[0], CONDITIONS[conditions[0]]),
+    ...(speakers === undefined ? { find } : { speakers, find: findBySpeaker(speakers, find) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { clock, span } from "../heard.ts";
 import { type Markup, markup } from "../markup.ts";
+import { colourAt, SPEAKER_COLOURS } from "../speakers.ts";
 import { EMOTION_COLOURS } from "../tagNames.ts";
 import type { RecordingReport, Report } from "./report.ts";
 
@@ -24,13 +25,13 @@ interface Bar {
 }
 
 /**
- * A recording as an SVG picture that stands alone: talk coloured by emotion, a lane for each event and each rule that
- * found something, gaps left open, a time axis; a title and a description for those who hear it read.
+ * A recording as an SVG picture that stands alone: talk coloured by emotion, a lane in a colour of its own for each
+ * speaker, one for each event and each rule that found something, gaps left open, a time axis; a title and a description for those who hear it read.
  *
  * @param id what the ids in the picture begin with
  */
 export function timelineSvg(recording: RecordingReport, rules: Report["rules"], id: string): Markup {
-  const { file, figures, moments, segments } = recording;
+  const { file, figures, moments, segments, speakers = [] } = recording;
   const duration = Math.max(figures.duration, 0.001);
   const x = (seconds: number) =>
     Number((LEFT + (Math.min(seconds, duration) / duration) * (WIDTH - LEFT - RIGHT)).toFixed(2));
@@ -46,6 +47,12 @@ export function timelineSvg(recording: RecordingReport, rules: Report["rules"], 
         return { ...times, colour: markup`fill="${colourOf(emotion)}"`, title: `${emotion}: ${text}` };
       }),
     },
+    ...speakers.map(({ speaker, stretches }, i) => ({
+      name: speaker,
+      bars: stretches.map((times) => {
+        return { ...times, colour: markup`fill="${colourAt(SPEAKER_COLOURS, i)}"`, title: speaker };
+      }),
+    })),
     ...events.map((name) => ({
       name,
       bars: segments

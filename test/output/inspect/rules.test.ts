@@ -5,7 +5,7 @@ import { DEFAULT_RULES } from "../../../src/output/inspect/defaultRules.ts";
 import { parseRules } from "../../../src/output/inspect/rules.ts";
 import { heard, segment } from "../heard.ts";
 
-const FIELDS = "name, label, severity, note, emotion, event, keyword, silence, speechRate";
+const FIELDS = "name, label, severity, note, speaker, emotion, event, keyword, silence, speechRate";
 const CONDITIONS = "emotion, event, keyword, silence, speechRate";
 const EMOTIONS = "neutral, happy, sad, angry, fearful, disgusted, surprised, unknown";
 const LIMIT = 'a limit such as ">= 5 s" or ">= 5 ms" or ">= 5 min"';
