@@ -49,6 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   workerEntry: ["index", "error", "options", "pause", "weights", "remote", "browserEngine"],
   workerProgram: ["remote", "browserEngine"],
   output: ["error", "model", "speech"],
+  speakers: ["error", "model", "speech", "output"],
   tensorEntry: ["error", "tensor", "kernels"],
   eval: ["error", "model", "weights", "node"],
   server: ["error", "pause", "options", "node", "audio", "weights", "model", "speech", "output"],
@@ -137,6 +138,19 @@ describe("imports point one way", () => {
     const loaded = loadedBy("node.ts");
     expect(loaded.size).toBeGreaterThan(50);
     expect([...loaded].filter((file) => ["quant", "convert", "cli", "eval"].includes(room(file)))).toEqual([]);
+  });
+
+  test("a program that does not ask for speakers loads nothing of them", () => {
+    const loaded = [...loadedBy("node.ts"), ...loadedBy("browser.ts")];
+    expect(loaded.filter((file) => room(file) === "speakers")).toEqual([]);
+  });
+
+  test("speakers take no more than types from the model and from speech", () => {
+    const rooms = ["model", "speech"];
+    const wrong = imports.filter(({ from, to, typeOnly }) => {
+      return room(from) === "speakers" && rooms.includes(room(to)) && !typeOnly;
+    });
+    expect(wrong).toEqual([]);
   });
 
   test("a page whose engine is in a Worker loads no engine itself", () => {

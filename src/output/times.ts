@@ -19,7 +19,10 @@ const FARTHEST = 200;
  * goes to the letters and figures between them by width. Times stay within the segment and never go back. A text of marks
  * alone lasts as long as the segment.
  */
-export function characterTimes(characters: readonly string[], segment: Segment): (Span | null)[] {
+export function characterTimes(
+  characters: readonly string[],
+  segment: Pick<Segment, "start" | "end" | "words">,
+): (Span | null)[] {
   const from = milliseconds(segment.start);
   const to = Math.max(from, milliseconds(segment.end));
   const isMark = marked(characters);
@@ -68,7 +71,11 @@ function marked(characters: readonly string[]): boolean[] {
  * Times of the characters that are found in the words. Both say the same but for spaces, marks, figures and punctuation;
  * where they differ, they go on from the nearest place at which a few characters agree.
  */
-function wordTimes(characters: readonly string[], isMark: readonly boolean[], { words }: Segment): (Span | null)[] {
+function wordTimes(
+  characters: readonly string[],
+  isMark: readonly boolean[],
+  { words }: Pick<Segment, "words">,
+): (Span | null)[] {
   const times: (Span | null)[] = characters.map(() => null);
   const text = characters.flatMap((character, at) =>
     isMark[at] || character === " " ? [] : [{ character: character.toLowerCase(), at }],

@@ -1,0 +1,82 @@
+import { cosine } from "./vectors.ts";
+
+/** Samples per second of the sound that voices are told from. */
+export const RATE = 16_000;
+/** Samples that an embedding is made of: 1.5 s. */
+export const WINDOW = 24_000;
+
+/** A piece of a stretch of speech that becomes one embedding. */
+export interface Chunk {
+  /** Seconds from the start of the recording that it speaks for, padding not counted. */
+  readonly start: number;
+  readonly end: number;
+  /** Samples [first, last) of the stretch; what is missing to a window is zeros behind. */
+  readonly first: number;
+  readonly last: number;
+}
+
+function chunk(first: number, last: number, startMs: number): Chunk {
+  return { start: first / RATE + startMs / 1000, end: last / RATE + startMs / 1000, first, last };
+}
+
+/**
+ * FunASR's chunks of a stretch of speech: a window of 1.5 s every 0.75 s; one past the end is moved back to end there and
+ * is the last. A stretch under 1.5 s is one chunk. Source: `sv_chunk` in funasr/models/campplus/utils.py.
+ * @param samples of the stretch, at 16 kHz
+ * @param startMs of the stretch in the recording
+ */
+export function everyHalf(samples: number, startMs: number): Chunk[] {
+  return windows(samples, startMs, WINDOW / 2, 1);
+}
+
+/** What is left behind the last whole window has a window of its own, moved back to the end, from this many samples on. */
+const TAIL = RATE / 2;
+
+/**
+ * Windows of 1.5 s next to each other; a rest of 0.5 s or more behind the last is heard in one moved back to the end, a
+ * shorter one counts as the last's: its end is the stretch's.
+ */
+export function coarse(samples: number, startMs: number): Chunk[] {
+  const chunks = windows(samples, startMs, WINDOW, TAIL);
+  return chunks.map((own, i) => (i === chunks.length - 1 ? { ...own, end: samples / RATE + startMs / 1000 } : own));
+}
+
+function windows(samples: number, startMs: number, hop: number, least: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  let heard = 0;
+  for (let first = 0; first < samples && (heard === 0 || samples - heard >= least); first += hop) {
+    heard = Math.min(first + WINDOW, samples);
+    chunks.push(chunk(Math.max(0, heard - WINDOW), heard, startMs));
+  }
+  return chunks;
+}
+
+/** Neighbours less alike than this may be two voices: halfway between them is another window. */
+export const CHANGE = 0.5;
+
+/**
+ * The windows to add between a stretch's neighbours whose voices may differ, so that a change is found to 0.75 s where there
+ * is one, at half the cost where there is none. Neighbours that begin less than 0.75 s apart get none.
+ * @param chunks of one stretch, in order (`coarse`), and the embedding of each
+ */
+export function refine(
+  chunks: readonly Chunk[],
+  embeddings: readonly Float32Array[],
+  startMs: number,
+  change = CHANGE,
+): Chunk[] {
+  return chunks.slice(1).flatMap((next, i) => {
+    const { first } = chunks[i];
+    if (next.first - first < WINDOW / 2 || cosine(embeddings[i], embeddings[i + 1]) >= change) return [];
+    const middle = Math.floor((first + next.first) / 2);
+    return [chunk(middle, middle + WINDOW, startMs)];
+  });
+}
+
+/** The samples of a chunk, zeros behind where the stretch is short: always 1.5 s. */
+export function windowOf(pcm: Float32Array, { first, last }: Chunk): Float32Array {
+  if (last - first === WINDOW) return pcm.slice(first, last);
+  const padded = new Float32Array(WINDOW);
+  padded.set(pcm.subarray(first, last));
+  return padded;
+}

@@ -1,0 +1,41 @@
+import { speakerLabel } from "./turn.ts";
+import { addTo, dot, unit, type Vector } from "./vectors.ts";
+
+/** A person who was enrolled, and embeddings of what they said then. */
+export interface KnownPerson {
+  readonly name: string;
+  readonly embeddings: readonly Vector[];
+}
+
+/** From which cosine on a speaker is a known person. Not tuned on real recordings: to be set by those of one's own. */
+export const KNOWN_COSINE = 0.5;
+
+/**
+ * What each speaker is called: the name of the known person whose mean embedding is nearest to theirs, from a cosine of
+ * `least` on, else S1, S2, … Each name is given once: of all pairs the one most alike first.
+ */
+export function labelsOf(
+  centres: readonly Vector[],
+  people: readonly KnownPerson[] = [],
+  least = KNOWN_COSINE,
+): string[] {
+  const known = people.map(({ embeddings }) => directionOf(embeddings));
+  const directions = centres.map(unit);
+  const matches = directions
+    .flatMap((centre, speaker) => known.map((person, i) => ({ speaker, person: i, cosine: dot(centre, person) })))
+    .filter(({ cosine }) => cosine >= least)
+    .sort((a, b) => b.cosine - a.cosine);
+  const names = new Map<number, string>();
+  for (const { speaker, person } of matches) {
+    const { name } = people[person];
+    if (!names.has(speaker) && ![...names.values()].includes(name)) names.set(speaker, name);
+  }
+  return centres.map((_, speaker) => names.get(speaker) ?? speakerLabel(speaker));
+}
+
+/** The mean direction of some embeddings: loud ones count as much as others. */
+export function directionOf(embeddings: readonly Vector[]): Float64Array {
+  const sum = new Float64Array(embeddings[0]?.length ?? 0);
+  for (const embedding of embeddings) addTo(sum, unit(embedding));
+  return unit(sum);
+}
