@@ -3,20 +3,18 @@ import { extractFeatures } from "./audio/features.ts";
 import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
 import type { SoundSource } from "./audio/pieces.ts";
 import { SenseVoiceError } from "./error.ts";
+import type { SpeakerModel } from "./model/campplus/network.ts";
 import type { VadModel } from "./model/fsmnVad/network.ts";
 import type { ModelConfig } from "./model/sensevoice/config.ts";
 import { PROMPT_ROWS, type Prompt } from "./model/sensevoice/prompt.ts";
 import type { Recognizer } from "./model/sensevoice/recognizer.ts";
-import type { Tags } from "./model/sensevoice/tags.ts";
 import type { Tokenizer } from "./model/sensevoice/tokenizer.ts";
-import type { TokenLogProb } from "./model/sensevoice/tokenLogProbs.ts";
 import type { ModelWeights } from "./model/sensevoice/weights.ts";
-import type { Word } from "./model/sensevoice/words.ts";
 import { checkNumber, checkSignal, type Device, expectObject, show, type Vad } from "./options.ts";
 import { untilAborted } from "./pause.ts";
 import { checkVoice, createActivity } from "./speech/activity.ts";
 import { hearInBatches } from "./speech/batches.ts";
-import { createCutter } from "./speech/cut.ts";
+import { type Clip, createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
 import { listen, SpeechStream } from "./speech/live.ts";
 import { createMerger, createSplitter, type Span } from "./speech/merge.ts";
@@ -31,41 +29,13 @@ import {
 import { checkRecognition, recognise } from "./speech/recognise.ts";
 import { RunQueue } from "./speech/runQueue.ts";
 import type { Segment } from "./speech/segment.ts";
-import { type Hear, transcribe } from "./speech/transcribe.ts";
+import { checkSpeakers } from "./speech/speakerOptions.ts";
+import { cut, type Hear, type PipelineOptions, transcribe } from "./speech/transcribe.ts";
+import type { Transcript } from "./speech/transcript.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
 
 /** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
 export type SoundInput = SoundSource | string | URL;
-
-/** Milliseconds of wall time. */
-export interface Timings {
-  /** Sound to features, and what was waited for the runs before to be on the device. */
-  readonly features: number;
-  /** Encoder and CTC head, behind what the device still computes for the run before. */
-  readonly encode: number;
-  /** Tokens to text, and word times. */
-  readonly decode: number;
-  readonly total: number;
-}
-
-export interface Transcript extends Tags {
-  /** For people: tags taken out or turned into emoji, as FunASR's rich_transcription_postprocess does. */
-  readonly text: string;
-  /** What the model said, tags and all. */
-  readonly raw: string;
-  /** Token ids, repeats and blanks collapsed. */
-  readonly tokens: readonly number[];
-  /** null unless `timestamps` was asked for. */
-  readonly words: readonly Word[] | null;
-  /** Geometric mean of the probabilities of the text's tokens, in [0, 1]; 1 if nothing was said. */
-  readonly confidence: number;
-  /** The tokens of the text one by one, only if `logProbs` was asked for. */
-  readonly logProbs?: readonly TokenLogProb[];
-  /** Seconds of sound. */
-  readonly duration: number;
-  /** Of the whole batch that the clip was in; batches overlap, so theirs add up to more than the time of the call. */
-  readonly timings: Timings;
-}
 
 /** A model on a device, and what is needed around it. */
 export interface EngineParts {
@@ -79,6 +49,8 @@ export interface EngineParts {
   readonly readSound: (source: SoundInput) => AsyncGenerator<Float32Array>;
   /** FSMN-VAD, if the model brings it or was given one. */
   readonly vad?: VadModel;
+  /** Loads CAM++, once. Rejects with a SenseVoiceError if there is none. */
+  readonly loadSpeakers: () => Promise<SpeakerModel>;
 }
 
 /** A model on a device. Runs may overlap; they are computed in the order of the calls. Close it when done. */
@@ -202,13 +174,43 @@ export class Engine {
     const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = BATCH_SECONDS, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
+    checkSpeakers(options);
     this.#checkRun(run);
     const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
     const merger = mergeSeconds > 0 ? createMerger(mergeSeconds * 1000) : createSplitter();
     const cutter = createCutter(activity, merger, maxSegmentSeconds * 1000);
-    const hear: Hear = (clips) => this.runBatch(clips, { ...run, batchSeconds });
     const pipeline = { batchMs: batchSeconds * 1000, signal: run.signal, onProgress };
-    return transcribe(this.#parts.readSound(source), cutter, hear, pipeline);
+    const begin = (timestamps?: boolean, onClip?: PipelineOptions["onClip"]) => {
+      const hear: Hear = (clips) => this.runBatch(clips, { ...run, timestamps, batchSeconds });
+      return transcribe(this.#parts.readSound(source), cutter, hear, { ...pipeline, onClip });
+    };
+    return options.speakers ? this.#withSpeakers((onClip) => begin(true, onClip), options) : begin(run.timestamps);
+  }
+
+  async *#withSpeakers(
+    begin: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
+    options: TranscribeOptions,
+  ): AsyncGenerator<Segment> {
+    const model = await untilAborted(this.#parts.loadSpeakers(), options.signal);
+    const { withSpeakers } = await import("./speakers/recording.ts");
+    yield* withSpeakers(model, begin, options);
+  }
+
+  /**
+   * The embedding of the one voice in a sound of any length, by which `transcribe` knows it again: see KnownPerson.
+   *
+   * @returns [192] of length 1
+   * @throws SenseVoiceError as `transcribe` does, and if nobody speaks
+   */
+  async embedVoice(source: SoundInput, options: DetectOptions = {}): Promise<Float32Array> {
+    expectObject("options", options);
+    const { maxSegmentSeconds = 60, signal } = options;
+    this.#checkRun({ signal });
+    const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "model");
+    const model = await untilAborted(this.#parts.loadSpeakers(), signal);
+    const { voiceOf } = await import("./speakers/voice.ts");
+    const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
+    return untilAborted(voiceOf(model, cut(this.#parts.readSound(source), cutter), signal), signal);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** What the package's two entries, node.ts and browser.ts, have in common. */
-export type { Engine, SoundInput, Timings, Transcript } from "./engine.ts";
+export type { Engine, SoundInput } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
 export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";
@@ -20,4 +20,6 @@ export type {
   VoiceSettings,
 } from "./speech/options.ts";
 export type { Segment } from "./speech/segment.ts";
+export type { KnownPerson, SpeakerMode, SpeakerOptions } from "./speech/speakerOptions.ts";
+export type { Timings, Transcript } from "./speech/transcript.ts";
 export type { Progress } from "./weights/source.ts";

@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kernels: ["error", "debug", "packageFile", "pause", "tensor"],
   model: ["error", "pause", "tensor", "weights"],
   speech: ["error", "options", "pause", "tensor", "audio", "model"],
-  engine: ["error", "options", "pause", "model", "audio", "speech"],
+  engine: ["error", "options", "pause", "model", "audio", "speech", "speakers"],
   tuning: ["error", "options", "debug", "kernels", "weights"],
   loadEngine: [
     "error",

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkPcm, MAX_SECONDS } from "../audio/pcm.ts";
-import type { Engine, SoundInput, Transcript } from "../engine.ts";
+import type { Engine, SoundInput } from "../engine.ts";
 import { SenseVoiceError } from "../error.ts";
 import { checkSignal, expectObject } from "../options.ts";
 import { untilAborted } from "../pause.ts";
@@ -8,6 +8,7 @@ import { SpeechStream } from "../speech/live.ts";
 import type { Span } from "../speech/merge.ts";
 import type { BatchOptions, DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "../speech/options.ts";
 import type { Segment } from "../speech/segment.ts";
+import type { Transcript } from "../speech/transcript.ts";
 import type { Channel, LentIterator } from "./channel.ts";
 import { sendSound } from "./sound.ts";
 

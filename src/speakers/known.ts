@@ -1,11 +1,6 @@
+import type { KnownPerson } from "../speech/speakerOptions.ts";
 import { speakerLabel } from "./turn.ts";
 import { addTo, dot, unit, type Vector } from "./vectors.ts";
-
-/** A person who was enrolled, and embeddings of what they said then. */
-export interface KnownPerson {
-  readonly name: string;
-  readonly embeddings: readonly Vector[];
-}
 
 /** From which cosine on a speaker is a known person. Not tuned on real recordings: to be set by those of one's own. */
 export const KNOWN_COSINE = 0.5;

@@ -1,5 +1,6 @@
 import type { Vad } from "../options.ts";
 import type { RecogniseOptions } from "./recognise.ts";
+import type { SpeakerOptions } from "./speakerOptions.ts";
 
 export interface RunOptions extends RecogniseOptions {
   /** Ends the run early; the promise rejects with the signal's reason. */
@@ -61,7 +62,7 @@ export interface LiveOptions extends RunOptions, VoiceSettings {
   readonly partialSeconds?: number;
 }
 
-export interface TranscribeOptions extends BatchOptions, VoiceSettings {
+export interface TranscribeOptions extends BatchOptions, VoiceSettings, SpeakerOptions {
   /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"model"`, unless given. */
   readonly vad?: Vad;
   /** Neighbouring stretches of speech are joined to segments shorter than this; 15 s unless given, 0: not joined. */

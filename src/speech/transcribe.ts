@@ -67,8 +67,16 @@ export async function* transcribe(
   }
 }
 
-/** @param left whether nobody wants more: a source may have no more speech, and no end */
-async function* cut(sound: AsyncIterable<Float32Array>, cutter: Cutter, left: () => boolean): AsyncGenerator<Clip> {
+/**
+ * The clips of a recording.
+ *
+ * @param left whether nobody wants more: a source may have no more speech, and no end
+ */
+export async function* cut(
+  sound: AsyncIterable<Float32Array>,
+  cutter: Cutter,
+  left = () => false,
+): AsyncGenerator<Clip> {
   try {
     for await (const pcm of sound) {
       if (left()) return;

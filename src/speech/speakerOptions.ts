@@ -1,0 +1,51 @@
+import { SenseVoiceError } from "../error.ts";
+import { checkChoice, show } from "../options.ts";
+
+/** How speakers are told apart: as well as can be, or with FunASR's answers. */
+export const SPEAKER_MODES = ["default", "funasr"] as const;
+export type SpeakerMode = (typeof SPEAKER_MODES)[number];
+
+/** Somebody whose voice is known. */
+export interface KnownPerson {
+  readonly name: string;
+  /** Of sounds in which they speak: what `Engine.embedVoice` gave. */
+  readonly embeddings: readonly Float32Array[];
+}
+
+export interface SpeakerOptions {
+  /**
+   * Whether it is told who says what: `true`, or how many speakers there are. Segments are then divided where the speaker
+   * changes, and come once the recording is over. There must be a speaker model. Default false.
+   */
+  readonly speakers?: boolean | number;
+  /**
+   * `"funasr"`: a segment is never divided, and has the speaker that FunASR's `spk_model="cam++"` gives it. Recordings of over
+   * 25 minutes of speech are the exception: there its answer is not the same twice. Default `"default"`.
+   */
+  readonly speakerMode?: SpeakerMode;
+  /** Speakers who are alike enough to one of these have their name in place of S1, S2, … */
+  readonly people?: readonly KnownPerson[];
+}
+
+/** @throws SenseVoiceError for options that are not as they should be */
+export function checkSpeakers({ speakers, speakerMode, people }: SpeakerOptions): void {
+  const isCount = Number.isInteger(speakers) && (speakers as number) >= 1;
+  if (speakers !== undefined && typeof speakers !== "boolean" && !isCount) {
+    throw new SenseVoiceError(`[engine] speakers: expected true, false or how many there are, got ${show(speakers)}`);
+  }
+  checkChoice("speakerMode", speakerMode, [undefined, ...SPEAKER_MODES]);
+  if (people === undefined) return;
+  if (!Array.isArray(people)) throw new SenseVoiceError(`[engine] people: expected an array, got ${show(people)}`);
+  people.forEach(checkPerson);
+}
+
+function checkPerson(person: Partial<KnownPerson> | null, i: number): void {
+  const { name, embeddings } = person ?? {};
+  if (typeof name !== "string" || name.trim() === "") {
+    throw new SenseVoiceError(`[engine] people[${i}].name: expected a text, got ${show(name)}`);
+  }
+  const isVector = (vector: unknown) => vector instanceof Float32Array && vector.length > 0;
+  if (Array.isArray(embeddings) && embeddings.length > 0 && embeddings.every(isVector)) return;
+  const got = Array.isArray(embeddings) ? `[${embeddings.map(show).join(", ")}]` : show(embeddings);
+  throw new SenseVoiceError(`[engine] people[${i}].embeddings: expected Float32Arrays of embedVoice, got ${got}`);
+}
