@@ -1,7 +1,6 @@
 import { debug } from "../debug.ts";
-import type { FrontendConfig } from "../model/sensevoice/config.ts";
 import { readPackageFile } from "../packageFile.ts";
-import { fbank, fbankTables, frameSizes, PCM_SCALE } from "./fbank.ts";
+import { type FbankConfig, fbank, fbankTables, frameSizes } from "./fbank.ts";
 
 /** `fbank` with a configuration. */
 export type Fbank = (pcm: Float32Array) => Float32Array;
@@ -13,7 +12,7 @@ const FRAMES = 64;
 /** Where the module's own tables end. */
 const FREE = 65536;
 
-const opened = new WeakMap<FrontendConfig, Promise<Fbank>>();
+const opened = new WeakMap<FbankConfig, Promise<Fbank>>();
 let compiled: Promise<WebAssembly.Module | undefined> | undefined;
 
 /**
@@ -21,7 +20,7 @@ let compiled: Promise<WebAssembly.Module | undefined> | undefined;
  * depend on where the sound is cut. Where there is no such module for the configuration or in this runtime, it is
  * `fbank` itself.
  */
-export function openFbank(config: FrontendConfig): Promise<Fbank> {
+export function openFbank(config: FbankConfig): Promise<Fbank> {
   let fast = opened.get(config);
   if (!fast) {
     fast = open(config);
@@ -30,7 +29,7 @@ export function openFbank(config: FrontendConfig): Promise<Fbank> {
   return fast;
 }
 
-async function open(config: FrontendConfig): Promise<Fbank> {
+async function open(config: FbankConfig): Promise<Fbank> {
   const { mels } = config;
   const { window, shift } = frameSizes(config);
   const plain: Fbank = (pcm) => fbank(pcm, config);
@@ -51,7 +50,7 @@ async function open(config: FrontendConfig): Promise<Fbank> {
   const { buffer } = memory;
 
   const write = (at: number, numbers: readonly number[]) => new Float64Array(buffer, at).set(numbers);
-  const halfScale = PCM_SCALE / 2; // the module's bins are twice as large
+  const halfScale = tables.scale / 2; // the module's bins are twice as large
   write(
     places.window.value,
     Array.from(tables.window, (w) => w * halfScale),

@@ -28,6 +28,7 @@ import type { TranscribeArguments } from "./transcribe.ts";
 import type { VadArguments } from "./vad.ts";
 
 type Converting = ConvertOptions & { readonly out?: string };
+type Downloading = DownloadOptions & { readonly vad: boolean; readonly speakers?: true; readonly int8?: true };
 
 // Start-up time counts: the commands import their engines, decoders and drivers when they are run.
 
@@ -84,7 +85,7 @@ Examples:
 /** `convert MODEL --out DIR`, or `convert MODEL DIR`: a FunASR folder in, a model folder out. Prints its path. */
 export function convertCommand(name: string): Command {
   return createCommand(name)
-    .description("convert a ModelScope/FunASR folder of SenseVoiceSmall or FSMN-VAD into a model folder")
+    .description("convert a ModelScope/FunASR folder of SenseVoiceSmall, FSMN-VAD or CAM++ into a model folder")
     .argument("<model>", "folder with model.pt, config.yaml, am.mvn and, of SenseVoice, the SentencePiece model")
     .argument("[target]", "the same as --out", path)
     .option("--out <dir>", "model folder to write; an older one is replaced", path)
@@ -110,13 +111,15 @@ export function downloadCommand(): Command {
     .addOption(dtypeOption())
     .option("--int8", "make the copy in int8 at once that a CPU makes at its first run")
     .option("--no-vad", "do not fetch FunASR's voice activity model into the subfolder vad (2 MB)")
-    .action(async (id: string, { vad, int8, ...options }: DownloadOptions & { vad: boolean; int8?: true }) => {
-      const { downloadModel, downloadVad } = await import("../convert/download.ts");
+    .option("--speakers", "fetch FunASR's speaker model, CAM++, as well into the subfolder speaker (28 MB)")
+    .action(async (id: string, { vad, speakers, int8, ...options }: Downloading) => {
+      const { downloadModel, downloadSpeakers, downloadVad } = await import("../convert/download.ts");
       const { withBar } = await import("./progress.ts");
       const dir = await withBar((onProgress) => downloadModel(id, { ...options, onProgress }));
       console.log(dir);
       if (int8) await withBar(async (onProgress) => (await import("../int8Copy.ts")).makeInt8Copy(dir, onProgress));
       if (vad) await withBar((onProgress) => downloadVad(dir, { ...options, onProgress }));
+      if (speakers) await withBar((onProgress) => downloadSpeakers(dir, { ...options, onProgress }));
     });
 }
 

@@ -2,7 +2,18 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { SenseVoiceError } from "../error.ts";
-import { defaultModel, findModel, findVad, home, modelPath, TINY, VAD_ID, version } from "../weights/home.ts";
+import {
+  defaultModel,
+  findModel,
+  findSpeaker,
+  findVad,
+  home,
+  modelPath,
+  SPEAKER_ID,
+  TINY,
+  VAD_ID,
+  version,
+} from "../weights/home.ts";
 import { createCommand } from "./command.ts";
 
 /** `info`: what there is to compute on and with. */
@@ -34,6 +45,8 @@ async function collectInfo() {
     models: await listModels(),
     /** The voice activity model that goes with the default model. */
     vad: findVad(findModel(defaultModel())) ?? null,
+    /** The speaker model. */
+    speaker: findSpeaker(findModel(defaultModel())) ?? null,
   };
 }
 
@@ -43,7 +56,8 @@ export async function listModels() {
   const { folderSource } = await import("../weights/folderSource.ts");
   const models = join(home(), "models");
   const names = (await readdir(models).catch(() => [])).filter((name) => !name.startsWith("."));
-  const dirs = names.map((name) => join(models, name)).filter((dir) => dir !== modelPath(VAD_ID));
+  const others = [VAD_ID, SPEAKER_ID].map(modelPath);
+  const dirs = names.map((name) => join(models, name)).filter((dir) => !others.includes(dir));
   return Promise.all(
     [TINY, ...dirs].map(async (dir) => {
       try {
@@ -109,6 +123,7 @@ function infoText({ adapter, ...info }: Info): string {
       return ["model", `${dir}: ${problem ?? `${name}, ${weights}`}`];
     }),
     ["vad", info.vad ?? "none"],
+    ["speakers", info.speaker ?? "none"],
   ];
   return rows.map(([key, value]) => `${key.padEnd(12)}${value}`).join("\n");
 }

@@ -1,6 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { SenseVoiceError } from "../error.ts";
+import { parseSpeakerConfig, SPEAKER_FORMAT } from "../model/campplus/config.ts";
+import { campplusParameters } from "../model/campplus/parameters.ts";
 import { parseVadConfig, VAD_FORMAT } from "../model/fsmnVad/config.ts";
 import { vadCheckpointParameters, vadParameters } from "../model/fsmnVad/parameters.ts";
 import { parseModelConfig } from "../model/sensevoice/config.ts";
@@ -19,6 +21,7 @@ import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import type { Cmvn } from "./cmvn.ts";
 import { type FunasrConfig, readFunasrConfig } from "./funasrConfig.ts";
 import { readFunasrFolder } from "./funasrFolder.ts";
+import { readSpeakerFolder, SPEAKER_MODEL } from "./speakerFolder.ts";
 import { readVadFolder, VAD_MODEL } from "./vadFolder.ts";
 
 export interface ConvertOptions {
@@ -32,7 +35,7 @@ export interface ConvertOptions {
 /** What becomes of a FunASR folder. */
 interface Conversion {
   readonly checkpoint: string;
-  readonly cmvn: Cmvn;
+  readonly cmvn?: Cmvn;
   readonly format: ModelFormat;
   /** Small files that are copied as they are. */
   readonly copies: Readonly<Record<string, Uint8Array>>;
@@ -46,8 +49,8 @@ interface Conversion {
 
 /**
  * Converts a ModelScope/FunASR folder of SenseVoiceSmall into a model folder: `model.safetensors` under
- * PyTorch's parameter names, `config.json` (ModelConfig), `tokenizer.model`. A folder of FSMN-VAD becomes one in f32,
- * with VadConfig and no tokenizer. Memory: two tensors at a time.
+ * PyTorch's parameter names, `config.json` (ModelConfig), `tokenizer.model`. A folder of FSMN-VAD or CAM++ becomes one in
+ * f32, with VadConfig or SpeakerConfig and no tokenizer. Memory: two tensors at a time.
  *
  * `target` appears whole or not at all: it is written under another name beside and renamed. A target that
  * exists must be a model folder of the same kind; its files are replaced, others in it are kept. Throws a
@@ -56,15 +59,18 @@ interface Conversion {
  */
 export async function convertModel(source: string, target: string, options: ConvertOptions): Promise<void> {
   const funasr = await readFunasrConfig(source);
-  const isVad = funasr.at("model").value === VAD_MODEL;
-  await expectReplaceable(target, isVad ? VAD_FORMAT : "sensevoice");
   const name = options.name ?? basename(resolve(source));
-  const conversion = isVad ? await ofVad(funasr, name) : await ofSenseVoice(funasr, name, options.dtype);
+  const { value: model } = funasr.at("model");
+  const read = model === VAD_MODEL ? ofVad : model === SPEAKER_MODEL ? ofSpeaker : ofSenseVoice;
+  const conversion = await read(funasr, name, options.dtype);
+  await expectReplaceable(target, conversion.format);
   const { format, cmvn, copies, plan } = conversion;
   const checkpoint = await openCheckpoint(conversion.checkpoint);
   try {
-    const { parameters, specs, config } = plan(checkpoint.tensors);
-    expectParameters("model.pt", checkpoint.tensors, parameters);
+    // Batch norms count the steps of their training.
+    const tensors = new Map([...checkpoint.tensors].filter(([name]) => !name.endsWith(".num_batches_tracked")));
+    const { parameters, specs, config } = plan(tensors);
+    expectParameters(basename(conversion.checkpoint), tensors, parameters);
     const write = async (dir: string) => {
       const weights = await writeWeights(join(dir, WEIGHTS_FILE), specs, checkpoint, cmvn, options.onProgress);
       const files: Record<string, FileDigest> = { [WEIGHTS_FILE]: weights };
@@ -111,22 +117,27 @@ async function ofVad(funasr: FunasrConfig, name: string): Promise<Conversion> {
   return { checkpoint, cmvn, format: VAD_FORMAT, copies: {}, plan: () => ({ parameters, specs, config }) };
 }
 
+async function ofSpeaker(funasr: FunasrConfig, name: string): Promise<Conversion> {
+  const { checkpoint, ...sizes } = readSpeakerFolder(funasr);
+  const head = { format: SPEAKER_FORMAT, formatVersion: 1, name, ...sizes };
+  const config = parseSpeakerConfig({ ...head, files: { [WEIGHTS_FILE]: NONE } });
+  const parameters = campplusParameters(sizes);
+  const specs = parameters.map(({ name, shape }): TensorSpec => ({ name, shape, dtype: "f32" }));
+  return { checkpoint, format: SPEAKER_FORMAT, copies: {}, plan: () => ({ parameters, specs, config }) };
+}
+
 function writeWeights(
   path: string,
   specs: readonly TensorSpec[],
   checkpoint: Checkpoint,
-  cmvn: Cmvn,
+  cmvn: Cmvn | undefined,
   onProgress: ConvertOptions["onProgress"],
 ): Promise<FileDigest> {
   const total = specs.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0);
   let done = 0;
   return writeSafetensors(path, specs, async ({ name, dtype, shape }) => {
-    const values =
-      name === "frontend.cmvn.shift"
-        ? cmvn.shift
-        : name === "frontend.cmvn.scale"
-          ? cmvn.scale
-          : ((await checkpoint.read(name)).data as Float32Array);
+    const [, part] = /^frontend\.cmvn\.(shift|scale)$/.exec(name) ?? [];
+    const values = cmvn && part ? cmvn[part as keyof Cmvn] : ((await checkpoint.read(name)).data as Float32Array);
     const tensor = encode(name, values, dtype === "f16", shape);
     done += byteLength(dtype, shape);
     onProgress?.({ task: WEIGHTS_FILE, done, total });

@@ -1,10 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
+import { SPEAKER_FORMAT } from "../model/campplus/config.ts";
 import { VAD_FORMAT } from "../model/fsmnVad/config.ts";
 import { fieldsOf } from "../weights/fields.ts";
 import { fileError, readJsonFile } from "../weights/file.ts";
-import { home, modelPath, SMALL_ID, VAD_ID, vadPath } from "../weights/home.ts";
+import { home, modelPath, SMALL_ID, SPEAKER_ID, speakerPath, VAD_ID, vadPath } from "../weights/home.ts";
+import type { ModelFormat } from "../weights/replaceFolder.ts";
 import type { Progress } from "../weights/source.ts";
 import { convertModel } from "./convert.ts";
 import { fetchFile, type RemoteFile } from "./fetchFile.ts";
@@ -21,12 +23,15 @@ export interface DownloadOptions {
 }
 
 const REQUIRED = ["model.pt", "config.yaml", "am.mvn"];
+const SPEAKER_WEIGHTS = "campplus_cn_common.bin";
+const REQUIRED_OF_SPEAKERS = [SPEAKER_WEIGHTS, "config.yaml"];
 const OPTIONAL = ["configuration.json", "tokens.json"];
 
 /** The same model under the other hub's name. */
 const ON_HUGGINGFACE: ReadonlyMap<string, string> = new Map([
   [SMALL_ID, "FunAudioLLM/SenseVoiceSmall"],
   [VAD_ID, "funasr/fsmn-vad"],
+  [SPEAKER_ID, "funasr/campplus"],
 ]);
 
 /**
@@ -43,14 +48,32 @@ export async function downloadModel(id: string, options: DownloadOptions = {}): 
 
 /**
  * Fetches FunASR's voice activity model in the same way and converts it into the subfolder `vad` of a model folder. A
- * folder that is itself a voice activity model's stays as it is.
+ * folder that is itself a voice activity or speaker model's stays as it is.
  */
-export async function downloadVad(modelDir: string, options: Omit<DownloadOptions, "dtype"> = {}): Promise<void> {
-  const config = await readJsonFile(join(modelDir, "config.json"));
-  if (fieldsOf(config).format === VAD_FORMAT) return;
-  await fetchModel(VAD_ID, vadPath(modelDir), options).catch((error: unknown) => {
-    const what = `voice activity is missing, the model ${modelDir} is complete without it`;
-    throw error instanceof SenseVoiceError ? new SenseVoiceError(`${error.message}; ${what}`) : error;
+export function downloadVad(modelDir: string, options: Omit<DownloadOptions, "dtype"> = {}): Promise<void> {
+  return downloadBeside(modelDir, VAD_ID, vadPath(modelDir), "voice activity is", options);
+}
+
+/** The same of FunASR's speaker model, CAM++, and the subfolder `speaker`. */
+export function downloadSpeakers(modelDir: string, options: Omit<DownloadOptions, "dtype"> = {}): Promise<void> {
+  return downloadBeside(modelDir, SPEAKER_ID, speakerPath(modelDir), "speakers are", options);
+}
+
+/** What stands in no model's subfolder, nor has one. */
+const ALONE: readonly ModelFormat[] = [VAD_FORMAT, SPEAKER_FORMAT];
+
+async function downloadBeside(
+  modelDir: string,
+  id: string,
+  target: string,
+  what: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const { format } = fieldsOf(await readJsonFile(join(modelDir, "config.json")));
+  if (ALONE.some((alone) => alone === format)) return;
+  await fetchModel(id, target, options).catch((error: unknown) => {
+    const rest = `${what} missing, the model ${modelDir} is complete without it`;
+    throw error instanceof SenseVoiceError ? new SenseVoiceError(`${error.message}; ${rest}`) : error;
   });
 }
 
@@ -71,10 +94,12 @@ async function fetchModel(id: string, target: string, options: DownloadOptions):
 
 /** The files of a FunASR folder among those of a repository, the smallest first. */
 function modelFiles(id: string, files: readonly RemoteFile[]): RemoteFile[] {
-  for (const name of REQUIRED) {
-    if (files.some((file) => file.name === name)) continue;
+  const has = (wanted: string) => files.some(({ name }) => name === wanted);
+  const required = has(SPEAKER_WEIGHTS) ? REQUIRED_OF_SPEAKERS : REQUIRED;
+  for (const name of required) {
+    if (has(name)) continue;
     throw new SenseVoiceError(`[download] ${id}: expected a FunASR model, got no ${name}`);
   }
-  const wanted = (name: string) => [...REQUIRED, ...OPTIONAL].includes(name) || name.endsWith(".model");
+  const wanted = (name: string) => [...required, ...OPTIONAL].includes(name) || name.endsWith(".model");
   return files.filter(({ name }) => wanted(name)).toSorted((a, b) => a.bytes - b.bytes);
 }

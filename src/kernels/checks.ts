@@ -1,7 +1,18 @@
 import { SenseVoiceError } from "../error.ts";
 import { expectLive } from "../tensor/arena.ts";
-import type { Batch, CtcHead, LinearOptions, LinearWeight, Norm, Tensor } from "../tensor/backend.ts";
-import { expectShape } from "../tensor/host.ts";
+import {
+  type Batch,
+  type Convolution,
+  type ConvolveOptions,
+  type CtcHead,
+  convolvedGrid,
+  type Grid,
+  type LinearOptions,
+  type LinearWeight,
+  type Norm,
+  type Tensor,
+} from "../tensor/backend.ts";
+import { elementCount, expectShape } from "../tensor/host.ts";
 import { checkQuantized, type Weight } from "../tensor/quantized.ts";
 
 /** What every backend demands, in one place: each check returns the sizes that its operation works with. */
@@ -106,6 +117,112 @@ export function checkCausalFsmn(x: Tensor, taps: Tensor, history: Tensor): [rows
   expectMatrix("causalFsmn", "x", x, rows, d);
   expectMatrix("causalFsmn", "history", history, j - 1, d);
   return [rows, d, j];
+}
+
+/** K of a convolution's weight. */
+export function patchSize({ channels, kernel: [height, width] }: Convolution): number {
+  return Math.ceil((height * width * channels) / 4) * 4;
+}
+
+/** Sizes of `convolve`: rows and columns of its output, whose places `out` has. */
+export interface ConvolveSizes {
+  readonly rows: number;
+  readonly n: number;
+  readonly k: number;
+  readonly out: Grid;
+}
+
+export function checkConvolve(
+  x: Tensor,
+  weight: LinearWeight<Tensor>,
+  convolution: Convolution,
+  grid: Grid,
+  { bias, residual }: ConvolveOptions<Tensor>,
+): ConvolveSizes {
+  expectLive("convolve", "x", x);
+  const { channels, kernel } = convolution;
+  const { clips, height, width } = grid;
+  if (elementCount(x.shape) !== clips * height * width * channels) {
+    expectShape("convolve", "x", x.shape, [clips * height * width, channels]);
+  }
+  if (kernel.some((size) => size % 2 === 0)) {
+    throw new SenseVoiceError(`[convolve] kernel: expected odd sizes, got [${kernel.join(", ")}]`);
+  }
+  const [n, k] = [weight.shape[0], patchSize(convolution)];
+  if (weight.shape[1] !== k) expectShape("convolve", "weight", weight.shape, [n, k]);
+  for (const tensor of weight.tensors) expectLive("convolve", "weight", tensor);
+  const out = convolvedGrid(convolution, grid);
+  const rows = out.clips * out.height * out.width;
+  if (bias) expectVector("convolve", "bias", bias, n);
+  if (residual) expectMatrix("convolve", "residual", residual, rows, n);
+  return { rows, n, k, out };
+}
+
+export function checkRelu(x: Tensor, norm?: Norm<Tensor>): [rows: number, d: number, width: number] {
+  const [rows, width] = rowsOf("relu", "x", x);
+  if (!norm) return [rows, width, width];
+  const d = norm.gamma.shape[0];
+  expectVector("relu", "gamma", norm.gamma, Math.min(d, width));
+  expectVector("relu", "beta", norm.beta, d);
+  return [rows, d, width];
+}
+
+export function checkWiden(x: Tensor, width: number): [rows: number, d: number] {
+  const [rows, d] = rowsOf("widen", "x", x);
+  if (!(Number.isInteger(width) && width >= d)) {
+    throw new SenseVoiceError(`[widen] width: expected ${d} or more, got ${width}`);
+  }
+  return [rows, d];
+}
+
+/** Rows of each of `clips` clips of equal length, and the segments that they make. */
+function clipRows(where: string, rows: number, clips: number, segment: number): [rows: number, segments: number] {
+  if (!(Number.isInteger(clips) && clips >= 1 && rows >= clips && rows % clips === 0)) {
+    throw new SenseVoiceError(`[${where}] clips: expected ${rows} rows in equal parts, got ${clips} parts`);
+  }
+  if (!(Number.isInteger(segment) && segment >= 1)) {
+    throw new SenseVoiceError(`[${where}] segment: expected one row or more, got ${segment}`);
+  }
+  return [rows / clips, Math.ceil(rows / clips / segment)];
+}
+
+/** Sizes of `gate` and `context`: D columns, and the rows and segments of a clip. */
+export interface SegmentSizes {
+  readonly d: number;
+  readonly length: number;
+  readonly segments: number;
+}
+
+export function checkContext(x: Tensor, clips: number, segment: number): SegmentSizes {
+  const [rows, d] = rowsOf("context", "x", x);
+  const [length, segments] = clipRows("context", rows, clips, segment);
+  return { d, length, segments };
+}
+
+export function checkGate(
+  wide: Tensor,
+  column: number,
+  y: Tensor,
+  gates: Tensor,
+  clips: number,
+  segment: number,
+): SegmentSizes {
+  const [rows, d] = rowsOf("gate", "y", y);
+  const width = rowsOf("gate", "wide", wide)[1];
+  if (!(Number.isInteger(column) && column >= 0 && column + d <= width)) {
+    throw new SenseVoiceError(`[gate] column: expected ${d} columns of ${width}, got those from ${column} on`);
+  }
+  expectMatrix("gate", "wide", wide, rows, width);
+  const [length, segments] = clipRows("gate", rows, clips, segment);
+  expectMatrix("gate", "gates", gates, clips * segments, d);
+  return { d, length, segments };
+}
+
+export function checkStatistics(x: Tensor, clips: number): [length: number, d: number] {
+  const [rows, d] = rowsOf("statistics", "x", x);
+  const [length] = clipRows("statistics", rows, clips, 1);
+  if (length < 2) throw new SenseVoiceError("[statistics] x: expected two rows of each clip or more, got one");
+  return [length, d];
 }
 
 const MAX_K = 64;

@@ -44,6 +44,24 @@ export interface LinearOptions<T> {
   readonly residual?: T;
 }
 
+export type ConvolveOptions<T> = Omit<LinearOptions<T>, "norm">;
+
+/** Clips of one size in one tensor: row (clip·height + i)·width + j holds the channels of place (i, j). */
+export interface Grid {
+  readonly clips: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** A convolution over a Grid; one over time alone has a height of 1. Kernel sizes are odd. */
+export interface Convolution {
+  /** C of its input. */
+  readonly channels: number;
+  readonly kernel: readonly [height: number, width: number];
+  readonly stride: readonly [height: number, width: number];
+  readonly dilation: number;
+}
+
 /** The two halves of SANM, f32 [R, D] each: multi-head attention, and the FSMN memory. */
 export interface Sanm<T> {
   readonly attended: T;
@@ -95,6 +113,38 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   readonly causalFsmn: (x: T, taps: T, history: T) => T;
 
   /**
+   * y[i, j] = relu?(weight · [x[s·i + d·(a − ⌊h/2⌋), s·j + d·(b − ⌊w/2⌋)] for a < h for b < w] + bias) + residual, with
+   * kernel h × w, a stride s for each direction and dilation d; x is zero outside its clip. x has clips·height·width·C
+   * numbers, in whatever shape; weight [N, K], K = h·w·C rounded up to a multiple of 4 with zeros → [R, N], the rows of
+   * `convolvedGrid`.
+   */
+  readonly convolve: (x: T, weight: W, convolution: Convolution, grid: Grid, options?: ConvolveOptions<T>) => T;
+
+  /** y = max(0, x · gamma + beta) of the first D columns of x [R, ≥ D], gamma and beta [D]; max(0, x) without a norm. */
+  readonly relu: (x: T, norm?: Norm<T>) => T;
+
+  /** Room for more columns: x [R, D] → [R, width], of which those from D on are undefined until `gate` writes them. */
+  readonly widen: (x: T, width: number) => T;
+
+  /**
+   * Writes y · sigmoid(gates) into the columns of `wide` [R, ≥ column + D] from `column` on and returns it: y [R, D] is of
+   * `clips` clips of equal length, gates [clips·⌈rows/segment⌉, D] hold a row for every `segment` rows of a clip.
+   */
+  readonly gate: (wide: T, column: number, y: T, gates: T, clips: number, segment: number) => T;
+
+  /**
+   * Mean over all of a clip's rows plus mean over those of a segment of `segment` rows (the last may have fewer): x [R, D] of
+   * `clips` clips of equal length → [clips·⌈rows/segment⌉, D].
+   */
+  readonly context: (x: T, clips: number, segment: number) => T;
+
+  /**
+   * [mean ‖ √(Σ(x − mean)² / (rows − 1))] of each column over the rows of each clip, in two passes: x [R, D] of `clips` clips
+   * of equal length, 2 rows or more → [clips, 2D].
+   */
+  readonly statistics: (x: T, clips: number) => T;
+
+  /**
    * The k best tokens of each row of x [R, D]: f32 [R, 2k], their ids by falling logit (of equal ones the lower id
    * first), then their log softmax(logits). `banned` is not among them, but is in the softmax. 1 ≤ k ≤ 64; there must
    * be k tokens.
@@ -116,6 +166,9 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   /** The tensor's numbers. Everything recorded before the call is computed. */
   readonly read: (tensor: T) => Promise<Float32Array>;
 
+  /** Clips of a second or two that are best computed together: enough to fill the device, few enough for its caches. */
+  readonly clipsTogether: number;
+
   /** Parts of a run that may be under way while the next is recorded. */
   readonly partsAhead: number;
 
@@ -132,6 +185,11 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   readonly memory: () => number;
 
   readonly close: () => void;
+}
+
+/** The places where a convolution's output is. */
+export function convolvedGrid({ stride }: Convolution, { clips, height, width }: Grid): Grid {
+  return { clips, height: Math.ceil(height / stride[0]), width: Math.ceil(width / stride[1]) };
 }
 
 /** Describes a batch of clips to a backend; see Batch. */

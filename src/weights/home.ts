@@ -12,6 +12,9 @@ export const SMALL_ID = "iic/SenseVoiceSmall";
 /** The name there of FunASR's voice activity model. */
 export const VAD_ID = "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch";
 
+/** The name there of FunASR's speaker model, CAM++. */
+export const SPEAKER_ID = "iic/speech_campplus_sv_zh-cn_16k-common";
+
 /** The package's version. Two folders up is its root, from src/ as from dist/. */
 export function version(): string {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
@@ -54,8 +57,21 @@ export function vadPath(modelDir: string): string {
   return join(modelDir, "vad");
 }
 
+/** Where a model folder has a speaker model of its own. */
+export function speakerPath(modelDir: string): string {
+  return join(modelDir, "speaker");
+}
+
 /** The voice activity model in a model's folder, else one that was downloaded; undefined if there is none. */
 export function findVad(modelDir: string): string | undefined {
-  const places = [vadPath(modelDir), modelPath(VAD_ID), vadPath(modelPath(SMALL_ID))];
+  return firstModel([vadPath(modelDir), modelPath(VAD_ID), vadPath(modelPath(SMALL_ID))]);
+}
+
+/** The same of a speaker model. */
+export function findSpeaker(modelDir: string): string | undefined {
+  return firstModel([speakerPath(modelDir), modelPath(SPEAKER_ID), speakerPath(modelPath(SMALL_ID))]);
+}
+
+function firstModel(places: readonly string[]): string | undefined {
   return places.find((dir) => recoverFolder(dir) && existsSync(join(dir, "config.json")));
 }

@@ -13,7 +13,12 @@ import { TOKENIZER_FILE, WEIGHTS_FILE } from "./source.ts";
 export const MODEL_FILES: readonly string[] = ["config.json", WEIGHTS_FILE, TOKENIZER_FILE];
 
 /** `format` in the `config.json` of the kinds of model folders there are. */
-export type ModelFormat = "sensevoice" | "sensevoice-vad";
+export type ModelFormat = "sensevoice" | "sensevoice-vad" | "sensevoice-speaker";
+
+const KINDS: Readonly<Record<ModelFormat, string>> = {
+  ...{ sensevoice: "a model folder", "sensevoice-vad": "a voice activity model folder" },
+  "sensevoice-speaker": "a speaker model folder",
+};
 
 const SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -75,7 +80,7 @@ export async function expectReplaceable(target: string, format: ModelFormat = "s
   }
   const config = await readJsonFile(join(place, "config.json"));
   if (fieldsOf(config).format !== format) {
-    fail(`exists and is not a ${format === "sensevoice" ? "" : "voice activity "}model folder`);
+    fail(`exists and is not ${KINDS[format]}`);
   }
   if (identify(place) === identify(".")) fail("is the working directory, which cannot be replaced");
   return place;

@@ -2,10 +2,12 @@ import { describe, expect, test } from "vitest";
 import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { revectorizes } from "../../src/kernels/wasm/platform.ts";
 import { kernelCases } from "./cases.ts";
+import { convolutionCases } from "./convolutionCases.ts";
 
 for (const threads of [1, 2, 3]) {
   describe(`WASM on ${threads} threads against the reference`, () => {
     kernelCases(() => createWasmBackend({ threads }));
+    convolutionCases(() => createWasmBackend({ threads }));
   });
 }
 
@@ -27,4 +29,5 @@ describe.skipIf(!(await asIfWide(revectorizes)))("WASM in tiles for wide vectors
   });
 
   kernelCases(() => asIfWide(() => createWasmBackend({ threads: 2 })));
+  convolutionCases(() => asIfWide(() => createWasmBackend({ threads: 2 })));
 });

@@ -21,6 +21,10 @@ export const TOLERANCE = {
   logProbWebgpu: 3e-4,
   /** A frame's probability of silence against FunASR's: twice what is measured. FunASR's FFT, in f32, makes most of it. */
   silence: 1e-4,
+  /** Numbers of a speaker's embedding, of norm 3 to 48, against FunASR's. */
+  embedding: 1e-4,
+  /** Outputs of that network's parts: max |a − b| / max |b|. */
+  speakerStage: 2e-5,
   /**
    * Features against FunASR's: an error of a logarithm, in nats. FunASR's FFT is in f32. It is off by a share of the
    * frame's largest amplitude: in bins further than `featureDepth` nats of energy below the loudest, the limit grows

@@ -6,19 +6,29 @@ import type { HostTensor } from "../../tensor/host.ts";
 import { dequantize } from "../../tensor/quantized.ts";
 import {
   checkCausalFsmn,
+  checkContext,
+  checkConvolve,
+  checkGate,
   checkLayerNorm,
   checkLinear,
   checkLinearWeight,
+  checkRelu,
   checkSanm,
+  checkStatistics,
   checkTokens,
   checkTopK,
+  checkWiden,
 } from "../checks.ts";
 import { attention } from "./attention.ts";
+import { unfold } from "./convolve.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { causalFsmn, fsmn } from "./fsmn.ts";
+import { gate, widen } from "./gate.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
 import { type Int8Weight, linearInt8, uploadInt8 } from "./linearInt8.ts";
+import { context, statistics } from "./pool.ts";
+import { relu } from "./relu.ts";
 
 /** f32 [N, K]; or, for a weight that is multiplied as integers, int8. */
 export interface HostWeight extends LinearWeight<HostTensor> {
@@ -70,6 +80,37 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       return f32Tensor(x.shape, causalFsmn(f32(x), f32(taps), f32(history), sizes));
     },
 
+    convolve(x, weight, convolution, grid, options = {}) {
+      const { rows, k, out } = checkConvolve(x, weight, convolution, grid, options);
+      return backend.linear(f32Tensor([rows, k], unfold(f32(x), convolution, grid, out, k)), weight, options);
+    },
+
+    relu(x, norm) {
+      const sizes = checkRelu(x, norm);
+      return f32Tensor(sizes.slice(0, 2), relu(f32(x), sizes, norm && f32(norm.gamma), norm && f32(norm.beta)));
+    },
+
+    widen(x, width) {
+      const [rows, d] = checkWiden(x, width);
+      return f32Tensor([rows, width], widen(f32(x), rows, d, width));
+    },
+
+    gate(wide, column, y, gates, clips, segment) {
+      const sizes = checkGate(wide, column, y, gates, clips, segment);
+      gate(f32(wide), wide.shape[1], column, f32(y), f32(gates), clips, segment, sizes);
+      return wide;
+    },
+
+    context(x, clips, segment) {
+      const sizes = checkContext(x, clips, segment);
+      return f32Tensor([clips * sizes.segments, sizes.d], context(f32(x), clips, segment, sizes));
+    },
+
+    statistics(x, clips) {
+      const sizes = checkStatistics(x, clips);
+      return f32Tensor([clips, 2 * sizes[1]], statistics(f32(x), clips, sizes));
+    },
+
     ctcTopK(x, head, k, banned) {
       const [rows, vocab] = checkTopK(x, head, k, banned);
       const { data } = backend.linear(x, head.weight, { bias: head.bias });
@@ -88,8 +129,9 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
     release: (item) => arena.release(item),
     async read(tensor) {
       expectLive("read", "tensor", tensor);
-      return f32(tensor);
+      return f32(tensor).slice(); // what is recorded next may write into it
     },
+    clipsTogether: 1,
     partsAhead: 1,
     flush: async () => pause(),
     prepare: async () => {},

@@ -1,17 +1,23 @@
 import { SenseVoiceError } from "../../error.ts";
 import type { Backend } from "../../tensor/backend.ts";
+import { convolve } from "./convolve.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { WasmDevice, type WasmTensor } from "./device.ts";
 import { causalFsmn } from "./fsmn.ts";
+import { gate, widen } from "./gate.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear, uploadLinear } from "./linear.ts";
 import { loadKernels } from "./module.ts";
 import { coreCount } from "./platform.ts";
+import { context, statistics } from "./pool.ts";
+import { relu } from "./relu.ts";
 import { sanm } from "./sanm.ts";
 import { upload } from "./upload.ts";
 import type { WasmWeight } from "./weight.ts";
 
 const MAX_THREADS = 64;
+/** Activations of a few clips lie in the outer caches, and all of them read a weight once. */
+const CLIPS_TOGETHER = 4;
 
 export interface WasmBackend extends Backend<WasmTensor, WasmWeight> {
   /** For kernels beyond the model's operations. */
@@ -43,11 +49,18 @@ export async function createWasmBackend(options: { readonly threads?: number } =
     linear: linear(device),
     sanm: sanm(device),
     causalFsmn: causalFsmn(device),
+    convolve: convolve(device),
+    relu: relu(device),
+    widen: widen(device),
+    gate: gate(device),
+    context: context(device),
+    statistics: statistics(device),
     ctcTopK: ctcTopK(device),
     ctcLogProbs: ctcLogProbs(device),
     scope: (record) => device.scope(record),
     release: (item) => device.release(item),
     read: (tensor) => device.read(tensor),
+    clipsTogether: CLIPS_TOGETHER,
     partsAhead: 1,
     flush: () => device.flush(),
     prepare: async () => {}, // compiled already

@@ -1,12 +1,16 @@
 import type { Backend } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import { sanm } from "./attention/sanm.ts";
+import { convolve } from "./convolve.ts";
 import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { causalFsmn } from "./fsmn.ts";
+import { gate, widen } from "./gate.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
 import { layerNorm } from "./layerNorm.ts";
 import type { GpuWeight } from "./linear/kernel.ts";
 import { linear, type Tuned, uploadLinear } from "./linear/linear.ts";
+import { context, statistics } from "./pool.ts";
+import { relu } from "./relu.ts";
 import { linearKind, tunedKernels } from "./tuner/linear.ts";
 import type { Times } from "./tuner/times.ts";
 
@@ -43,11 +47,18 @@ export function webgpuBackend(
     linear: linear(gpu),
     sanm: sanm(gpu, attention),
     causalFsmn: causalFsmn(gpu),
+    convolve: convolve(gpu),
+    relu: relu(gpu),
+    widen: widen(gpu),
+    gate: gate(gpu),
+    context: context(gpu),
+    statistics: statistics(gpu),
     ctcTopK: ctcTopK(gpu),
     ctcLogProbs: ctcLogProbs(gpu),
     scope: (record) => gpu.scope(record),
     release: (item) => gpu.release(item),
     read: (tensor) => gpu.read(tensor),
+    clipsTogether: 16, // the largest patches of 1.5 s clips have 109 MB: less than the 128 MiB that every device can bind
     partsAhead: 8, // no GPU is so fast that it has to wait
     flush: () => gpu.flush(),
     prepare: (record) => gpu.prepare(record),

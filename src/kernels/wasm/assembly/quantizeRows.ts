@@ -42,7 +42,7 @@ export function quantizeRows(
 }
 
 /** One row of a tile, its scale at `out`; `stride` is the bytes of one step of all rows. */
-function quantizeRow(x: usize, weight: Weight, out: usize, stride: usize): void {
+export function quantizeRow(x: usize, weight: Weight, out: usize, stride: usize): void {
   const end = x + weight.k * 4;
   let scale = weight.activation;
   let factor: f32 = <f32>1 / scale;

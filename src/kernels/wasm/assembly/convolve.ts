@@ -1,0 +1,140 @@
+import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
+import { int8Rows, int8Tile, rowsFor } from "./int8";
+import { packTile } from "./pack";
+import { quantizeRow } from "./quantizeRows";
+import { next, thread } from "./threads";
+import { PANEL, ROWS } from "./tile";
+import { INT8, multiply, panels, tileRows, Weight } from "./weight";
+
+/** A convolution and the places of its input, as the host lays them (convolve.ts has the same fields in the same order). */
+@unmanaged
+class Geometry {
+  height: i32;
+  width: i32;
+  channels: i32;
+  kernelHeight: i32;
+  kernelWidth: i32;
+  strideHeight: i32;
+  strideWidth: i32;
+  dilation: i32;
+  outHeight: i32;
+  outWidth: i32;
+}
+
+/**
+ * y = relu?(patches of x · weightᵀ + bias) + residual, y [rows, n]: see Backend.convolve. A task has a block of rows: their
+ * patches, packed as tiles, stay in the second cache while all panels of the weight go by.
+ *
+ * @param block rows of a task, whole tiles
+ * @param scratch `scratchBytes` a thread: a Finish, two tiles [ROWS, 8], patches [ROWS, k], the block's tiles (`tilesBytes`),
+ *   an unpacked panel
+ */
+export function convolve(
+  x: usize,
+  weight: Weight,
+  bias: usize,
+  relu: bool,
+  residual: usize,
+  y: usize,
+  geometry: Geometry,
+  rows: usize,
+  n: usize,
+  block: usize,
+  tilesBytes: usize,
+  scratch: usize,
+  scratchBytes: usize,
+): void {
+  const own = scratch + thread * scratchBytes;
+  const finish = changetype<Finish>(own);
+  const partial = own + FINISH_BYTES;
+  const edge = partial + ROWS * PANEL * 4;
+  const patches = edge + ROWS * PANEL * 4;
+  const tiles = patches + ROWS * weight.k * 4;
+  const unpacked = tiles + tilesBytes;
+  const stride = n * 4;
+  for (let task: usize = next(); task * block < rows; task = next()) {
+    const first = task * block;
+    const count = min(block, rows - first);
+    packPatches(x, weight, geometry, first, count, patches, tiles);
+    for (let c: usize = 0; c < n; c += PANEL) {
+      const w = panels(weight, c / PANEL, 1, unpacked);
+      for (let row: usize = 0; row < count; ) {
+        const tile = tileRows(weight, count - row);
+        const at: usize = (first + row) * stride + c * 4;
+        const added: usize = residual ? residual + at : 0;
+        const whole = row + tile <= count && c + PANEL <= n;
+        finishTo(
+          finish,
+          whole ? y + at : edge,
+          whole ? stride : PANEL * 4,
+          bias ? bias + c * 4 : 0,
+          relu,
+          whole ? added : 0,
+        );
+        multiply(weight, tiles, row, tile, w, c / PANEL, partial, finish);
+        if (!whole) copyRows(edge, min(tile, count - row), added, y + at, stride, min(PANEL, n - c));
+        row += tile;
+      }
+    }
+  }
+}
+
+/** The patches of rows first … first + count − 1, as packRows or quantizeRows would lay them. */
+function packPatches(
+  x: usize,
+  weight: Weight,
+  geometry: Geometry,
+  first: usize,
+  count: usize,
+  patches: usize,
+  tiles: usize,
+): void {
+  const k = weight.k;
+  const most: usize = weight.format === INT8 ? int8Rows(weight.products) : ROWS;
+  for (let row: usize = 0; row < count; row += most) {
+    const rest = min(most, count - row);
+    for (let r: usize = 0; r < rest; r++) unfold(x, geometry, first + row + r, patches + r * k * 4, k);
+    if (weight.format === INT8) {
+      const tile = int8Tile(weight, tiles, row);
+      const stride = rowsFor(count - row, most) * 4;
+      for (let r: usize = 0; r < rest; r++) quantizeRow(patches + r * k * 4, weight, tile + r * 4, stride);
+    } else packTile(patches, k * 4, patches + (rest - 1) * k * 4, k, tiles + row * k * 4);
+  }
+}
+
+/** The patch [k] of one place of the output; zeros outside the clip and behind. */
+function unfold(x: usize, geometry: Geometry, row: usize, out: usize, k: usize): void {
+  const outWidth = <usize>geometry.outWidth;
+  const outHeight = <usize>geometry.outHeight;
+  const i = <i32>((row / outWidth) % outHeight);
+  const j = <i32>(row % outWidth);
+  const clip = row / (outWidth * outHeight);
+  const dilation = geometry.dilation;
+  const bytes = <usize>geometry.channels * 4;
+  const end = out + k * 4;
+  for (let a = 0; a < geometry.kernelHeight; a++) {
+    const h = geometry.strideHeight * i + dilation * (a - geometry.kernelHeight / 2);
+    const line: usize = x + (clip * geometry.height + h) * geometry.width * bytes;
+    for (let b = 0; b < geometry.kernelWidth; b++) {
+      const w = geometry.strideWidth * j + dilation * (b - geometry.kernelWidth / 2);
+      const inside = h >= 0 && h < geometry.height && w >= 0 && w < geometry.width;
+      if (inside) copyFloats(out, line + w * bytes, bytes);
+      else clearFloats(out, bytes);
+      out += bytes;
+    }
+  }
+  clearFloats(out, end - out);
+}
+
+/** A few numbers: a call of memory.copy costs more than they do. */
+function copyFloats(out: usize, from: usize, bytes: usize): void {
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(out + at, v128.load(from + at));
+  for (; at < bytes; at += 4) f32.store(out + at, f32.load(from + at));
+}
+
+function clearFloats(out: usize, bytes: usize): void {
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(out + at, f32x4.splat(0));
+  for (; at < bytes; at += 4) f32.store(out + at, 0);
+}
