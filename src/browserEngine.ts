@@ -1,7 +1,8 @@
 import { MAX_SECONDS } from "./audio/pcm.ts";
+import type { SoundInput } from "./audio/pieces.ts";
 import { streamSound } from "./audio/source.ts";
 import { joinAudio } from "./audio/stream.ts";
-import type { Engine, SoundInput } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { reasonOf, SenseVoiceError } from "./error.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { parseVadConfig } from "./model/fsmnVad/config.ts";
@@ -14,7 +15,7 @@ import { filesSource, type HttpSource, httpSource } from "./weights/httpSource.t
 import { type KeepRequest, withKeptModel } from "./weights/keptModel.ts";
 import type { ModelSource } from "./weights/source.ts";
 
-export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8" | "tuningStore"> {
+export interface EngineOptions extends Omit<LoadOptions, "vad" | "speaker" | "int8" | "tuningStore"> {
   /**
    * Address of a model folder, relative to the page; `"tiny"`, the demonstration model that comes with the package; or
    * the name under which a model is kept (see `keep`), which is then not asked for on the network.

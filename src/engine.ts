@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
 import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
-import type { SoundSource } from "./audio/pieces.ts";
+import type { SoundInput } from "./audio/pieces.ts";
 import { SenseVoiceError } from "./error.ts";
 import type { SpeakerModel } from "./model/campplus/network.ts";
 import type { VadModel } from "./model/fsmnVad/network.ts";
@@ -33,9 +33,6 @@ import { checkSpeakers } from "./speech/speakerOptions.ts";
 import { cut, type Hear, type PipelineOptions, transcribe } from "./speech/transcribe.ts";
 import type { Transcript } from "./speech/transcript.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
-
-/** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
-export type SoundInput = SoundSource | string | URL;
 
 /** A model on a device, and what is needed around it. */
 export interface EngineParts {

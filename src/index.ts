@@ -1,5 +1,6 @@
 /** What the package's two entries, node.ts and browser.ts, have in common. */
-export type { Engine, SoundInput } from "./engine.ts";
+export type { SoundInput } from "./audio/pieces.ts";
+export type { Engine } from "./engine.ts";
 export { SenseVoiceError } from "./error.ts";
 export type { AskedLanguage, SpokenLanguage } from "./model/sensevoice/prompt.ts";
 export type { Emotion, Language, SoundEvent } from "./model/sensevoice/tags.ts";

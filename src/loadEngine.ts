@@ -57,6 +57,8 @@ export interface LoadOptions {
   readonly profile?: boolean;
   /** FSMN-VAD; that in the model's folder `vad` unless given. */
   readonly vad?: ModelSource;
+  /** CAM++, which is loaded once speakers are asked for; that in the model's folder `speaker` unless given. */
+  readonly speaker?: ModelSource;
   /** Where a copy of the model in int8 is kept; without, or where there is none, floats become int8 as they are loaded. */
   readonly int8?: Int8Copy;
   /** Called as the weights come, and while kernels are timed. */
@@ -135,8 +137,9 @@ async function load(source: ModelSource, readSound: EngineParts["readSound"], op
       await model.prepare();
       const vadSource = given ?? ((await source.has("vad/config.json")) ? source.folder("vad") : undefined);
       const vad = vadSource && (await loadVad(backend, vadSource));
+      const loadSpeakers = speakerLoader(backend, source, options.speaker, type);
       signal?.throwIfAborted();
-      const engine = new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights, readSound, vad });
+      const engine = new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights, readSound, vad, loadSpeakers });
       if (tuned && !tuned.gpu.traits.software) await warmUp(engine);
       if (tuned && profile) new Profile(tuned.gpu);
       return engine;
@@ -145,6 +148,33 @@ async function load(source: ModelSource, readSound: EngineParts["readSound"], op
       throw error;
     }
   });
+}
+
+/** What loads CAM++ once it is asked for, its weights in int8 where the recogniser's are in few bits. */
+function speakerLoader<T extends Tensor, W extends LinearWeight<T>>(
+  backend: Backend<T, W>,
+  source: ModelSource,
+  given: ModelSource | undefined,
+  type: WeightType | undefined,
+): EngineParts["loadSpeakers"] {
+  const load = async () => {
+    const own = given ?? ((await source.has("speaker/config.json")) ? source.folder("speaker") : undefined);
+    if (!own) {
+      const advice = "run: sensevoice download iic/speech_campplus_sv_zh-cn_16k-common";
+      throw new SenseVoiceError(`[speakers] expected a speaker model, found none; ${advice}`);
+    }
+    const { loadSpeaker } = await import("./model/campplus/open.ts");
+    const { openSpeakerFeatures } = await import("./audio/speakerFeatures.ts");
+    return loadSpeaker(backend, own, openSpeakerFeatures, await converterTo(type === "int4" ? "int8" : type));
+  };
+  let loaded: ReturnType<typeof load> | undefined;
+  return () => {
+    loaded ??= load();
+    loaded.catch(() => {
+      loaded = undefined; // the next may find one
+    });
+    return loaded;
+  };
 }
 
 /** A few runs, so that the first that somebody waits for finds JavaScript compiled and the driver's own caches filled. */

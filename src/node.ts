@@ -5,13 +5,13 @@ import { int8Copy } from "./int8Copy.ts";
 import { type LoadOptions, loadEngine } from "./loadEngine.ts";
 import { expectObject, expectText } from "./options.ts";
 import { folderSource } from "./weights/folderSource.ts";
-import { defaultModel, findModel, findVad } from "./weights/home.ts";
+import { defaultModel, findModel, findSpeaker, findVad } from "./weights/home.ts";
 import { tuningFiles } from "./weights/tuningFile.ts";
 
 export { readAudio } from "./audio/read.ts";
 export * from "./index.ts";
 
-export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8" | "tuningStore"> {
+export interface EngineOptions extends Omit<LoadOptions, "vad" | "speaker" | "int8" | "tuningStore"> {
   /**
    * `"tiny"` (the demonstration model that comes with the package), `"small"` once downloaded, or a model folder;
    * small if it was downloaded, else tiny, unless given.
@@ -19,6 +19,8 @@ export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8" | "tunin
   readonly model?: string;
   /** Folder of an FSMN-VAD model; that in the model's folder, else one that was downloaded, unless given. */
   readonly vadModel?: string;
+  /** Folder of a CAM++ model; that in the model's folder, else one that was downloaded, unless given. */
+  readonly speakerModel?: string;
 }
 
 /**
@@ -28,15 +30,17 @@ export interface EngineOptions extends Omit<LoadOptions, "vad" | "int8" | "tunin
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   expectObject("options", options);
-  const { model = defaultModel(), vadModel, ...rest } = options;
+  const { model = defaultModel(), vadModel, speakerModel, ...rest } = options;
   expectText("model", model);
   if (vadModel !== undefined) expectText("vadModel", vadModel);
+  if (speakerModel !== undefined) expectText("speakerModel", speakerModel);
   const dir = findModel(model);
-  const vadDir = vadModel ?? findVad(dir);
+  const folder = (path: string | undefined) => (path === undefined ? undefined : folderSource(path));
   return loadEngine(folderSource(dir), streamInput, {
     tuningStore: tuningFiles(),
     ...rest,
     int8: int8Copy(dir),
-    vad: vadDir === undefined ? undefined : folderSource(vadDir),
+    vad: folder(vadModel ?? findVad(dir)),
+    speaker: folder(speakerModel ?? findSpeaker(dir)),
   });
 }

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const { config, tokenizer: bytes } = await openModelFolder(findModel("tiny"));
   tokenizer = createTokenizer(bytes);
   const cmvn = { shift: new Float32Array(560), scale: new Float32Array(560).fill(1) };
-  parts = { config, tokenizer, cmvn, weights: "f32", readSound: streamInput };
+  parts = { config, tokenizer, cmvn, weights: "f32", readSound: streamInput, loadSpeakers: () => Promise.reject() };
 });
 
 /** An engine on a device that computes when it is told to, and hears in a clip the token of the number of its rows. */

@@ -230,6 +230,7 @@ async function smallEngine(gpu: Gpu): Promise<Engine> {
     cmvn: weights.cmvn,
     weights: "f32",
     readSound: streamInput,
+    loadSpeakers: () => Promise.reject(),
   });
 }
 

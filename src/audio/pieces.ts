@@ -7,6 +7,9 @@ export type Pieces<T> = Iterable<T> | AsyncIterable<T> | ReadableStream<T>;
 /** Sound: the bytes of a sound file, mono samples at 16 kHz in [-1, 1], or a stream of either. */
 export type SoundSource = Uint8Array | ArrayBuffer | Blob | Float32Array | Pieces<Uint8Array> | Pieces<Float32Array>;
 
+/** A sound, or where it is: a path or a `file:` URL in Node, an address in a browser. */
+export type SoundInput = SoundSource | string | URL;
+
 /** One way to go through whatever comes piece by piece. */
 export async function* piecesOf(source: SoundSource, name: string): AsyncGenerator<unknown> {
   const type = typeName(source);

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkPcm, MAX_SECONDS } from "../audio/pcm.ts";
-import type { Engine, SoundInput } from "../engine.ts";
+import type { SoundInput } from "../audio/pieces.ts";
+import type { Engine } from "../engine.ts";
 import { SenseVoiceError } from "../error.ts";
 import { checkSignal, expectObject } from "../options.ts";
 import { untilAborted } from "../pause.ts";
@@ -81,6 +82,14 @@ export class RemoteEngine implements Pick<Engine, keyof Engine> {
   /** See Engine.detectSpeech, and `transcribe`. */
   detectSpeech(source: SoundInput, options: DetectOptions = {}): AsyncGenerator<Span> {
     return this.#iterate("detectSpeech", options, source);
+  }
+
+  /** See Engine.embedVoice, and `transcribe`. */
+  async embedVoice(source: SoundInput, options: DetectOptions = {}): Promise<Float32Array> {
+    return this.#withOptions(options, async (sent) => {
+      const { sound, buffers } = sendSound(this.#channel, source);
+      return untilAborted(this.#channel.call<Float32Array>("embedVoice", [sound, sent], buffers), options.signal);
+    });
   }
 
   /** See Engine.stream. Options that are not as asked are an error of the first result. */

@@ -60,6 +60,10 @@ export function serveEngine(port: Port, { createEngine, readAudio }: Maker): Cha
       lend(sent, (engine, options) => engine.transcribe(receiveSound(channel, sound), options)),
     detectSpeech: (sound: SentSound, sent: SentOptions) =>
       lend(sent, (engine, options) => engine.detectSpeech(receiveSound(channel, sound), options)),
+    embedVoice: (sound: SentSound, sent: SentOptions) => {
+      const { options, done } = withOptions(sent);
+      return loaded().embedVoice(receiveSound(channel, sound), options).finally(done);
+    },
     stream: (sound: SentSound, sent: SentOptions) =>
       lend(sent, (engine, options) => {
         const stream = engine.stream(options);

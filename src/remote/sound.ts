@@ -1,6 +1,6 @@
 import { isTypedArray, typeName } from "../audio/pcm.ts";
+import type { SoundInput } from "../audio/pieces.ts";
 import { piecesOf, type SoundSource } from "../audio/pieces.ts";
-import type { SoundInput } from "../engine.ts";
 import { SenseVoiceError } from "../error.ts";
 import { type Channel, type LentIterator, Transferred } from "./channel.ts";
 

@@ -156,16 +156,6 @@ export class Campplus<T extends Tensor, W extends LinearWeight<T>> implements Sp
     });
   }
 
-  /** Makes ready what batches of chunks need: a device may choose kernels by the number of rows. */
-  async prepare(): Promise<void> {
-    const silence = new Float32Array(CHUNK_FRAMES * this.config.mels);
-    await this.backend.prepare(() => {
-      for (const clips of [1, this.backend.clipsTogether]) {
-        this.backend.release(this.record(Array.from({ length: clips }, () => silence)));
-      }
-    });
-  }
-
   release(): void {
     this.weights.release();
   }

@@ -29,7 +29,5 @@ export async function loadSpeaker<T extends Tensor, W extends LinearWeight<T>>(
     quantization: {},
   };
   const weights = await loadCampplusWeights(backend, config, readTensors(source, stored), convert);
-  const model = new Campplus(backend, config, weights, await openFeatures(config.mels));
-  await model.prepare();
-  return model;
+  return new Campplus(backend, config, weights, await openFeatures(config.mels));
 }
