@@ -1,18 +1,20 @@
 import type { Command } from "commander";
 import type { ConvertOptions } from "../convert/convert.ts";
 import type { DownloadOptions } from "../convert/download.ts";
-import { VADS } from "../options.ts";
+import { DEVICES, VADS } from "../options.ts";
 import { FORMAT_NAMES } from "../output/format.ts";
 import { CUT_FORMATS, FRAME_RATES } from "../output/highlights.ts";
 import { MARKS } from "../output/marks.ts";
 import { PRESETS } from "../quant/scheme.ts";
 import { createCommand } from "./command.ts";
+import type { EnrollArguments } from "./enroll.ts";
 import type { HighlightsOptions } from "./highlights.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { LiveArguments } from "./live.ts";
 import {
   addEngineOptions,
   addHearOptions,
+  addSpeakerOptions,
   addSpeechOptions,
   addVoiceOptions,
   choice,
@@ -37,7 +39,7 @@ export function transcribeCommand(): Command {
   const command = createCommand("transcribe")
     .description("write down what is said in sound files (the default command)")
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
-  return addVoiceOptions(addSpeechOptions(addEngineOptions(command)))
+  return addSpeakerOptions(addVoiceOptions(addSpeechOptions(addEngineOptions(command))))
     .option("--timestamps", "add when each word was said")
     .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
@@ -166,10 +168,27 @@ Examples:
     });
 }
 
+/** `enroll NAME FILES`: a voice to be known again. */
+export function enrollCommand(): Command {
+  return createCommand("enroll")
+    .description("keep somebody's voice, so that --speakers calls them by their name")
+    .argument("<name>", "what to call them")
+    .argument("<files...>", "sounds in which nobody else speaks, 10 s or more in all")
+    .option("--people <file>", "where to keep it (default: people.json in $SENSEVOICE_HOME)", path)
+    .option("--model <model>", "tiny, small or a model folder (default: small if downloaded, else tiny)")
+    .option("--speaker-model <dir>", "CAM++ model folder (default: MODEL/speaker, else one downloaded)", path)
+    .option("--vad-model <dir>", "FSMN-VAD model folder (default: MODEL/vad, else one downloaded)", path)
+    .addOption(choice("--device <device>", "where to compute", DEVICES, "auto"))
+    .option("--threads <count>", "threads of the CPU (default: its cores)", count)
+    .action(async (name: string, files: string[], options: EnrollArguments) => {
+      await (await import("./enroll.ts")).enroll(name, files, options);
+    });
+}
+
 /** `inspect FILES`: what happens when. */
 export function inspectCommand(): Command {
   const command = createCommand("inspect").description("report moods, events, keywords and silences of recordings");
-  return addHearOptions(command)
+  return addSpeakerOptions(addHearOptions(command))
     .option(
       "--rules <file>",
       "what to look for, in YAML (default: apology, promise, complaint, anger, silence, …)",

@@ -1,7 +1,8 @@
 import { concat, SAMPLE_RATE } from "../audio/pcm.ts";
-import type { Engine, Hotword, RunOptions, Segment, TranscribeOptions } from "../node.ts";
+import type { Engine, Hotword, RunOptions, Segment, SpeakerOptions, TranscribeOptions } from "../node.ts";
 import { createPause } from "../pause.ts";
 import { asksToCut, continued, cuttingOf, takeBeginning, wholeSegment } from "../speech/beginning.ts";
+import { type SpeakerArguments, speakerOptions } from "./people.ts";
 import { openInput } from "./readInput.ts";
 
 /** What a command line asks of a run. */
@@ -12,7 +13,10 @@ export interface AskOptions extends RunOptions {
 }
 
 /** And of a sound. */
-export interface HearOptions extends AskOptions, Omit<TranscribeOptions, "onProgress"> {}
+export interface HearOptions
+  extends AskOptions,
+    SpeakerArguments,
+    Omit<TranscribeOptions, "onProgress" | keyof SpeakerOptions> {}
 
 /** What is known once all of a sound was heard. */
 export interface HeardSound {
@@ -36,10 +40,12 @@ export async function* hearInput(
   merged?: number,
 ): AsyncGenerator<Segment, HeardSound> {
   const run = runOptions(options);
+  const { people, ...cuts } = options;
+  const cutting = cuttingOf({ ...cuts, ...(await speakerOptions(options)) });
   const start = performance.now();
   const sound = openInput(file);
   try {
-    const beginning = asksToCut(options) ? { pieces: [], more: true } : await takeBeginning(sound);
+    const beginning = asksToCut(cutting) ? { pieces: [], more: true } : await takeBeginning(sound);
     if (!beginning.more) {
       const pcm = await concat(beginning.pieces, createPause());
       const heard = await engine.run(pcm, run);
@@ -54,7 +60,7 @@ export async function* hearInput(
         yield pcm;
       }
     };
-    yield* engine.transcribe(counted(), { ...run, mergeSeconds: merged, ...cuttingOf(options), onProgress });
+    yield* engine.transcribe(counted(), { ...run, mergeSeconds: merged, ...cutting, onProgress });
     return { duration: samples / SAMPLE_RATE, timings: { total: performance.now() - start } };
   } finally {
     sound.return(undefined).catch(() => {}); // not waited for: it may hang

@@ -5,6 +5,7 @@ import { createCommand, run } from "./command.ts";
 import {
   convertCommand,
   downloadCommand,
+  enrollCommand,
   highlightsCommand,
   inspectCommand,
   liveCommand,
@@ -29,6 +30,7 @@ const program = createCommand("sensevoice")
   .addCommand(inspectCommand())
   .addCommand(highlightsCommand())
   .addCommand(vadCommand())
+  .addCommand(enrollCommand())
   .addCommand(convertCommand("convert"))
   .addCommand(downloadCommand())
   .addCommand(evalCommand())

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
 import { DEVICES, TUNES, WEIGHT_TYPES } from "../options.ts";
 import { EMOTIONS, EVENTS } from "../output/tagNames.ts";
+import { SPEAKER_MODES } from "../speech/speakerOptions.ts";
 import { readHotwords } from "./hotwords.ts";
 
 /** What the commands that report on recordings can be told. */
@@ -52,6 +53,16 @@ export function addVoiceOptions(command: Command): Command {
     .option("--end-silence-ms <ms>", "silence that ends speech (default: 800; fsmn: 2000, less in long speech)", amount)
     .option("--speech-threshold <x>", "fsmn: how much likelier than silence speech is, 0 to 1 (default: 0.5)", amount)
     .option("--pad-ms <ms>", "sound to have in front of speech (default: 200; model: 300)", amount);
+}
+
+/** What commands can be told that tell speakers apart: SpeakerArguments. */
+export function addSpeakerOptions(command: Command): Command {
+  return command
+    .option("--speakers", "tell who says what; there must be a speaker model (download --speakers)")
+    .option("--speaker-count <count>", "the same, where it is known how many they are", count)
+    .addOption(choice("--speaker-mode <mode>", "funasr gives FunASR's answers (default: better ones)", SPEAKER_MODES))
+    .option("--people <file>", "who may be among them (default: whoever was enrolled)", path)
+    .option("--speaker-model <dir>", "CAM++ model folder (default: MODEL/speaker, else one downloaded)", path);
 }
 
 /** How a conversion keeps the matrices. */

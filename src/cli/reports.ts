@@ -6,6 +6,7 @@ import { type HearOptions, hearInput } from "./hear.ts";
 import { findInputs } from "./inputs.ts";
 import { printError } from "./messages.ts";
 import { expectApart, modelPaths, writeOutput } from "./output.ts";
+import { speakerOptions } from "./people.ts";
 import { forEachSound } from "./progress.ts";
 import { STDIN } from "./readInput.ts";
 import { openEngine } from "./transcribe.ts";
@@ -46,6 +47,7 @@ export async function reportOn<T>(
   report: (taken: readonly T[], failed: readonly Failed[]) => string,
 ): Promise<void> {
   const { model = defaultModel(), output } = options;
+  await speakerOptions(options); // an error of its own, before anything is loaded
   const [taken, failed]: [T[], Failed[]] = [[], []];
   const fail = (error: unknown, file: string) => {
     printError(error, file);

@@ -1,15 +1,18 @@
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
 import { createEngine, type Engine, type EngineOptions } from "../node.ts";
 import type { FormatName, FormatOptions } from "../output/format.ts";
 import { FORMATS } from "../output/formats.ts";
-import { defaultModel, findModel, findVad, SMALL_ID } from "../weights/home.ts";
+import { digestBytes } from "../weights/file.ts";
+import { defaultModel, findModel, findSpeaker, findVad, SMALL_ID } from "../weights/home.ts";
 import type { Progress } from "../weights/source.ts";
 import { type HearOptions, hearInput } from "./hear.ts";
 import { findInputs } from "./inputs.ts";
 import { openJournal } from "./journal.ts";
 import { printError, printNote } from "./messages.ts";
 import { expectApart, makeResultFolder, modelPaths, openOutput } from "./output.ts";
+import { asksForSpeakers, peopleOf, speakerOptions } from "./people.ts";
 import { forEachSound } from "./progress.ts";
 import { STDIN } from "./readInput.ts";
 
@@ -34,6 +37,7 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
   if (resume && output === undefined) {
     throw new SenseVoiceError("--resume: expected --output DIR, whose journal says what is done; got none");
   }
+  await speakerOptions(options); // an error of its own, before anything is loaded
   const fail = (error: unknown, subject: string) => {
     printError(error, subject);
     process.exitCode = 1;
@@ -82,7 +86,7 @@ export async function transcribe(args: readonly string[], options: TranscribeArg
 
 /** The engine for a command's options, with notes on stderr about what was not asked for by name. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { device, weights, threads, vadModel, tune, profile, model = defaultModel() } = options;
+  const { device, weights, threads, vadModel, speakerModel, tune, profile, model = defaultModel() } = options;
   if (options.model === undefined && model === "tiny") {
     printNote(`using the demonstration model, tiny; for the real one: sensevoice download ${SMALL_ID}`);
   }
@@ -94,7 +98,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const note = notes.get(task);
     if (notes.delete(task) && note) printNote(note);
   };
-  const engine = await createEngine({ model, vadModel, device, weights, threads, tune, profile, onProgress });
+  const folders = { model, vadModel, speakerModel };
+  const engine = await createEngine({ ...folders, device, weights, threads, tune, profile, onProgress });
   if (device === "auto" && engine.device !== "webgpu") {
     printNote(`no GPU found, running on the CPU (${engine.deviceDescription}), weights in ${engine.weights}`);
   }
@@ -110,7 +115,8 @@ async function transcribeFile(
   onProgress: (seconds: number) => void,
 ): Promise<void> {
   const { format, marks } = options;
-  const writer = FORMATS[format].writer({ marks, file: named || format !== "text" ? file : undefined });
+  const speakers = asksForSpeakers(options);
+  const writer = FORMATS[format].writer({ marks, speakers, file: named || format !== "text" ? file : undefined });
   const segments = hearInput(engine, file, options, onProgress);
   let head: string | undefined = writer.head();
   try {
@@ -157,6 +163,10 @@ function resultPath(dir: string, name: string, format: FormatName): string {
 /** What results depend on, but for the sound. */
 function settingsOf(engine: Engine, options: TranscribeArguments): object {
   const { output, resume, model, threads, device, ...others } = options;
-  const vadFound = others.vadModel ?? findVad(findModel(model ?? defaultModel()));
-  return { ...others, vadFound, weights: engine.weights, files: engine.config.files };
+  const dir = findModel(model ?? defaultModel());
+  const found = { vadFound: others.vadModel ?? findVad(dir), weights: engine.weights, files: engine.config.files };
+  if (!asksForSpeakers(others)) return { ...others, ...found };
+  const people = peopleOf(others);
+  const digest = people && existsSync(people) && digestBytes(readFileSync(people)).sha256;
+  return { ...others, ...found, speakerFound: others.speakerModel ?? findSpeaker(dir), people: digest };
 }

@@ -42,8 +42,10 @@ export function wholeSegment(heard: Utterance & { readonly duration: number; rea
 /** What was asked of how to cut a sound; a short one is cut, too, if anything was. */
 export function cuttingOf(options: TranscribeOptions): Partial<TranscribeOptions> {
   const { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs } = options;
+  const { speakers = false, speakerMode, people } = options;
   const cut = { vad, mergeSeconds, maxSegmentSeconds, batchSeconds, endSilenceMs, speechThreshold, padMs };
-  return Object.fromEntries(Object.entries(cut).filter(([, value]) => value !== undefined));
+  const voices = speakers === false ? {} : { speakers, speakerMode, people };
+  return Object.fromEntries(Object.entries({ ...cut, ...voices }).filter(([, value]) => value !== undefined));
 }
 
 export function asksToCut(options: TranscribeOptions): boolean {
