@@ -57,7 +57,6 @@ export function parseUem(text: string, file: string): Map<string, Region[]> {
 
 function linesOf(text: string, file: string): { fields: string[]; where: string }[] {
   return text
-    .replace(/^\ufeff/, "")
     .split("\n")
     .map((line, i) => ({ fields: line.trim().split(/\s+/), where: `${file}:${i + 1}` }))
     .filter(({ fields: [first] }) => first !== "" && !/^[;#]/.test(first));

@@ -24,12 +24,13 @@ const LONGEST_PAUSE = 0.5;
 type Spoken = Pick<Segment, "start" | "end" | "words" | "speaker">;
 
 /**
- * Colours that tell speakers apart in pictures, on white and on black: a contrast of 3 with both (WCAG 1.4.11), and a
- * distance of at least 30 (CIE76) between any two, also for who sees no red, no green or no blue (Machado et al. 2009).
+ * Colours that tell speakers apart in pictures: a contrast of 3 (WCAG 1.4.11) with white, black and the grounds of reports,
+ * light and dark; a distance of 22 (CIE76) between any two, also for who sees no red, no green or no blue (Machado et al.
+ * 2009).
  */
-export const SPEAKER_COLOURS = ["#2d87ff", "#ff4b96", "#3c692d", "#7800ff", "#96962d", "#a51e96"] as const;
+export const SPEAKER_COLOURS = ["#963cff", "#2d9678", "#ff0069", "#878700", "#8778f0", "#b44ba5"] as const;
 
-/** The same for subtitles in light colours with a black outline: a contrast of 6; white is for who is not known. */
+/** The same for subtitles, light with a black outline: a contrast of 6, a distance of 29; white is for who is not known. */
 export const SUBTITLE_COLOURS = ["#f0d200", "#8778ff", "#a5ff96", "#ff693c", "#2da587", "#b478c3"] as const;
 
 /** The colour of the speaker of an index, from 0; there are fewer colours than there may be speakers. */

@@ -6,8 +6,9 @@ import type { Format } from "./format.ts";
 const CRLF = "\r\n";
 
 /**
- * SubRip. A speaker's first cue begins with `S1: `: editors (Subtitle Edit, Aegisub) know a name and a colon for a
- * speaker; a dash would mean two speakers in one cue, which there never are. Lines end as on Windows, where the format comes from: every player takes that, some nothing else.
+ * SubRip. A speaker's first cue begins with `S1: `, which editors know for a speaker (Subtitle Edit's "Convert actors");
+ * a dash would mean two speakers in one cue, which there never are. Lines end as on Windows, where the format comes from:
+ * every player takes that, some nothing else.
  */
 export const srt: Format = {
   extension: "srt",

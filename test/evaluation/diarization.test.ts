@@ -22,6 +22,32 @@ const goldens = readFileSync(new URL("fixtures/dscore.jsonl", import.meta.url), 
   .split("\n")
   .map((line) => JSON.parse(line) as Golden);
 
+test("turns of one speaker that overlap, and regions that do, count once", () => {
+  const turn = (start: number, end: number, speaker: string) => ({ start, end, speaker });
+  const [b, all] = [turn(8, 12, "B"), [{ collar: 0.25, overlap: true }]];
+  const parts = [turn(5, 8, "A"), turn(0, 6, "A"), turn(2, 4, "A"), b];
+  const whole = [turn(0, 8, "A"), b];
+  const score = (ref: typeof parts, hyp: typeof parts, regions: { start: number; end: number }[]) =>
+    scoreRecording("a", ref, hyp, all, regions);
+  const expected = score(whole, [turn(0, 9, "x")], [{ start: 0, end: 11 }]);
+  expect(expected.errors).toEqual([{ scored: 10.25, missed: 2, falseAlarm: 0, confusion: 0.75 }]);
+  const regions = [
+    { start: 4, end: 11 },
+    { start: 0, end: 8 },
+    { start: 2, end: 3 },
+  ];
+  expect(score(parts, [turn(0, 9, "x"), turn(3, 5, "x")], regions)).toEqual(expected);
+});
+
+test("who does not speak in what is scored does not count", () => {
+  const turns = (name: string) => [
+    { start: 0, end: 4, speaker: `${name}1` },
+    { start: 6, end: 9, speaker: `${name}2` },
+  ];
+  const { speakers, jaccard } = scoreRecording("a", turns("A"), turns("x"), [], [{ start: 0, end: 5 }]);
+  expect({ speakers, jaccard }).toEqual({ speakers: { reference: 1, hypothesis: 1 }, jaccard: { A1: 0 } });
+});
+
 describe.each(goldens)("$name", ({ reference, hypothesis, uem, der, step, jer }) => {
   const [ref, hyp] = [parseRttm(reference, "ref"), parseRttm(hypothesis, "hyp")];
   const regions = uem === null ? null : parseUem(uem, "uem");

@@ -7,6 +7,7 @@ import { segment } from "../output/segment.ts";
 test("speakers by recording; other lines, comments and turns of no length are passed over", () => {
   const text = [
     "\ufeff;; a comment",
+    "# another",
     "SPKR-INFO a 1 <NA> <NA> <NA> unknown A <NA> <NA>",
     "SPEAKER a 1 0.5 2.25 <NA> <NA> A <NA> <NA>",
     "  SPEAKER  b  1  3 .5 <NA> <NA> B <NA>\r",

@@ -74,6 +74,10 @@ test("srt: the name counts for the width of the line, and a long one is cut", ()
     writeDocument("srt", { duration: 9, segments: [by(speaker, segment(0, 4, EN + text))] }).split("\r\n");
   expect(named("S1").slice(2, 4)).toEqual(["S1: nobody knew what", "to do with all of this"]);
   expect(named("Wolfeschlegelsteinhausen")[2]).toMatch(/^Wolfeschlegelst…: nobody/);
+  // Not alone on a line, even where that would be more even.
+  const long = by("Hubert Wolfesch", segment(0, 4, `${EN}${"x".repeat(24)} ab`));
+  const lines = writeDocument("srt", { duration: 9, segments: [long] }).split("\r\n");
+  expect(lines.slice(2, 4)).toEqual([`Hubert Wolfesch: ${"x".repeat(24)}`, "ab"]);
 });
 
 test("vtt: voice spans, which a validating parser reads; names escaped", () => {
@@ -100,6 +104,21 @@ test("ass: the name, and a style of its own colour for each speaker", () => {
   expect(styles.map((line) => line.split(",")[3])).toEqual([
     ...["&H00FFFFFF", "&H0000D2F0", "&H00FF7887", "&H0096FFA5", "&H003C69FF", "&H0087A52D", "&H00C378B4"],
   ]);
+});
+
+test("ass: the seventh speaker has the first one's colour", () => {
+  const segments = [1, 2, 3, 4, 5, 6, 7].map((i) => by(`S${i}`, segment(i, i + 1, `${EN}x`)));
+  const events = writeDocument("ass", { duration: 9, segments }).match(/^Dialogue: .*$/gm)!;
+  expect(events.slice(-2).map((line) => line.split(",").slice(3, 5))).toEqual([
+    ["Speaker 6", "S6"],
+    ["Speaker 1", "S7"],
+  ]);
+});
+
+test("names are on one line", () => {
+  const segments = [by("Ann\r\n\nB", segment(0, 1, `${EN}x`))];
+  expect(writeDocument("vtt", { duration: 1, segments })).toContain("\n<v Ann B>x\n");
+  expect(writeDocument("text", { duration: 1, segments })).toBe("Ann B: x\n");
 });
 
 test("rttm: stretches of speech; white space in names becomes an underscore", () => {
@@ -131,6 +150,23 @@ test("no cue mixes two speakers, even of one segment", () => {
   ]);
 });
 
+test("what nobody speaks is its neighbour's; words without a speaker are the segment's", () => {
+  const words = mixed.words!.map((word, i) => (i < 3 ? { ...word, speaker: undefined } : word));
+  const shown = (part: Segment) => cuesOf([part]).map(({ speaker, lines }) => [speaker, lines.map(lineText).join(" ")]);
+  const text = "😀are you there, yes I am.😊";
+  expect(shown({ ...mixed, words, speaker: "S3", text })).toEqual([
+    ["S3", "😀are you there,"],
+    ["S2", "yes I am.😊"],
+  ]);
+});
+
+test("a cue that another speaker leaves less than a second is joined with the one before", () => {
+  const list = words("0 I 0.4 think 0.8 so 1.2 . 1.2 / 1.3 Yes 1.5 . 1.5 / 1.6 Why 2 ? 2");
+  const both = list.map((word, i) => ({ ...word, speaker: i < 6 ? "S1" : "S2" }));
+  const shown = cuesOf([segment(0, 4, `${EN}I think so. Yes. Why?`, both)]).map(({ lines }) => lines.map(lineText));
+  expect(shown).toEqual([["I think so. Yes."], ["Why?"]]);
+});
+
 test("a stretch goes from first to last word, parted by a pause of more than 0.5 s and by other voices", () => {
   const part = (list: Segment["words"]) => stretchesOf({ start: 0, end: 9, words: list, speaker: "S1" });
   expect(part(words("1 a 1.2 / 1.7 b 2 / 2.6 c 3"))).toEqual([
@@ -143,6 +179,8 @@ test("a stretch goes from first to last word, parted by a pause of more than 0.5
     { speaker: "S2", start: 1.3, end: 2 },
   ]);
   expect(talkShares([segment(0, 1, EN)])).toEqual([]);
+  const tenths = [segment(0, 0.1, EN), segment(1, 1.2, EN)].map((own) => by("S1", own));
+  expect(talkShares(tenths)).toEqual([{ speaker: "S1", seconds: 0.3, share: 1 }]);
 });
 
 describe.each(FORMAT_NAMES.filter((name) => name !== "rttm"))("%s", (name) => {
@@ -158,9 +196,9 @@ describe.each(FORMAT_NAMES.filter((name) => name !== "rttm"))("%s", (name) => {
 });
 
 describe.each([
-  ["in pictures", SPEAKER_COLOURS, ["#ffffff", "#000000"], 3, []],
-  ["in subtitles", SUBTITLE_COLOURS, ["#000000"], 6, ["#ffffff"]],
-] as const)("colours %s", (_, colours, grounds, least, others) => {
+  ["in pictures", SPEAKER_COLOURS, ["#ffffff", "#eef1f5", "#000000", "#1a2029", "#222a36"], 3, 22, []],
+  ["in subtitles", SUBTITLE_COLOURS, ["#000000"], 6, 29, ["#ffffff"]],
+] as const)("colours %s", (_, colours, grounds, least, apart, others) => {
   test.each([...colours])("%s can be read", (colour) => {
     for (const ground of grounds) expect(contrast(colour, ground)).toBeGreaterThanOrEqual(least);
   });
@@ -168,6 +206,6 @@ describe.each([
   test.each(Object.keys(SIGHTS))("are told apart by %s", (sight) => {
     const all = [...colours, ...others];
     const pairs = all.flatMap((a, i) => all.slice(i + 1).map((b) => distance(a, b, SIGHTS[sight])));
-    expect(Math.min(...pairs)).toBeGreaterThan(29);
+    expect(Math.min(...pairs)).toBeGreaterThan(apart);
   });
 });

@@ -79,8 +79,9 @@ ${segments.map(({ start, text, events, speaker }) => markup`<tr><td class="time"
 
 function speakerTable(speakers: NonNullable<RecordingReport["speakers"]>): Markup {
   const row = (cells: readonly string[], i: number) => {
-    const dot = `color:${colourAt(SPEAKER_COLOURS, i)}`;
-    return markup`<tr><td class="time"><span style="${dot}" aria-hidden="true">●</span> ${cells[0]}</td>${cells.slice(1).map((cell) => markup`<td>${cell}</td>`)}</tr>`;
+    const dot = `--info:${colourAt(SPEAKER_COLOURS, i)}`;
+    const narrow = cells.slice(1, -1).map((cell) => markup`<td style="white-space:nowrap">${cell}</td>`);
+    return markup`<tr><td><span class="rule" style="${dot}">${cells[0]}</span></td>${narrow}<td>${cells.at(-1)!}</td></tr>`;
   };
   return markup`<table>
 <tr>${SPEAKER_HEAD.map((name) => markup`<th>${name}</th>`)}</tr>

@@ -26,9 +26,9 @@ const USUAL_GAP = 0.2;
 
 /** Each speaker's figures, by first appearance; empty where nobody is known to speak. */
 export function speakerFigures(segments: readonly HeardSegment[]): SpeakerFigures[] {
-  const said = segments
-    .flatMap((segment) => stretchesOf(segment).map((stretch) => ({ ...stretch, emotion: segment.emotion })))
-    .sort((a, b) => a.start - b.start);
+  const said = segments.flatMap((segment) => {
+    return stretchesOf(segment).map((stretch) => ({ ...stretch, emotion: segment.emotion }));
+  });
   const turns = turnsOf(said);
   return talkShares(segments).map((share) => {
     const own = said.filter(({ speaker }) => speaker === share.speaker);
@@ -58,7 +58,7 @@ function turnsOf(said: readonly Stretch[]): { speaker: string; seconds: number; 
       const interrupts = others.some(([, heard]) => toMilliseconds(start - heard) < USUAL_GAP);
       turns.push({ speaker, seconds: end - start, interrupts });
     }
-    ends.set(speaker, Math.max(ends.get(speaker) ?? 0, end));
+    ends.set(speaker, end);
   }
   return turns;
 }

@@ -48,6 +48,23 @@ describe("each speaker's figures", () => {
     expect(speakerFigures(talk).map(({ interruptions }) => interruptions)).toEqual([1, 0]);
   });
 
+  test("0.2 s is 0.2 s, whatever the rounding", () => {
+    const segments = [segment(0, 1, "a", { speaker: "S1" }), segment(1.2, 2, "b", { speaker: "S2" })];
+    expect(speakerFigures(segments)[1].interruptions).toBe(0);
+  });
+
+  test("who goes on after another's short word does not interrupt", () => {
+    const segments = [
+      segment(0, 5, "a", { speaker: "S1" }),
+      segment(1, 2, "b", { speaker: "S2" }),
+      segment(5.1, 6, "c", { speaker: "S1" }),
+    ];
+    expect(speakerFigures(segments).map(({ turns, interruptions }) => [turns, interruptions])).toEqual([
+      [2, 0],
+      [1, 1],
+    ]);
+  });
+
   test("who begins while anybody else speaks interrupts, also behind a third voice", () => {
     const segments = [
       segment(0, 10, "a", { speaker: "S1" }),
