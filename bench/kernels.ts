@@ -4,7 +4,8 @@
  * bench/results/kernels-ADAPTER.json. A result that is not the reference's is an error, not a time. On a CPU each figure
  * comes with its share of the measured peak: what one core does in bench/peak, times the threads. `npm run bench -- linear …`
  * runs one kernel of the linear layers, `npm run bench -- attention …` one of attention, `npm run bench -- gpu` all that a GPU
- * can do, `npm run bench -- features` what the caller's thread does: see the files of these names in bench/.
+ * can do, `npm run bench -- features` what the caller's thread does, `npm run bench -- speaker` the speaker network: see the
+ * files of these names in bench/.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -32,17 +33,20 @@ import { benchAttention } from "./attention.ts";
 import { benchFeatures } from "./features.ts";
 import { benchGpu } from "./gpu.ts";
 import { benchLinear } from "./linear.ts";
+import { benchSpeaker } from "./speaker.ts";
 
 const USAGE = `usage: npm run bench -- [--device cpu|webgpu] [--threads N] [--seconds S] [--skip-model]
        npm run bench -- linear [--kernel NAME] [--shape T,K,N …] [--weights TYPE] [--seconds S] [--compile]
        npm run bench -- attention [--kernel NAME] [--shape T,heads,width …] [--compile]
        npm run bench -- gpu [--weights TYPE …] [--minutes M] [--quick] [--output FILE]
-       npm run bench -- features [--tokenizer FILE]`;
+       npm run bench -- features [--tokenizer FILE]
+       npm run bench -- speaker [--device cpu|webgpu] [--threads N] [--chunks N] [--seconds S] [--compile]`;
 const PARTS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   linear: benchLinear,
   attention: benchAttention,
   gpu: benchGpu,
   features: benchFeatures,
+  speaker: benchSpeaker,
 };
 const [part = "", ...partArgs] = process.argv.slice(2);
 

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { convertModel } from "../../src/convert/convert.ts";
-import { VAD_ID } from "../../src/weights/home.ts";
+import { SPEAKER_ID, VAD_ID } from "../../src/weights/home.ts";
 import { fixture, temporaryFolder } from "../convert/folder.ts";
 import { hubServer } from "../convert/hubServer.ts";
+import { filesOf, folderOf } from "../convert/speakerFolder.ts";
 import { sensevoice } from "./sensevoice.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sensevoice-vad-"));
@@ -127,6 +128,27 @@ describe("sensevoice vad", () => {
 });
 
 describe("sensevoice download", () => {
+  test("of the speaker model: info names it, and not among the recognisers", async () => {
+    const { endpoint } = await hubServer(SPEAKER_ID, filesOf(folderOf()));
+    const env = { SENSEVOICE_HOME: temporaryFolder(), SENSEVOICE_ENDPOINT: endpoint };
+    const target = join(env.SENSEVOICE_HOME, "models", "speech_campplus_sv_zh-cn_16k-common");
+    const downloaded = await sensevoice(["download", SPEAKER_ID], { env });
+    expect(downloaded).toMatchObject({ status: 0, stdout: `${target}\n`, stderr: "" });
+    const info = JSON.parse((await sensevoice(["info", "--format", "json"], { env })).stdout);
+    expect(info).toMatchObject({ speaker: target, vad: null, models: [{ name: "tiny" }] });
+  });
+
+  test("--speakers fetches it beside a recogniser: what is wrong with it is one line", async () => {
+    const { endpoint } = await hubServer("iic/SenseVoiceSmall", filesOf(fixture("funasr")));
+    const env = { SENSEVOICE_HOME: temporaryFolder(), SENSEVOICE_ENDPOINT: endpoint };
+    const args = ["download", "iic/SenseVoiceSmall", "--no-vad", "--speakers"];
+    const { status, stderr } = await sensevoice(args, { env });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^error: \[download\] .*campplus.*; speakers are missing, the model \S+ is complete without it\n$/,
+    );
+  });
+
   test("of a recogniser: its path is printed, and what is wrong with the voice activity model beside it", async () => {
     const files = Object.fromEntries(
       readdirSync(fixture("funasr")).map((name) => [name, readFileSync(join(fixture("funasr"), name))]),

@@ -8,7 +8,6 @@ import { downloadModel, downloadSpeakers, downloadVad } from "../../src/convert/
 import { SenseVoiceError } from "../../src/error.ts";
 import { createWasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { loadSpeaker } from "../../src/model/campplus/open.ts";
-import { campplusParameters } from "../../src/model/campplus/parameters.ts";
 import { folderSource } from "../../src/weights/folderSource.ts";
 import { findSpeaker, modelPath, SPEAKER_ID } from "../../src/weights/home.ts";
 import { openSafetensors } from "../../src/weights/safetensorsFile.ts";
@@ -17,45 +16,9 @@ import { openModelFolder } from "../support/model.ts";
 import { randomizer } from "../support/random.ts";
 import { fixture, temporaryFolder } from "./folder.ts";
 import { hubServer } from "./hubServer.ts";
-import { type State, torchSave } from "./torchSave.ts";
+import { CONFIG, filesOf, folderOf, SIZES, TOY } from "./speakerFolder.ts";
 
-/** The least that the sizes can be, and FunASR's other options as its folder has them. */
-const CONFIG = `model: CAMPPlus
-model_conf:
-    feat_dim: 8
-    embedding_size: 6
-    growth_rate: 32
-    bn_size: 1
-    init_channels: 32
-    config_str: batchnorm-relu
-    memory_efficient: true
-    output_level: segment
-frontend: WavFrontend
-`;
 const PUBLISHED = "model: CAMPPlus\n";
-const CONFIGURATION = JSON.stringify({ file_path_metas: { init_param: "campplus_cn_common.bin" } });
-const SIZES = { mels: 8, embeddingSize: 6, growthRate: 32, bottleneck: 1, initChannels: 32 };
-
-const random = randomizer(1);
-const TOY: State = campplusParameters(SIZES).flatMap(({ name, shape }) => {
-  const { data } = random([...shape], 0.5);
-  const numbers = Float32Array.from(data, (v) => (name.endsWith("_var") ? v + 1 : v));
-  const counter = [name.replace(/running_var$/, "num_batches_tracked"), { shape: [] }] as const;
-  return name.endsWith("_var")
-    ? [[name, { shape, data: numbers }] as const, counter]
-    : [[name, { shape, data: numbers }]];
-});
-
-function folderOf(state: State, config = CONFIG, wrapper?: string): string {
-  const dir = temporaryFolder();
-  writeFileSync(join(dir, "campplus_cn_common.bin"), torchSave(state, wrapper));
-  writeFileSync(join(dir, "config.yaml"), config);
-  writeFileSync(join(dir, "configuration.json"), CONFIGURATION);
-  return dir;
-}
-
-const filesOf = (dir: string) =>
-  Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(join(dir, name))]));
 const toTemporary = () => join(temporaryFolder(), "speaker");
 
 async function converted(state = TOY, config?: string, wrapper?: string): Promise<string> {
@@ -109,14 +72,14 @@ describe("a FunASR folder of CAM++", () => {
 
   test("does not take the place of a recogniser, nor a recogniser its", async () => {
     const target = await converted();
-    await convertModel(folderOf(TOY), target, { dtype: "f32" });
+    await convertModel(folderOf(), target, { dtype: "f32" });
     await expect(convertModel(fixture("funasr"), target, { dtype: "f16" })).rejects.toThrow(/is not a model folder/);
     await expect(convertModel(fixture("fsmnvad"), target, { dtype: "f16" })).rejects.toThrow(
       /exists and is not a voice activity model folder; nothing was changed$/,
     );
     const model = join(temporaryFolder(), "model");
     await convertModel(fixture("funasr"), model, { dtype: "f16" });
-    await expect(convertModel(folderOf(TOY), model, { dtype: "f16" })).rejects.toThrow(
+    await expect(convertModel(folderOf(), model, { dtype: "f16" })).rejects.toThrow(
       /model: exists and is not a speaker model folder; nothing was changed$/,
     );
     await expect(openModelFolder(target)).rejects.toThrow('format: expected "sensevoice", got "sensevoice-speaker"');
@@ -206,7 +169,7 @@ describe("downloading it", () => {
     inHome();
     const model = join(temporaryFolder(), "model");
     await convertModel(fixture("funasr"), model, { dtype: "f16" });
-    const { endpoint } = await hubServer(id, filesOf(folderOf(TOY)));
+    const { endpoint } = await hubServer(id, filesOf(folderOf()));
     await downloadSpeakers(model, { from, endpoint });
     expect(findSpeaker(model)).toBe(join(model, "speaker"));
     expect((await embeddingOf(join(model, "speaker"), noise)).length).toBe(6);
@@ -215,7 +178,7 @@ describe("downloading it", () => {
   test("by itself it is found for every model, and nothing is put into it", async () => {
     inHome();
     expect(findSpeaker("nowhere")).toBe(undefined);
-    const { endpoint, requests } = await hubServer(SPEAKER_ID, filesOf(folderOf(TOY)));
+    const { endpoint, requests } = await hubServer(SPEAKER_ID, filesOf(folderOf()));
     const dir = await downloadModel(SPEAKER_ID, { endpoint });
     expect(dir).toBe(modelPath(SPEAKER_ID));
     expect(findSpeaker("nowhere")).toBe(dir);
@@ -229,7 +192,7 @@ describe("downloading it", () => {
     inHome();
     const speaker = join(modelPath("iic/SenseVoiceSmall"), "speaker");
     mkdirSync(modelPath("iic/SenseVoiceSmall"), { recursive: true });
-    await convertModel(folderOf(TOY), speaker, { dtype: "f16" });
+    await convertModel(folderOf(), speaker, { dtype: "f16" });
     expect(findSpeaker("nowhere")).toBe(speaker);
   });
 
