@@ -51,19 +51,17 @@ function windows(samples: number, startMs: number, hop: number, least: number): 
   return chunks;
 }
 
-/** Neighbours less alike than this may be two voices: halfway between them is another window. */
-export const CHANGE = 0.5;
-
 /**
  * The windows to add between a stretch's neighbours whose voices may differ, so that a change is found to 0.75 s where there
  * is one, at half the cost where there is none. Neighbours that begin less than 0.75 s apart get none.
  * @param chunks of one stretch, in order (`coarse`), and the embedding of each
+ * @param change neighbours of a lower cosine may be two voices (`ChangeLimit`)
  */
 export function refine(
   chunks: readonly Chunk[],
   embeddings: readonly Float32Array[],
   startMs: number,
-  change = CHANGE,
+  change: number,
 ): Chunk[] {
   return chunks.slice(1).flatMap((next, i) => {
     const { first } = chunks[i];
@@ -71,6 +69,15 @@ export function refine(
     const middle = Math.floor((first + next.first) / 2);
     return [chunk(middle, middle + WINDOW, startMs)];
   });
+}
+
+/**
+ * Which windows of a stretch are of one voice, as far as can be told: inner ones less alike than `change` with the one before
+ * and the one behind hold a change, or a turn as short as they are.
+ */
+export function clearOf(embeddings: readonly Float32Array[], change: number): boolean[] {
+  const differs = embeddings.slice(1).map((next, i) => cosine(embeddings[i], next) < change);
+  return embeddings.map((_, i) => !(differs[i - 1] && differs[i]));
 }
 
 /** The samples of a chunk, zeros behind where the stretch is short: always 1.5 s. */

@@ -1,5 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
-import { type Chunk, coarse, everyHalf, refine, WINDOW, windowOf } from "./chunks.ts";
+import { ChangeLimit } from "./change.ts";
+import { type Chunk, clearOf, coarse, everyHalf, refine, WINDOW, windowOf } from "./chunks.ts";
 import { byAppearance, type Turn } from "./turn.ts";
 import { turnsOf } from "./turns.ts";
 import { centresOf, unit } from "./vectors.ts";
@@ -37,12 +38,21 @@ export interface Diarization {
 const BATCH = 32;
 const MOST_WAITING = 2 * BATCH * WINDOW;
 
+interface Window {
+  readonly chunk: Chunk;
+  /** Whether it counts where voices are looked for: it may be of one voice alone. */
+  isClear: boolean;
+  embedding?: Float32Array;
+}
+
 /** A stretch whose windows are on their way; its sound is let go with the last. */
 interface Heard {
   readonly startMs: number;
   pcm: Float32Array;
-  readonly windows: { readonly chunk: Chunk; readonly isBetween: boolean; embedding?: Float32Array }[];
+  readonly windows: Window[];
   left: number;
+  /** Whether windows in between are added, if there are to be any. */
+  isRefined: boolean;
 }
 
 /**
@@ -53,8 +63,9 @@ export class Diarizer {
   readonly #embed: Embed;
   readonly #options: DiarizerOptions;
   readonly #heard: Heard[] = [];
-  #waiting: { readonly of: Heard; readonly window: Heard["windows"][number] }[] = [];
+  #waiting: { readonly of: Heard; readonly window: Window }[] = [];
   #samplesWaiting = 0;
+  readonly #limit = new ChangeLimit();
   #work: Promise<void> = Promise.resolve();
 
   constructor(embed: Embed, options: DiarizerOptions = {}) {
@@ -68,10 +79,11 @@ export class Diarizer {
 
   /** A stretch of speech, behind those before. Its samples are copied; without any it has no speaker. */
   add({ startMs, pcm }: Stretch): Promise<void> {
-    const plan = this.#options.mode === "funasr" ? everyHalf : coarse;
-    const windows = plan(pcm.length, startMs).map((chunk) => ({ chunk, isBetween: false }));
+    const isRefined = this.#options.mode === "funasr";
+    const plan = isRefined ? everyHalf : coarse;
+    const windows = plan(pcm.length, startMs).map((chunk): Window => ({ chunk, isClear: true }));
     if (windows.length === 0) return this.#work;
-    const heard: Heard = { startMs, pcm: pcm.slice(), windows, left: windows.length };
+    const heard: Heard = { startMs, pcm: pcm.slice(), windows, left: windows.length, isRefined };
     this.#heard.push(heard);
     this.#waiting.push(...windows.map((window) => ({ of: heard, window })));
     this.#samplesWaiting += pcm.length;
@@ -95,14 +107,15 @@ export class Diarizer {
       const labels = byAppearance(funasrLabels(embeddings, speakers, seed));
       return { turns: turnsOf(chunks, labels), centres: centresOf(embeddings, labels) };
     }
-    // A window between two that differ may hold both voices: it is told by them, and does not tell what voices there are.
-    const clear = embeddings.filter((_, i) => !windows[i].isBetween);
-    const voices = groupVoices(clear, { speakers, sameVoice });
-    const centres = centresOf(clear.map(unit), voices);
+    // Others may hold two voices: they do not tell which voices there are, but are told by them.
+    const enough = windows.filter(({ isClear }) => isClear).length >= (speakers ?? 1);
+    const telling = embeddings.filter((_, i) => windows[i].isClear || !enough);
+    const voices = groupVoices(telling, { speakers, sameVoice });
+    const centres = centresOf(telling.map(unit), voices);
     const directions = centres.map(unit);
     const own = voices.values();
-    const labels = windows.map(({ isBetween }, i) =>
-      isBetween ? nearest(embeddings[i], directions) : (own.next().value as number),
+    const labels = windows.map(({ isClear }, i) =>
+      isClear || !enough ? (own.next().value as number) : nearest(embeddings[i], directions),
     );
     return spoken(turnsOf(chunks, labels, { keepApart: true }), labels, centres);
   }
@@ -119,22 +132,24 @@ export class Diarizer {
 
   /** All windows of a stretch are computed: those in between are added, once, or its sound is let go. */
   #complete(heard: Heard): void {
-    const { windows, startMs, pcm } = heard;
-    const isDone = this.#options.mode === "funasr" || windows.some(({ isBetween }) => isBetween);
-    const between = isDone
-      ? []
-      : refine(
-          windows.map(({ chunk }) => chunk),
-          windows.map(({ embedding }) => embedding as Float32Array),
-          startMs,
-        ).map((chunk) => ({ chunk, isBetween: true }));
+    const between = heard.isRefined ? [] : refined(heard, this.#limit);
+    heard.isRefined = true;
     heard.left = between.length;
-    windows.push(...between);
+    heard.windows.push(...between);
     this.#waiting.push(...between.map((window) => ({ of: heard, window })));
     if (between.length > 0) return;
-    this.#samplesWaiting -= pcm.length;
+    this.#samplesWaiting -= heard.pcm.length;
     heard.pcm = new Float32Array();
   }
+}
+
+/** Tells which of a stretch's windows are clear, and those to add between unlike ones. */
+function refined({ windows, startMs }: Heard, limit: ChangeLimit): Window[] {
+  const embeddings = windows.map(({ embedding }) => embedding as Float32Array);
+  limit.add(embeddings);
+  for (const [i, isClear] of clearOf(embeddings, limit.value).entries()) windows[i].isClear = isClear;
+  const chunks = windows.map(({ chunk }) => chunk);
+  return refine(chunks, embeddings, startMs, limit.value).map((chunk) => ({ chunk, isClear: false }));
 }
 
 /** Turns and centres numbered by first appearance in the turns: a voice that was heard only in passing may have none. */

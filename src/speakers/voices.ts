@@ -41,7 +41,8 @@ export function groupVoices(embeddings: readonly Vector[], options: GroupOptions
   const units = embeddings.map(unit);
   const root = treeOf(condensed(units));
   const fewest = fewestWindows(units.length);
-  const voices = speakers === undefined ? unlikeBranches(root, fewest, sameVoice) : branches(root, fewest, speakers);
+  const voices =
+    speakers === undefined ? pure(unlikeBranches(root, fewest, sameVoice)) : branches(root, fewest, speakers);
   return byAppearance(nearestVoices(units, voices));
 }
 
@@ -114,16 +115,45 @@ function unlikeBranches(root: Branch, fewest: number, sameVoice: number): Branch
   return found;
 }
 
-/** So many branches, those least alike parted first; small ones count only where there are not enough others. */
+/** From which correlation on with a sum of two larger voices a group is windows in which both are heard. */
+const MIXTURE = 0.8;
+
+/** Voices without those that are the sum of two larger ones: where speakers change within a window both are in it. */
+function pure(voices: readonly Branch[]): Branch[] {
+  const kept: Branch[] = [];
+  for (const voice of [...voices].sort((a, b) => b.count - a.count)) {
+    const isSum = kept.some((a, i) => kept.some((b, j) => j < i && correlation(voice, a, b) >= MIXTURE));
+    if (!isSum) kept.push(voice);
+  }
+  return kept;
+}
+
+/** Multiple correlation of a group's voice with two others; 0 where it is no sum of both. */
+function correlation(group: Group, a: Group, b: Group): number {
+  const [withA, withB] = [likeness(group, a), likeness(group, b)];
+  const ofBoth = Math.min(likeness(a, b), 0.99);
+  const shareA = withA - ofBoth * withB;
+  const shareB = withB - ofBoth * withA;
+  if (shareA <= 0 || shareB <= 0) return 0;
+  return Math.sqrt((shareA * withA + shareB * withB) / (1 - ofBoth ** 2));
+}
+
+/**
+ * So many branches, those least alike parted first. Small ones, and then sums of others, count only where there are not
+ * enough without.
+ */
 function branches(root: Branch, fewest: number, count: number): Branch[] {
   const open = [root];
-  while (open.length < count) {
+  const enough = 4 * count + 20;
+  while (open.length < enough) {
+    const voices = fewest > 0 ? pure(open) : open;
+    if (voices.length === count) return voices;
     const inner = open.filter(({ parts }) => parts);
-    if (inner.length === 0) return fewest > 1 ? branches(root, fewest - 1, count) : open;
+    if (inner.length === 0) break;
     const loosest = inner.reduce((least, node) => (node.similarity < least.similarity ? node : least));
     open.splice(open.indexOf(loosest), 1, ...split(loosest.parts as readonly [Branch, Branch], fewest));
   }
-  return open;
+  return fewest > 0 ? branches(root, fewest - 1, count) : open;
 }
 
 const ROUNDS = 10;
