@@ -97,17 +97,32 @@ function divisible(runs: readonly Run[], { text, words }: Segment, turns: readon
 /** What belongs to the words behind it. */
 const OPENING = /[\p{Ps}\p{Pi}¿¡$£€¥￥]/u;
 
+/** What is spoken of a text: marks may stand in it that no word has. */
+const SPOKEN = /[\p{L}\p{N}\p{M}]/u;
+/** What is not parted from its like: all but the scripts that are written without spaces. */
+const IN_WORD = /(?=[\p{L}\p{N}\p{M}'’])[^\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}]/u;
+
 /** Where each run but the first begins in a text, in code points. */
 function placesOf(text: string, words: readonly Word[], runs: readonly Run[]): number[] {
   const characters = [...text];
+  const spoken = [...characters.keys()].filter((i) => SPOKEN.test(characters[i]));
   // In place of a time a word has its number: so each character gets that of the word it is in.
-  const numbered = words.map((word, i) => ({ ...word, start: i, end: i + 1 }));
-  const numbers = characterTimes(characters, { start: 0, end: words.length, words: numbered });
+  const numbered = words.map((word, i) => ({
+    ...word,
+    word: word.word.replace(/[^\p{L}\p{N}\p{M}]/gu, ""),
+    start: i,
+    end: i + 1,
+  }));
+  const letters = spoken.map((i) => characters[i]);
+  const numbers = characterTimes(letters, { start: 0, end: words.length, words: numbered });
+  let last = 0;
   return runs.slice(1).map(({ first }) => {
     const found = numbers.findIndex((number) => number !== null && number.start >= first * 1000);
-    let at = found < 0 ? characters.length : found;
-    while (at > 0 && numbers[at - 1] === null && OPENING.test(characters[at - 1])) at--;
-    return at;
+    let at = found < 0 ? characters.length : spoken[found];
+    while (at > 0 && at < characters.length && IN_WORD.test(characters[at - 1]) && IN_WORD.test(characters[at])) at--;
+    while (at > 0 && OPENING.test(characters[at - 1])) at--;
+    last = Math.max(at, last);
+    return last;
   });
 }
 

@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { SenseVoiceError } from "../../src/error.ts";
 import { RATE, WINDOW } from "../../src/speakers/chunks.ts";
 import { Diarizer, type DiarizerOptions, type Embed } from "../../src/speakers/diarizer.ts";
+import { LiveDiarizer } from "../../src/speakers/liveDiarizer.ts";
+import type { Turn } from "../../src/speakers/turn.ts";
 import { cosine } from "../../src/speakers/vectors.ts";
 import { randomNumbers, talk } from "../support/speakers.ts";
 
@@ -82,7 +84,7 @@ function conversation(count: number, seconds: number, seed: number): Said[][] {
 }
 
 /** Share of the time in which the speaker is not the one who has most of that voice. */
-function wrongShare({ turns, truth }: Awaited<ReturnType<typeof diarize>>): number {
+function wrongShare({ turns, truth }: Pick<Awaited<ReturnType<typeof diarize>>, "turns" | "truth">): number {
   const voiceAt = (time: number) => truth.find(({ start, end }) => time >= start && time < end)?.voice;
   const speakerAt = (time: number) => turns.find(({ start, end }) => time >= start && time < end)?.speaker;
   const counts = new Map<string, number>();
@@ -101,6 +103,40 @@ function wrongShare({ turns, truth }: Awaited<ReturnType<typeof diarize>>): numb
   }
   return 1 - [...bestOf.values()].reduce((sum, count) => sum + count, 0) / total;
 }
+
+describe("LiveDiarizer", () => {
+  test("the turns of each stretch as it ends, with numbers that stay", async () => {
+    for (const count of [1, 2, 3]) {
+      const stretches =
+        count === 1 ? [[{ voice: 0, seconds: 9 }], [{ voice: 0, seconds: 4 }]] : conversation(count, 90, 5);
+      const live = new LiveDiarizer(speaker());
+      const noise = randomNumbers(7);
+      const turns: Turn[] = [];
+      const truth: { start: number; end: number; voice: number }[] = [];
+      let at = 0;
+      for (const stretch of stretches) {
+        const startMs = Math.round(at * 1000);
+        const pcm = Float32Array.from(stretch.flatMap(({ voice, seconds }) => samplesOf(voice, seconds, noise)));
+        for (const { voice, seconds } of stretch) {
+          truth.push({ start: at, end: at + seconds, voice });
+          at += seconds;
+        }
+        const heard = await live.add({ startMs, endMs: Math.round(at * 1000), pcm });
+        expect(heard.renumbered).toEqual([]);
+        expect(heard.turns[0].start).toBeCloseTo(startMs / 1000, 1);
+        turns.push(...heard.turns);
+        at += 0.4;
+      }
+      expect(new Set(turns.map((turn) => turn.speaker)).size, `${count} voices`).toBe(count);
+      expect(wrongShare({ turns, truth }), `${count} voices`).toBeLessThan(0.08);
+      expect(live.centres.length).toBe(count);
+    }
+    expect(await new LiveDiarizer(speaker()).add({ startMs: 0, endMs: 0, pcm: new Float32Array() })).toEqual({
+      turns: [],
+      renumbered: [],
+    });
+  });
+});
 
 describe("Diarizer", () => {
   test("conversations of 2 to 4 voices in turns of 1 to 8 s", async () => {
