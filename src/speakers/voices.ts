@@ -10,9 +10,8 @@ export interface GroupOptions {
 }
 
 /**
- * Chosen on made conversations of 4 to 200 windows and 1 to 4 voices, whose windows have a mean cosine of 0.5 to 0.85 within
- * a voice and 0 to 0.45 between two: of 0.65, 0.7, 0.75 and 0.8 the one with the fewest wrong numbers of voices. Not tuned on
- * real recordings.
+ * Of 0.65 to 0.85 the limit with the fewest wrong numbers of voices in made conversations (docs/speakers.md). Not tuned on real
+ * recordings.
  */
 export const SAME_VOICE = 0.75;
 
@@ -31,8 +30,8 @@ function fewestWindows(n: number): number {
 
 /**
  * The voice of each embedding, numbered by first appearance: agglomerative clustering by average linkage; from the top of
- * its tree two branches are two voices if their likeness is below `sameVoice`; branches of fewer windows than a voice has
- * are left out; then every window goes to the nearest centre. No chance is in it: the same embeddings have the same answer. Time
+ * its tree two branches are two voices if their likeness is below `sameVoice`; branches of fewer windows than a voice has,
+ * and sums of two other voices, are left out; then every window goes to the nearest centre. No chance is in it: the same embeddings have the same answer. Time
  * n², up to 2000 embeddings; more are grouped in blocks first, so that memory is 3 kB each and 32 MB.
  */
 export function groupVoices(embeddings: readonly Vector[], options: GroupOptions = {}): number[] {
