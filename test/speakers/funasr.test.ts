@@ -51,23 +51,25 @@ describe("clusters as FunASR finds them", () => {
   for (const set of sets) {
     const embeddings = embeddingsFrom(set.embeddings);
     describe(`set ${set.id}, ${set.note}`, () => {
-      test.runIf(set.kept_per_row)("similarities that are kept, the Laplacian, its eigenvalues", () => {
-        const affinity = prunedAffinity(embeddings);
-        for (const row of affinity) expect(row.filter((value) => value !== 0).length).toBe(set.kept_per_row);
-        const laplacian = laplacianOf(affinity).to1DArray();
-        expect(laplacian.filter((value) => value !== 0).length).toBe(set.laplacian?.nonzero);
-        const trace = laplacian.reduce((sum, value, i) => sum + (i % (set.n + 1) === 0 ? value : 0), 0);
-        expect(Math.abs(trace / (set.laplacian?.trace ?? 0) - 1)).toBeLessThan(1e-6);
-        const { eigenvalues, speakers } = spectral(embeddings);
-        expect(speakers).toBe(set.gap_speakers);
-        for (const [i, value] of (set.eigenvalues ?? []).entries()) {
-          expect(Math.abs(eigenvalues[i] - value)).toBeLessThan(1e-5); // the reference's f32 is 4e-6 off f64
-        }
-      });
+      if (set.kept_per_row)
+        test("similarities that are kept, the Laplacian, its eigenvalues", () => {
+          const affinity = prunedAffinity(embeddings);
+          for (const row of affinity) expect(row.filter((value) => value !== 0).length).toBe(set.kept_per_row);
+          const laplacian = laplacianOf(affinity).to1DArray();
+          expect(laplacian.filter((value) => value !== 0).length).toBe(set.laplacian?.nonzero);
+          const trace = laplacian.reduce((sum, value, i) => sum + (i % (set.n + 1) === 0 ? value : 0), 0);
+          expect(Math.abs(trace / (set.laplacian?.trace ?? 0) - 1)).toBeLessThan(1e-6);
+          const { eigenvalues, speakers } = spectral(embeddings);
+          expect(speakers).toBe(set.gap_speakers);
+          for (const [i, value] of (set.eigenvalues ?? []).entries()) {
+            expect(Math.abs(eigenvalues[i] - value)).toBeLessThan(1e-5); // the reference's f32 is 4e-6 off f64
+          }
+        });
 
-      test.runIf(set.before_merge && set.defined)("labels before near clusters are merged", () => {
-        expect(byAppearance(spectral(embeddings).labels)).toEqual(set.before_merge);
-      });
+      if (set.before_merge && set.defined)
+        test("labels before near clusters are merged", () => {
+          expect(byAppearance(spectral(embeddings).labels)).toEqual(set.before_merge);
+        });
 
       test("speakers found", () => {
         const labels = funasrLabels(embeddings);
