@@ -38,10 +38,10 @@ export interface LinearOptions<T> {
   readonly norm?: Norm<T>;
   /** f32 [N], added to every row. */
   readonly bias?: T;
-  /** max(0, ·) after the bias. */
-  readonly relu?: boolean;
-  /** f32 [R, N], added last. */
+  /** f32 [R, N], added to the result. */
   readonly residual?: T;
+  /** max(0, ·) of all that. */
+  readonly relu?: boolean;
 }
 
 export type ConvolveOptions<T> = Omit<LinearOptions<T>, "norm">;
@@ -93,7 +93,7 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   /** y = (x − mean(x)) / √(var(x) + 1e-5) · gamma + beta over each row of x [R, D]. Mean and variance in two passes. */
   readonly layerNorm: (x: T, norm: Norm<T>) => T;
 
-  /** y = relu?(norm?(x) · weightᵀ + bias) + residual: x [R, K], weight [N, K] → [R, N]. */
+  /** y = relu?(norm?(x) · weightᵀ + bias + residual): x [R, K], weight [N, K] → [R, N]. */
   readonly linear: (x: T, weight: W, options?: LinearOptions<T>) => T;
 
   /**
@@ -113,10 +113,11 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   readonly causalFsmn: (x: T, taps: T, history: T) => T;
 
   /**
-   * y[i, j] = relu?(weight · [x[s·i + d·(a − ⌊h/2⌋), s·j + d·(b − ⌊w/2⌋)] for a < h for b < w] + bias) + residual, with
+   * y[i, j] = relu?(weight · [x[s·i + d·(a − ⌊h/2⌋), s·j + d·(b − ⌊w/2⌋)] for a < h for b < w] + bias + residual), with
    * kernel h × w, a stride s for each direction and dilation d; x is zero outside its clip. x has clips·height·width·C
    * numbers, in whatever shape; weight [N, K], K = h·w·C rounded up to a multiple of 4 with zeros → [R, N], the rows of
-   * `convolvedGrid`.
+   * `convolvedGrid`. Where the weight asks for int8 activations a whole clip of x is what a row is for `linear`: it has one
+   * scale, so that a place is rounded once and not in each patch.
    */
   readonly convolve: (x: T, weight: W, convolution: Convolution, grid: Grid, options?: ConvolveOptions<T>) => T;
 

@@ -26,7 +26,7 @@ import { causalFsmn, fsmn } from "./fsmn.ts";
 import { gate, widen } from "./gate.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear } from "./linear.ts";
-import { type Int8Weight, linearInt8, uploadInt8 } from "./linearInt8.ts";
+import { type Int8Weight, linearInt8, quantizeRows, uploadInt8 } from "./linearInt8.ts";
 import { context, statistics } from "./pool.ts";
 import { relu } from "./relu.ts";
 
@@ -61,9 +61,10 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
     linear(x, { values, ...weight }, { norm, bias, relu, residual } = {}) {
       const sizes = checkLinear(x, weight, { norm, bias, residual });
       const input = norm ? layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), [sizes[0], sizes[2]]) : f32(x);
+      const [rows, n, k] = sizes;
       const rest = [sizes, bias && f32(bias), relu, residual && f32(residual)] as const;
-      const y = values instanceof Float32Array ? linear(input, values, ...rest) : linearInt8(input, values, ...rest);
-      return f32Tensor([sizes[0], sizes[1]], y);
+      if (values instanceof Float32Array) return f32Tensor([rows, n], linear(input, values, ...rest));
+      return f32Tensor([rows, n], linearInt8(quantizeRows(input, [rows, k], values.activation), values, ...rest));
     },
 
     sanm(qkv, taps, heads, batch, residual) {
@@ -81,8 +82,18 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
     },
 
     convolve(x, weight, convolution, grid, options = {}) {
-      const { rows, k, out } = checkConvolve(x, weight, convolution, grid, options);
-      return backend.linear(f32Tensor([rows, k], unfold(f32(x), convolution, grid, out, k)), weight, options);
+      const { rows, n, k, out } = checkConvolve(x, weight, convolution, grid, options);
+      const { bias, relu, residual } = options;
+      const { values } = weight;
+      const rest = [[rows, n, k], bias && f32(bias), relu, residual && f32(residual)] as const;
+      if (values instanceof Float32Array) {
+        return f32Tensor([rows, n], linear(unfold(f32(x), convolution, grid, out, k), values, ...rest));
+      }
+      const { clips } = grid;
+      const q = quantizeRows(f32(x), [clips, f32(x).length / clips], values.activation);
+      const patches = unfold(Float32Array.from(q.values), convolution, grid, out, k);
+      const scales = Float32Array.from({ length: rows }, (_, r) => q.scales[Math.floor((r * clips) / rows)]);
+      return f32Tensor([rows, n], linearInt8({ values: patches, scales }, values, ...rest));
     },
 
     relu(x, norm) {

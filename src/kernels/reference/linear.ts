@@ -1,5 +1,5 @@
 /**
- * y = relu?(x · wᵀ + bias) + residual. x [R, K], w [N, K] → [R, N]; each dot product is summed in f64. Four columns
+ * y = relu?(x · wᵀ + bias + residual). x [R, K], w [N, K] → [R, N]; each dot product is summed in f64. Four columns
  * at a time share their loads of x, which doubles the speed; nothing else here is for speed.
  */
 export function linear(
@@ -23,9 +23,8 @@ export function linear(
       }
       const sums = [s0, s1, s2, s3];
       for (let c = 0; c < 4 && j + c < n; c++) {
-        let sum = sums[c] + (bias ? bias[j + c] : 0);
-        if (relu) sum = Math.max(sum, 0);
-        y[r * n + j + c] = sum + (residual ? residual[r * n + j + c] : 0);
+        const sum = sums[c] + (bias ? bias[j + c] : 0) + (residual ? residual[r * n + j + c] : 0);
+        y[r * n + j + c] = relu ? Math.max(sum, 0) : sum;
       }
     }
   }

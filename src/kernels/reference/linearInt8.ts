@@ -44,18 +44,17 @@ function roundToEven(x: number): number {
 }
 
 /**
- * `linear` with both sides in int8: y = (Σ_g Σ_{k in g} q·w · scale(n, g)) · s + bias, ReLU, + residual. Sums within a
+ * `linear` with both sides in int8, x as `quantizeRows` gives it: y = (Σ_g Σ_{k in g} q·w · scale(n, g)) · s + bias + residual, ReLU. Sums within a
  * group are exact; from there each step is rounded to f32.
  */
 export function linearInt8(
-  x: Float32Array,
-  { values, groupSize, scales, activation }: Int8Weight,
+  q: { readonly values: ArrayLike<number>; readonly scales: Float32Array },
+  { values, groupSize, scales }: Int8Weight,
   [rows, n, k]: readonly [number, number, number],
   bias?: Float32Array,
   relu = false,
   residual?: Float32Array,
 ): Float32Array {
-  const q = quantizeRows(x, [rows, k], activation);
   const groups = Math.ceil(k / groupSize);
   const y = new Float32Array(rows * n);
   for (let r = 0; r < rows; r++) {
@@ -70,8 +69,8 @@ export function linearInt8(
       }
       const i = r * n + j;
       y[i] = fround(total * q.scales[r]) + (bias ? bias[j] : 0);
-      if (relu) y[i] = Math.max(y[i], 0);
       if (residual) y[i] += residual[i];
+      if (relu) y[i] = Math.max(y[i], 0);
     }
   }
   return y;

@@ -7,6 +7,8 @@ const NONE: Products = { kind: "i16", offset: 0 };
 /** A weight [N, K] on the device. */
 export interface WasmWeight extends LinearWeight<WasmTensor> {
   readonly format: keyof typeof FORMATS;
+  /** Scales of a row, where codes have some. */
+  readonly groups: number;
   /** What assembly/weight.ts calls Weight: for any x, and for one without negative numbers. */
   readonly description: WasmTensor;
   readonly descriptionForPositive: WasmTensor;
@@ -52,5 +54,5 @@ export function describeWeight(
   const descriptionForPositive = positive === any ? description : describe(positive);
   const parts = [panels, scales, zeros, tables, starts, description];
   const tensors = new Set([...parts, descriptionForPositive].filter((tensor) => tensor !== undefined));
-  return { shape, tensors: [...tensors], format, description, descriptionForPositive };
+  return { shape, tensors: [...tensors], format, groups, description, descriptionForPositive };
 }

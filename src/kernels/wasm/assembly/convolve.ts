@@ -1,14 +1,15 @@
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
 import { int8Rows, int8Tile, rowsFor } from "./int8";
 import { packTile } from "./pack";
-import { quantizeRow } from "./quantizeRows";
+import { largestOfClip } from "./convolveInt8";
+import { quantizeRowBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
 import { INT8, multiply, panels, tileRows, Weight } from "./weight";
 
 /** A convolution and the places of its input, as the host lays them (convolve.ts has the same fields in the same order). */
 @unmanaged
-class Geometry {
+export class Geometry {
   height: i32;
   width: i32;
   channels: i32;
@@ -22,9 +23,10 @@ class Geometry {
 }
 
 /**
- * y = relu?(patches of x · weightᵀ + bias) + residual, y [rows, n]: see Backend.convolve. A task has a block of rows: their
+ * y = relu?(patches of x · weightᵀ + bias + residual), y [rows, n]: see Backend.convolve. A task has a block of rows: their
  * patches, packed as tiles, stay in the second cache while all panels of the weight go by.
  *
+ * @param maxima for an int8 weight the largest magnitudes of the clips, of `parts` parts each
  * @param block rows of a task, whole tiles
  * @param scratch `scratchBytes` a thread: a Finish, two tiles [ROWS, 8], patches [ROWS, k], the block's tiles (`tilesBytes`),
  *   an unpacked panel
@@ -32,6 +34,8 @@ class Geometry {
 export function convolve(
   x: usize,
   weight: Weight,
+  maxima: usize,
+  parts: usize,
   bias: usize,
   relu: bool,
   residual: usize,
@@ -55,7 +59,7 @@ export function convolve(
   for (let task: usize = next(); task * block < rows; task = next()) {
     const first = task * block;
     const count = min(block, rows - first);
-    packPatches(x, weight, geometry, first, count, patches, tiles);
+    packPatches(x, weight, maxima, parts, geometry, first, count, patches, tiles);
     for (let c: usize = 0; c < n; c += PANEL) {
       const w = panels(weight, c / PANEL, 1, unpacked);
       for (let row: usize = 0; row < count; ) {
@@ -63,26 +67,22 @@ export function convolve(
         const at: usize = (first + row) * stride + c * 4;
         const added: usize = residual ? residual + at : 0;
         const whole = row + tile <= count && c + PANEL <= n;
-        finishTo(
-          finish,
-          whole ? y + at : edge,
-          whole ? stride : PANEL * 4,
-          bias ? bias + c * 4 : 0,
-          relu,
-          whole ? added : 0,
-        );
+        if (whole) finishTo(finish, y + at, stride, bias ? bias + c * 4 : 0, relu, added);
+        else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, false, 0);
         multiply(weight, tiles, row, tile, w, c / PANEL, partial, finish);
-        if (!whole) copyRows(edge, min(tile, count - row), added, y + at, stride, min(PANEL, n - c));
+        if (!whole) copyRows(edge, min(tile, count - row), added, relu, y + at, stride, min(PANEL, n - c));
         row += tile;
       }
     }
   }
 }
 
-/** The patches of rows first … first + count − 1, as packRows or quantizeRows would lay them. */
+/** The patches of rows first … first + count − 1, as packRows or quantizeRows would lay them, but by their clip's scale. */
 function packPatches(
   x: usize,
   weight: Weight,
+  maxima: usize,
+  parts: usize,
   geometry: Geometry,
   first: usize,
   count: usize,
@@ -97,7 +97,11 @@ function packPatches(
     if (weight.format === INT8) {
       const tile = int8Tile(weight, tiles, row);
       const stride = rowsFor(count - row, most) * 4;
-      for (let r: usize = 0; r < rest; r++) quantizeRow(patches + r * k * 4, weight, tile + r * 4, stride);
+      const places = <usize>(geometry.outHeight * geometry.outWidth);
+      for (let r: usize = 0; r < rest; r++) {
+        const most = largestOfClip(maxima, (first + row + r) / places, parts);
+        quantizeRowBy(most, patches + r * k * 4, weight, tile + r * 4, stride);
+      }
     } else packTile(patches, k * 4, patches + (rest - 1) * k * 4, k, tiles + row * k * 4);
   }
 }

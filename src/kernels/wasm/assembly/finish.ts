@@ -4,7 +4,7 @@ import { storeLanes } from "./simd";
 const ZEROS: usize = memory.data<f32>([0, 0, 0, 0, 0, 0, 0, 0], 16);
 
 /**
- * What becomes of the sums of a tile: out[r, c] = max(sum + bias[c], floor) + residual[r, c]. The rows of `out` are
+ * What becomes of the sums of a tile: out[r, c] = max(sum + bias[c] + residual[r, c], floor). The rows of `out` are
  * `stride` bytes apart. Never null: where there is no bias or residual, rows of zeros take its place.
  */
 @unmanaged
@@ -31,12 +31,10 @@ export function finishTo(finish: Finish, out: usize, stride: usize, bias: usize,
 /** Finishes and stores the sums y0 and y1 of a row. */
 export function storeRow(out: usize, y0: v128, y1: v128, finish: Finish, residual: usize): void {
   const floor = f32x4.splat(finish.floor);
-  const z0 = f32x4.pmax(f32x4.add(y0, v128.load(finish.bias)), floor);
-  const z1 = f32x4.pmax(f32x4.add(y1, v128.load(finish.bias, 16)), floor);
-  const r0 = f32x4.add(z0, v128.load(residual));
-  const r1 = f32x4.add(z1, v128.load(residual, 16));
-  v128.store(out, r0);
-  v128.store(out, r1, 16);
+  const z0 = f32x4.add(f32x4.add(y0, v128.load(finish.bias)), v128.load(residual));
+  const z1 = f32x4.add(f32x4.add(y1, v128.load(finish.bias, 16)), v128.load(residual, 16));
+  v128.store(out, f32x4.pmax(z0, floor));
+  v128.store(out, f32x4.pmax(z1, floor), 16);
 }
 
 /** Finishes a tile of sums [rows, 8]. */
@@ -50,13 +48,25 @@ export function finishTile(sums: usize, rows: usize, finish: Finish): void {
   }
 }
 
-/** Rows of a finished tile that are not whole vectors of y: `count` numbers of each, and what is added to them. */
-export function copyRows(from: usize, rows: usize, residual: usize, y: usize, stride: usize, count: usize): void {
+/**
+ * Rows of a tile that are not whole vectors of y, or not all there: `count` numbers of each, what is added to them, and
+ * ReLU. The tile was finished without these.
+ */
+export function copyRows(
+  from: usize,
+  rows: usize,
+  residual: usize,
+  relu: bool,
+  y: usize,
+  stride: usize,
+  count: usize,
+): void {
+  const floor = f32x4.splat(relu ? 0 : -Infinity);
   for (; rows > 0; rows--) {
     for (let c: usize = 0; c < count; c += 4) {
       let value = v128.load(from + c * 4);
       if (residual) value = f32x4.add(value, v128.load(residual + c * 4));
-      storeLanes(y + c * 4, value, count - c);
+      storeLanes(y + c * 4, f32x4.pmax(value, floor), count - c);
     }
     from += 32;
     y += stride;

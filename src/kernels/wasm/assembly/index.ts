@@ -2,6 +2,7 @@
 export { attention } from "./attention";
 export { layCodes, packCodes } from "./codes";
 export { convolve } from "./convolve";
+export { convolveInt8, largest, quantizePlaces } from "./convolveInt8";
 export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
 export { causalFsmn, fsmn } from "./fsmn";
 export { gate, widen } from "./gate";

@@ -4,19 +4,19 @@ import { PANEL } from "./tile";
 import { PAIRS, QUADS, Weight } from "./weight";
 
 /** 1 in every int16: in memory for the reason that simd.ts gives. */
-const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
+export const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
 
 /** How products are made, and the rows of a tile, as types: `tileOf` is compiled once for each. */
-class OfI16 {}
-class OfPairs {}
-class OfQuads {}
-class Two {}
-class Four {}
-class Six {}
+export class OfI16 {}
+export class OfPairs {}
+export class OfQuads {}
+export class Two {}
+export class Four {}
+export class Six {}
 class Twelve {}
 
 /** Products of x and w, summed in twos (int16) or fours (int8), on top of four sums. */
-function dot<T>(x: v128, w: v128, ones: v128, sum: v128): v128 {
+export function dot<T>(x: v128, w: v128, ones: v128, sum: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (idof<T>() === idof<OfQuads>()) return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, x, sum);
     if (idof<T>() === idof<OfPairs>()) {
@@ -27,7 +27,7 @@ function dot<T>(x: v128, w: v128, ones: v128, sum: v128): v128 {
 }
 
 /** What becomes of a row of whole sums c: max(c · s[column] · scale + bias, floor) + residual, 8 columns of each. */
-function finishRow(
+export function finishRow(
   out: usize,
   c0: v128,
   c1: v128,

@@ -7,7 +7,7 @@ import { INT8, multiply, panelBytes, panels, tileRows, Weight } from "./weight";
 const COLUMNS: usize = 16;
 
 /**
- * y = relu?(x · wᵀ + bias) + residual: x packed by packRows (by quantizeRows for an int8 weight), y [rows, n].
+ * y = relu?(x · wᵀ + bias + residual): x packed by packRows (by quantizeRows for an int8 weight), y [rows, n].
  *
  * Panels of weights stay in a core's nearest cache while all rows of x go by: two of INT8, one of floats.
  *
@@ -45,9 +45,9 @@ export function linear(
           const added: usize = residual ? residual + at : 0;
           const whole = row + count <= rows && c + PANEL <= n;
           if (whole) finishTo(finish, y + at, stride, bias ? bias + c * 4 : 0, relu, added);
-          else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, relu, 0);
+          else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, false, 0);
           multiply(weight, x, row, count, panel, c / PANEL, partial, finish);
-          if (!whole) copyRows(edge, min(count, rows - row), added, y + at, stride, min(PANEL, n - c));
+          if (!whole) copyRows(edge, min(count, rows - row), added, relu, y + at, stride, min(PANEL, n - c));
           panel += panelBytes(weight);
         }
         row += count;

@@ -43,17 +43,27 @@ export function quantizeRows(
 
 /** One row of a tile, its scale at `out`; `stride` is the bytes of one step of all rows. */
 export function quantizeRow(x: usize, weight: Weight, out: usize, stride: usize): void {
+  const largest = weight.activation === 0 ? largestOf(x, x + weight.k * 4) : 0;
+  quantizeRowBy(largest, x, weight, out, stride);
+}
+
+/** The scale of whole numbers that stand for up to `largest`: the weight's own if it has one. */
+export function scaleBy(largest: f32, weight: Weight): f32 {
+  return weight.activation === 0 ? largest * <f32>(1.0 / 127.0) : weight.activation;
+}
+
+/** What numbers are multiplied by to become whole ones. */
+export function factorBy(largest: f32, weight: Weight): f32 {
+  if (weight.activation !== 0) return <f32>1 / weight.activation;
+  return largest < <f32>1e-30 ? 0 : <f32>127 / largest;
+}
+
+/** The same by the scale of numbers up to `largest`. */
+export function quantizeRowBy(largest: f32, x: usize, weight: Weight, out: usize, stride: usize): void {
   const end = x + weight.k * 4;
-  let scale = weight.activation;
-  let factor: f32 = <f32>1 / scale;
-  if (scale === 0) {
-    const largest = largestOf(x, end);
-    scale = largest * <f32>(1.0 / 127.0);
-    factor = largest < <f32>1e-30 ? 0 : <f32>127 / largest;
-  }
-  f32.store(out, scale);
+  f32.store(out, scaleBy(largest, weight));
   out += SCALES * 4;
-  const factors = f32x4.splat(factor);
+  const factors = f32x4.splat(factorBy(largest, weight));
   if (weight.products === I16) {
     for (; x + 16 < end; x += 32) {
       const pairs = i16x8.narrow_i32x4_s(quantized(x, factors), quantized(x + 16, factors));
@@ -80,8 +90,31 @@ export function quantizeRow(x: usize, weight: Weight, out: usize, stride: usize)
   }
 }
 
+/** Neighbours from x to `end`, whole vectors → int8 with the weight's offset, or int16 for int16 products. */
+export function quantizeRun(factor: f32, x: usize, end: usize, weight: Weight, out: usize): void {
+  const factors = f32x4.splat(factor);
+  if (weight.products === I16) {
+    for (; x < end; x += 16, out += 8) {
+      const whole = quantized(x, factors);
+      v128.store64_lane(out, i16x8.narrow_i32x4_s(whole, whole), 0);
+    }
+    return;
+  }
+  const offsets = i8x16.splat(<i8>weight.offset);
+  for (; x + 48 < end; x += 64, out += 16) {
+    const low = i16x8.narrow_i32x4_s(quantized(x, factors), quantized(x + 16, factors));
+    const high = i16x8.narrow_i32x4_s(quantized(x + 32, factors), quantized(x + 48, factors));
+    v128.store(out, v128.xor(i8x16.narrow_i16x8_s(low, high), offsets));
+  }
+  for (; x < end; x += 16, out += 4) {
+    const whole = quantized(x, factors);
+    const pairs = i16x8.narrow_i32x4_s(whole, whole);
+    v128.store32_lane(out, v128.xor(i8x16.narrow_i16x8_s(pairs, pairs), offsets), 0);
+  }
+}
+
 /** The largest magnitude of whole vectors of f32. */
-function largestOf(x: usize, end: usize): f32 {
+export function largestOf(x: usize, end: usize): f32 {
   let even = f32x4.splat(0);
   let odd = even;
   for (; x + 16 < end; x += 32) {

@@ -87,7 +87,7 @@ function isReady(weight: Weight): bool {
 }
 
 /** Bytes in front of an unpacked panel of INT8: the sums that its groups start from, and their scales if those are f16. */
-function headBytes(weight: Weight): usize {
+export function headBytes(weight: Weight): usize {
   return weight.starts ? 0 : weight.groups * PANEL * (weight.halfScales ? 8 : 4);
 }
 
@@ -96,6 +96,17 @@ export function panelBytes(weight: Weight): usize {
   if (weight.format !== INT8) return weight.k * PANEL * 4;
   if (isReady(weight)) return codePanelBytes(weight.k, 8);
   return headBytes(weight) + weight.k * PANEL * (weight.products === I16 ? 2 : 1);
+}
+
+/** INT8: the sums that the groups of the panel at `w` start from. */
+export function startsOf(weight: Weight, w: usize, index: usize): usize {
+  return weight.starts ? weight.starts + index * weight.groups * PANEL * 4 : w;
+}
+
+/** INT8: its scales. */
+export function scalesOf(weight: Weight, w: usize, index: usize): usize {
+  const sums = weight.groups * PANEL * 4;
+  return weight.halfScales ? w + sums : weight.scales + index * sums;
 }
 
 function unpackHalves(source: usize, count: usize, out: usize): void {
@@ -134,11 +145,9 @@ export function multiply(
 ): void {
   const k = weight.k;
   if (weight.format === INT8) {
-    const sums = index * weight.groups * PANEL * 4;
-    const starts = weight.starts ? weight.starts + sums : w;
-    const scales = weight.halfScales ? w + weight.groups * PANEL * 4 : weight.scales + sums;
-    const v = w + headBytes(weight);
-    tileInt8(weight, rows, int8Tile(weight, x, row), v, starts, scales, partial, finish);
+    const starts = startsOf(weight, w, index);
+    const scales = scalesOf(weight, w, index);
+    tileInt8(weight, rows, int8Tile(weight, x, row), w + headBytes(weight), starts, scales, partial, finish);
   } else {
     tile(x + row * k * 4, w, k, partial, PANEL * 4, false);
     finishTile(partial, rows, finish);

@@ -24,7 +24,7 @@ export function readsOf(
 }
 
 /**
- * The head of every kernel: bindings, and `fn store`, which ends the sum of an output, relu?(sum + bias) + residual, and
+ * The head of every kernel: bindings, and `fn store`, which ends the sum of an output, relu?(sum + bias + residual), and
  * writes it (rows and columns past the end are not written); or, in its place, the functions of best.ts.
  */
 export function head(kernel: LinearKernel, variant: Variant): string {
@@ -43,8 +43,9 @@ ${
   if (row >= p.rows || column >= p.n) { return; }
   let o = row * p.n + column;
   var value = sum${bias ? " + bias[column]" : ""};
+  ${residual ? "value += residual[o];" : ""}
   ${relu ? "value = max(value, 0.0);" : ""}
-  y[o] = value${residual ? " + residual[o]" : ""};
+  y[o] = value;
 }`
 }`;
 }

@@ -33,7 +33,7 @@ export function floatsOf(weight: HostTensor) {
 }
 
 /**
- * y = relu?(x · wᵀ + bias) + residual for weights of every form, on every device; other kernels are checked against it. No
+ * y = relu?(x · wᵀ + bias + residual) for weights of every form, on every device; other kernels are checked against it. No
  * workgroup memory: a lane keeps a 4 × 4 patch of sums in registers and goes along K; the rows of x that lanes share
  * come out of the cache.
  */

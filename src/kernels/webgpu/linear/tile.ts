@@ -62,7 +62,7 @@ function strideOf({ depth, slices }: TileShape): number {
 }
 
 /**
- * The frame of all tiles: y = relu?(x · wᵀ + bias) + residual. Stage after stage a workgroup copies some k of its rows of x
+ * The frame of all tiles: y = relu?(x · wᵀ + bias + residual). Stage after stage a workgroup copies some k of its rows of x
  * and of its columns of w into its memory, a vec4 along k at a time; each lane multiplies a patch of rows and columns out of
  * it, so that what it reads is used patch times. Rows and columns of a patch are spread over the tile: neighbouring lanes
  * have neighbouring ones.

@@ -1,0 +1,249 @@
+import { Geometry } from "./convolve";
+import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
+import { dot, finishRow, Four, ONES, OfI16, OfPairs, OfQuads, Six, Two } from "./int8Tile";
+import { factorBy, largestOf, quantizeRun, scaleBy } from "./quantizeRows";
+import { next, thread } from "./threads";
+import { PANEL, ROWS } from "./tile";
+import { headBytes, I16, PAIRS, panels, QUADS, scalesOf, startsOf, Weight } from "./weight";
+
+/** The largest magnitudes of x [clips, length], of `parts` parts of each clip: y [clips, parts]. */
+export function largest(x: usize, y: usize, clips: usize, length: usize, parts: usize): void {
+  const share = (((length + parts - 1) / parts + 3) & ~3) * 4;
+  for (let task: usize = next(); task < clips * parts; task = next()) {
+    const clip = x + (task / parts) * length * 4;
+    const from = min(clip + (task % parts) * share, clip + length * 4);
+    const end = min(from + share, clip + length * 4);
+    const whole = from + ((end - from) & ~15);
+    let most = largestOf(from, whole);
+    for (let at = whole; at < end; at += 4) most = max(most, abs(f32.load(at)));
+    f32.store(y + task * 4, most);
+  }
+}
+
+/** The largest magnitude of a clip, by those of its parts. */
+export function largestOfClip(maxima: usize, clip: usize, parts: usize): f32 {
+  let most: f32 = 0;
+  for (let p: usize = 0; p < parts; p++) most = max(most, f32.load(maxima + (clip * parts + p) * 4));
+  return most;
+}
+
+/** Bytes of a place of x in whole numbers. */
+function placeBytes(weight: Weight, geometry: Geometry): usize {
+  return <usize>geometry.channels * (weight.products === I16 ? 2 : 1);
+}
+
+/**
+ * x [clips, height, width, C] → whole numbers, each clip by its own largest one: int8 with the weight's offset, int16 for
+ * int16 products; a border of zeros around each clip, as far as the kernel reaches. A task has a line.
+ */
+export function quantizePlaces(
+  x: usize,
+  weight: Weight,
+  maxima: usize,
+  parts: usize,
+  geometry: Geometry,
+  clips: usize,
+  out: usize,
+): void {
+  const place = placeBytes(weight, geometry);
+  const above = <usize>(geometry.dilation * (geometry.kernelHeight / 2));
+  const beside = <usize>(geometry.dilation * (geometry.kernelWidth / 2)) * place;
+  const height = <usize>geometry.height;
+  const line = <usize>(geometry.width * geometry.channels * 4);
+  const inside = <usize>geometry.width * place;
+  const zero = weight.products === I16 ? 0 : weight.offset;
+  for (let task: usize = next(); task < clips * (height + 2 * above); task = next()) {
+    const clip = task / (height + 2 * above);
+    const row = task % (height + 2 * above);
+    let to: usize = out + task * (inside + 2 * beside);
+    if (row < above || row >= height + above) {
+      memory.fill(to, <u8>zero, inside + 2 * beside);
+      continue;
+    }
+    memory.fill(to, <u8>zero, beside);
+    const from = x + (clip * height + row - above) * line;
+    quantizeRun(factorBy(largestOfClip(maxima, clip, parts), weight), from, from + line, weight, to + beside);
+    memory.fill(to + beside + inside, <u8>zero, beside);
+  }
+}
+
+/**
+ * finish(f32(f32(Σ q·v + starts) · scales) · scale) for the places of a tile, which lie `pitch` bytes apart in q, and a
+ * panel of 8 columns: the kernel's taps lie `tap` bytes apart, its lines `line`.
+ */
+function tileOf<T, R>(
+  q: usize,
+  pitch: usize,
+  geometry: Geometry,
+  tap: usize,
+  line: usize,
+  run: usize,
+  v: usize,
+  starts: usize,
+  scales: usize,
+  scale: f32,
+  finish: Finish,
+): void {
+  const rows: usize = idof<R>() === idof<Six>() ? 6 : idof<R>() === idof<Four>() ? 4 : 2;
+  const ones = v128.load(ONES);
+  let c00 = v128.load(starts);
+  let c01 = v128.load(starts, 16);
+  let c10 = c00;
+  let c11 = c01;
+  let c20 = c00;
+  let c21 = c01;
+  let c30 = c00;
+  let c31 = c01;
+  let c40 = c00;
+  let c41 = c01;
+  let c50 = c00;
+  let c51 = c01;
+  for (let a = geometry.kernelHeight; a > 0; a--, q += line) {
+    let q0 = q;
+    for (let b = geometry.kernelWidth; b > 0; b--) {
+      let q1 = q0 + pitch;
+      let q2 = q1 + pitch;
+      let q3 = q2 + pitch;
+      let q4 = q3 + pitch;
+      let q5 = q4 + pitch;
+      const following = q0 + tap;
+      for (const end = v + run; v < end; v += 32) {
+        const w0 = v128.load(v);
+        const w1 = v128.load(v, 16);
+        let x = v128.load32_splat(q0);
+        c00 = dot<T>(x, w0, ones, c00);
+        c01 = dot<T>(x, w1, ones, c01);
+        x = v128.load32_splat(q1);
+        c10 = dot<T>(x, w0, ones, c10);
+        c11 = dot<T>(x, w1, ones, c11);
+        q0 += 4;
+        q1 += 4;
+        if (rows > 2) {
+          x = v128.load32_splat(q2);
+          c20 = dot<T>(x, w0, ones, c20);
+          c21 = dot<T>(x, w1, ones, c21);
+          x = v128.load32_splat(q3);
+          c30 = dot<T>(x, w0, ones, c30);
+          c31 = dot<T>(x, w1, ones, c31);
+          q2 += 4;
+          q3 += 4;
+        }
+        if (rows > 4) {
+          x = v128.load32_splat(q4);
+          c40 = dot<T>(x, w0, ones, c40);
+          c41 = dot<T>(x, w1, ones, c41);
+          x = v128.load32_splat(q5);
+          c50 = dot<T>(x, w0, ones, c50);
+          c51 = dot<T>(x, w1, ones, c51);
+          q4 += 4;
+          q5 += 4;
+        }
+      }
+      q0 = following;
+    }
+  }
+  let out = finish.out;
+  let residual = finish.residual;
+  const stride = finish.stride;
+  const residualStride = finish.residualStride;
+  const s0 = v128.load(scales);
+  const s1 = v128.load(scales, 16);
+  const own = f32x4.splat(scale);
+  finishRow(out, c00, c01, s0, s1, own, finish, residual);
+  out += stride;
+  residual += residualStride;
+  finishRow(out, c10, c11, s0, s1, own, finish, residual);
+  if (rows > 2) {
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c20, c21, s0, s1, own, finish, residual);
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c30, c31, s0, s1, own, finish, residual);
+  }
+  if (rows > 4) {
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c40, c41, s0, s1, own, finish, residual);
+    out += stride;
+    residual += residualStride;
+    finishRow(out, c50, c51, s0, s1, own, finish, residual);
+  }
+}
+
+/**
+ * Backend.convolve of what quantizePlaces made, without patches: the tiles read places where they lie. A task has `lines`
+ * lines of the output and `together` panels of columns. For weights with a scale a column, and a multiple of 4 channels.
+ *
+ * @param scratch `scratchBytes` a thread: a Finish, a tile [6, 8], an unpacked panel
+ */
+export function convolveInt8(
+  q: usize,
+  weight: Weight,
+  maxima: usize,
+  parts: usize,
+  bias: usize,
+  relu: bool,
+  residual: usize,
+  y: usize,
+  geometry: Geometry,
+  clips: usize,
+  n: usize,
+  lines: usize,
+  together: usize,
+  scratch: usize,
+  scratchBytes: usize,
+): void {
+  const own = scratch + thread * scratchBytes;
+  const finish = changetype<Finish>(own);
+  const edge = own + FINISH_BYTES;
+  const unpacked = edge + 6 * PANEL * 4;
+  const place = placeBytes(weight, geometry);
+  const dilation = <usize>geometry.dilation;
+  const lineBytes = (<usize>geometry.width + 2 * dilation * <usize>(geometry.kernelWidth / 2)) * place;
+  const clipBytes = (<usize>geometry.height + 2 * dilation * <usize>(geometry.kernelHeight / 2)) * lineBytes;
+  const pitch = <usize>geometry.strideWidth * place;
+  const height = <usize>geometry.outHeight;
+  const width = <usize>geometry.outWidth;
+  const most: usize = weight.products === QUADS ? min(ROWS, 6) : 4;
+  const stride = n * 4;
+  const across = (n + together * PANEL - 1) / (together * PANEL);
+  const blocks = (clips * height + lines - 1) / lines;
+  for (let task: usize = next(); task < blocks * across; task = next()) {
+    const first = (task / across) * lines;
+    const last = min(first + lines, clips * height);
+    const column = (task % across) * together * PANEL;
+    for (let c = column; c < min(n, column + together * PANEL); c += PANEL) {
+      const w = panels(weight, c / PANEL, 1, unpacked);
+      const starts = startsOf(weight, w, c / PANEL);
+      const scales = scalesOf(weight, w, c / PANEL);
+      const v = w + headBytes(weight);
+      for (let i = first; i < last; i++) {
+        const clip = i / height;
+        const scale = scaleBy(largestOfClip(maxima, clip, parts), weight);
+        let from: usize = q + clip * clipBytes + (i % height) * <usize>geometry.strideHeight * lineBytes;
+        for (let j: usize = 0; j < width; ) {
+          const rest = width - j;
+          const rows: usize = rest > 4 ? most : rest > 2 ? 4 : 2;
+          const at = (i * width + j) * stride + c * 4;
+          const added: usize = residual ? residual + at : 0;
+          const whole = rows <= rest && c + PANEL <= n;
+          if (whole) finishTo(finish, y + at, stride, bias ? bias + c * 4 : 0, relu, added);
+          else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, false, 0);
+          if (ASC_FEATURE_RELAXED_SIMD && weight.products === QUADS) {
+            if (rows === 6) tileOf<OfQuads, Six>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+            else if (rows === 4) tileOf<OfQuads, Four>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+            else tileOf<OfQuads, Two>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+          } else if (ASC_FEATURE_RELAXED_SIMD && weight.products === PAIRS) {
+            if (rows === 4) tileOf<OfPairs, Four>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+            else tileOf<OfPairs, Two>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+          } else if (rows === 4) tileOf<OfI16, Four>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+          else tileOf<OfI16, Two>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+          if (!whole) copyRows(edge, min(rows, rest), added, relu, y + at, stride, min(PANEL, n - c));
+          from += rows * pitch;
+          j += rows;
+        }
+      }
+    }
+  }
+}
