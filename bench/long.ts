@@ -9,11 +9,11 @@
  * `--live` sound comes as fast as it is spoken, 100 ms at a time; a partial result's delay counts from the end of the
  * sound that it is of, a final one's from when voice activity tells that the segment is over.
  */
-import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { wavHeader } from "../src/audio/wav.ts";
-import { createEngine, type Device, readAudio } from "../src/node.ts";
+import { createEngine, type Device } from "../src/node.ts";
 import { watchEventLoop } from "../test/support/eventLoop.ts";
+import { readClips, speech } from "./speech.ts";
 
 const RATE = 16_000;
 const { values } = parseArgs({
@@ -29,31 +29,14 @@ const { values } = parseArgs({
   },
 });
 
-const folder = new URL("../test/eval/", import.meta.url).pathname;
-const clips: Float32Array[] = [];
-for (const name of readdirSync(folder).filter((name) => name.endsWith(".flac"))) {
-  clips.push(await readAudio(folder + name));
-}
+const clips = await readClips();
+const samples = (seconds: number) => speech(clips, seconds);
 
 /** Clips and pauses of 0.3 to 2 s, as 16-bit wav of unknown length, in pieces of 64 KiB. */
 async function* wav(seconds: number): AsyncGenerator<Uint8Array> {
   yield wavHeader({ encoding: "s16le", rate: RATE, channels: 1 });
   for await (const pcm of samples(seconds)) {
     yield new Uint8Array(Int16Array.from(pcm, (x) => Math.round(x * 32767)).buffer);
-  }
-}
-
-async function* samples(seconds: number): AsyncGenerator<Float32Array> {
-  const clip = (i: number) =>
-    i % 2 ? clips[(i >> 1) % clips.length] : new Float32Array(((i * 7919) % 17) * 1600 + 4800);
-  let left = seconds * RATE;
-  for (let i = 0; left > 0; i++) {
-    const pcm = clip(i);
-    for (let at = 0; at < pcm.length && left > 0; at += RATE) {
-      const piece = pcm.slice(at, Math.min(at + RATE, at + left));
-      left -= piece.length;
-      yield piece;
-    }
   }
 }
 

@@ -46,8 +46,8 @@ export interface EngineParts {
   readonly readSound: (source: SoundInput) => AsyncGenerator<Float32Array>;
   /** FSMN-VAD, if the model brings it or was given one. */
   readonly vad?: VadModel;
-  /** Loads CAM++, once. Rejects with a SenseVoiceError if there is none. */
-  readonly loadSpeakers: () => Promise<SpeakerModel>;
+  /** Loads CAM++, once; with `exact` in f32 whatever the recogniser's weights are. Rejects with a SenseVoiceError if there is none. */
+  readonly loadSpeakers: (exact?: boolean) => Promise<SpeakerModel>;
 }
 
 /** A model on a device. Runs may overlap; they are computed in the order of the calls. Close it when done. */
@@ -188,7 +188,7 @@ export class Engine {
     begin: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
     options: TranscribeOptions,
   ): AsyncGenerator<Segment> {
-    const model = await untilAborted(this.#parts.loadSpeakers(), options.signal);
+    const model = await untilAborted(this.#parts.loadSpeakers(options.speakerMode === "funasr"), options.signal);
     const { withSpeakers } = await import("./speakers/recording.ts");
     yield* withSpeakers(model, begin, options);
   }

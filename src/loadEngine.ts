@@ -137,7 +137,7 @@ async function load(source: ModelSource, readSound: EngineParts["readSound"], op
       await model.prepare();
       const vadSource = given ?? ((await source.has("vad/config.json")) ? source.folder("vad") : undefined);
       const vad = vadSource && (await loadVad(backend, vadSource));
-      const loadSpeakers = speakerLoader(backend, source, options.speaker, type);
+      const loadSpeakers = speakerLoader(backend, source, options.speaker, config.quantization ? "int8" : type);
       signal?.throwIfAborted();
       const engine = new Engine({ model, config, tokenizer, cmvn: loaded.cmvn, weights, readSound, vad, loadSpeakers });
       if (tuned && !tuned.gpu.traits.software) await warmUp(engine);
@@ -150,14 +150,14 @@ async function load(source: ModelSource, readSound: EngineParts["readSound"], op
   });
 }
 
-/** What loads CAM++ once it is asked for, its weights in int8 where the recogniser's are in few bits. */
+/** What loads CAM++ once it is asked for, its weights in int8 where the recogniser's are in few bits, or exact, in f32. */
 function speakerLoader<T extends Tensor, W extends LinearWeight<T>>(
   backend: Backend<T, W>,
   source: ModelSource,
   given: ModelSource | undefined,
   type: WeightType | undefined,
 ): EngineParts["loadSpeakers"] {
-  const load = async () => {
+  const load = async (weights: WeightType | undefined) => {
     const own = given ?? ((await source.has("speaker/config.json")) ? source.folder("speaker") : undefined);
     if (!own) {
       const advice = "run: sensevoice download iic/speech_campplus_sv_zh-cn_16k-common";
@@ -165,15 +165,15 @@ function speakerLoader<T extends Tensor, W extends LinearWeight<T>>(
     }
     const { loadSpeaker } = await import("./model/campplus/open.ts");
     const { openSpeakerFeatures } = await import("./audio/speakerFeatures.ts");
-    return loadSpeaker(backend, own, openSpeakerFeatures, await converterTo(type === "int4" ? "int8" : type));
+    return loadSpeaker(backend, own, openSpeakerFeatures, await converterTo(weights));
   };
-  let loaded: ReturnType<typeof load> | undefined;
-  return () => {
-    loaded ??= load();
-    loaded.catch(() => {
-      loaded = undefined; // the next may find one
-    });
-    return loaded;
+  const loaded = new Map<WeightType | undefined, ReturnType<typeof load>>();
+  return (exact = false) => {
+    const weights = exact ? "f32" : type === "int4" ? "int8" : type;
+    const model = loaded.get(weights) ?? load(weights);
+    loaded.set(weights, model);
+    model.catch(() => loaded.delete(weights)); // the next may find one
+    return model;
   };
 }
 

@@ -61,11 +61,15 @@ export function checkLinearWeight(weight: Weight): [n: number, k: number] {
 export function checkLinear(
   x: Tensor,
   weight: LinearWeight<Tensor>,
-  { norm, bias, residual }: LinearOptions<Tensor>,
+  { norm, rectify, bias, residual }: LinearOptions<Tensor>,
 ): [rows: number, n: number, k: number] {
-  const [rows] = rowsOf("linear", "x", x);
+  const [rows, width] = rowsOf("linear", "x", x);
   const [n, k] = weight.shape;
-  expectMatrix("linear", "x", x, rows, k);
+  if (norm && rectify) throw new SenseVoiceError("[linear] expected norm or rectify, got both");
+  if (rectify) {
+    checkRelu(x, rectify);
+    expectVector("linear", "rectify", rectify.gamma, k);
+  } else if (width !== k) expectMatrix("linear", "x", x, rows, k);
   for (const tensor of weight.tensors) expectLive("linear", "weight", tensor);
   if (norm) checkLayerNorm(x, norm);
   if (bias) expectVector("linear", "bias", bias, n);

@@ -36,6 +36,8 @@ export interface Norm<T> {
 export interface LinearOptions<T> {
   /** Layer norm in front: x becomes layerNorm(x, norm). */
   readonly norm?: Norm<T>;
+  /** Or ReLU in front: x, which may have more columns then, becomes relu(x, rectify). */
+  readonly rectify?: Norm<T>;
   /** f32 [N], added to every row. */
   readonly bias?: T;
   /** f32 [R, N], added to the result. */
@@ -44,7 +46,7 @@ export interface LinearOptions<T> {
   readonly relu?: boolean;
 }
 
-export type ConvolveOptions<T> = Omit<LinearOptions<T>, "norm">;
+export type ConvolveOptions<T> = Omit<LinearOptions<T>, "norm" | "rectify">;
 
 /** Clips of one size in one tensor: row (clip·height + i)·width + j holds the channels of place (i, j). */
 export interface Grid {
@@ -93,7 +95,7 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   /** y = (x − mean(x)) / √(var(x) + 1e-5) · gamma + beta over each row of x [R, D]. Mean and variance in two passes. */
   readonly layerNorm: (x: T, norm: Norm<T>) => T;
 
-  /** y = relu?(norm?(x) · weightᵀ + bias + residual): x [R, K], weight [N, K] → [R, N]. */
+  /** y = relu?(norm?(x) · weightᵀ + bias + residual): x [R, K], weight [N, K] → [R, N]; see LinearOptions for `rectify`. */
   readonly linear: (x: T, weight: W, options?: LinearOptions<T>) => T;
 
   /**

@@ -58,8 +58,10 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
       return f32Tensor(x.shape, layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), sizes));
     },
 
-    linear(x, { values, ...weight }, { norm, bias, relu, residual } = {}) {
-      const sizes = checkLinear(x, weight, { norm, bias, residual });
+    linear(x, { values, ...weight }, options = {}) {
+      const sizes = checkLinear(x, weight, options);
+      const { norm, rectify, bias, relu, residual } = options;
+      if (rectify) return backend.linear(backend.relu(x, rectify), { values, ...weight }, { bias, relu, residual });
       const input = norm ? layerNorm(f32(x), f32(norm.gamma), f32(norm.beta), [sizes[0], sizes[2]]) : f32(x);
       const [rows, n, k] = sizes;
       const rest = [sizes, bias && f32(bias), relu, residual && f32(residual)] as const;

@@ -1,4 +1,4 @@
-import type { LinearOptions, Norm } from "../../tensor/backend.ts";
+import type { LinearOptions } from "../../tensor/backend.ts";
 import type { Weight } from "../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
@@ -25,12 +25,12 @@ export const linear =
   (device: WasmDevice) =>
   (x: WasmTensor, weight: WasmWeight, options: LinearOptions<WasmTensor> = {}): WasmTensor => {
     const [rows, n, k] = checkLinear(x, weight, options);
-    const { norm, bias, relu, residual } = options;
+    const { norm, rectify, bias, relu, residual } = options;
     return device.scope(() => {
       const y = device.createTensor([rows, n], "f32", relu);
-      const positive = x.positive && !norm;
+      const positive = rectify !== undefined || (x.positive && !norm);
       const description = positive ? weight.descriptionForPositive : weight.description;
-      const packed = packRows(device, x, { ...weight, description }, rows, norm);
+      const packed = packRows(device, x, { ...weight, description }, rows, options);
       const scratchBytes = FINISH_BYTES + 2 * PANEL * (MAX_TILE_ROWS + k) * 4;
       const scratch = device.scratch(scratchBytes);
       device.record("linear", ...[packed, description, bias, relu, residual, y], ...[rows, n, scratch, scratchBytes]);
@@ -39,27 +39,29 @@ export const linear =
   };
 
 /**
- * `rows` rows of x from `firstRow` on, normalised if a norm is given, in the order in which the weight's inner loop
+ * `rows` rows of x from `firstRow` on, normalised or rectified if that is asked for, in the order in which the weight's inner loop
  * reads them; for an int8 weight as whole numbers with a scale each.
  */
 export function packRows(
   device: WasmDevice,
   x: WasmTensor,
-  { format, description }: WasmWeight,
+  { format, shape, description }: WasmWeight,
   rows: number,
-  norm?: Norm<WasmTensor>,
+  { norm, rectify }: LinearOptions<WasmTensor> = {},
   firstRow = 0,
 ): WasmTensor {
-  const k = x.shape[1];
+  const k = shape[1];
+  const { gamma, beta } = rectify ?? norm ?? {};
+  const width = rectify && x.shape[1];
   const tiled = Math.ceil(rows / WHOLE_TILES) * WHOLE_TILES;
   if (format === "int8") {
     const packed = device.createTensor([tiled, 16 + 2 * k], "u8");
     const scratch = device.scratch(k * 4);
-    device.record("quantizeRows", x, description, firstRow, norm?.gamma, norm?.beta, packed, rows, scratch);
+    device.record("quantizeRows", ...[x, description, firstRow, gamma, beta, packed, rows, scratch, width]);
     return packed;
   }
   const packed = device.createTensor([tiled, k]);
   const scratch = device.scratch(MAX_TILE_ROWS * k * 4);
-  device.record("packRows", x, firstRow, norm?.gamma, norm?.beta, packed, rows, k, scratch);
+  device.record("packRows", ...[x, firstRow, gamma, beta, packed, rows, k, scratch, width]);
   return packed;
 }

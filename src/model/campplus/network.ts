@@ -147,7 +147,7 @@ export class Campplus<T extends Tensor, W extends LinearWeight<T>> implements Sp
         then(name, (x) => denseBlock(backend, x, block, grid, tap));
         const relu = transit.bias !== undefined; // the last one's norm and ReLU are behind it
         then(name.replace("block", "transit"), (x) => {
-          return backend.linear(backend.relu(x, norm), transit.weight, { bias: transit.bias, relu });
+          return backend.linear(x, transit.weight, { rectify: norm, bias: transit.bias, relu });
         });
       }
       then("xvector.stats", (x) => backend.statistics(x, clips));
@@ -180,7 +180,7 @@ function residualBlock<T extends Tensor, W extends LinearWeight<T>>(
 ): T {
   const h = convolve(backend, x, conv1, grid, { relu: true });
   const residual = shortcut ? convolve(backend, x, shortcut, grid) : x;
-  return backend.relu(convolve(backend, h, conv2, convolvedGrid(conv1.convolution, grid), { residual }));
+  return convolve(backend, h, conv2, convolvedGrid(conv1.convolution, grid), { residual, relu: true });
 }
 
 /** x [B·T', from] and what each layer makes of all columns in front of its own: [B·T', to]. */
@@ -209,7 +209,7 @@ function denseLayer<T extends Tensor, W extends LinearWeight<T>>(
   grid: Grid,
   tap?: Tap<T>,
 ): T {
-  const h = backend.linear(backend.relu(wide, norm), linear.weight, { bias: linear.bias, relu: true });
+  const h = backend.linear(wide, linear.weight, { rectify: norm, bias: linear.bias, relu: true });
   tap?.(`${name}.nonlinear2`, h);
   const y = backend.convolve(h, local.weight, local.convolution, grid);
   tap?.(`${name}.cam_layer.linear_local`, y);

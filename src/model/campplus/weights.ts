@@ -60,6 +60,9 @@ interface BatchNorm {
 }
 const EPSILON = 1e-5;
 
+/** Rows of fewer numbers stay in floats: that costs nothing, and they are the first, whose errors all others inherit. */
+const FEWEST = 16;
+
 const range = (length: number) => Array.from({ length }, (_, i) => i);
 
 /**
@@ -118,7 +121,8 @@ export async function loadCampplusWeights<T extends Tensor, W extends LinearWeig
       const scale = behind?.scale[r] ?? 1;
       for (let i = 0; i < order.length; i++) data[r * k + i] = numbers[r * order.length + order[i]] * scale;
     }
-    return own(backend.uploadLinear(await convert({ dtype: "f32", shape: [rows, k], data })));
+    const weight = { dtype: "f32", shape: [rows, k], data } as const;
+    return own(backend.uploadLinear(order.length < FEWEST ? weight : await convert(weight)));
   };
   const biased = async (name: string, input: number): Promise<LinearLayer<T, W>> => {
     return { weight: await matrix(name, range(input)), bias: vector(values(`${name}.bias`)) };

@@ -1,4 +1,5 @@
 import { normalise } from "./layerNorm";
+import { rectify } from "./relu";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
 
@@ -72,7 +73,8 @@ export function packPanel(first: usize, stride: usize, last: usize, k: usize, ou
 
 /**
  * Rows firstRow … firstRow + rows − 1 of x [R, k] → tiles [⌈rows/ROWS⌉, k, ROWS], as `tile` reads them. With `gamma`
- * and `beta` (0 is none) they are layer-normalised on the way, in `scratch` [ROWS, k] of each thread.
+ * and `beta` (0 is none) they are layer-normalised on the way, in `scratch` [ROWS, k] of each thread; with a `width` they
+ * are the first k of so many columns, and get ReLU with that scale and shift.
  */
 export function packRows(
   x: usize,
@@ -83,16 +85,19 @@ export function packRows(
   rows: usize,
   k: usize,
   scratch: usize,
+  width: usize,
 ): void {
   const stride = k * 4;
+  const pitch = width ? width * 4 : stride;
   const normalised = scratch + thread * ROWS * stride;
   for (let task = next(); task * ROWS < rows; task = next()) {
     const row = task * ROWS;
     const count = min(ROWS, rows - row);
-    let first = x + (firstRow + row) * stride;
+    let first = x + (firstRow + row) * pitch;
     if (gamma) {
       for (let r: usize = 0; r < count; r++) {
-        normalise(first + r * stride, gamma, beta, normalised + r * stride, k);
+        if (width) rectify(first + r * pitch, gamma, beta, normalised + r * stride, k);
+        else normalise(first + r * stride, gamma, beta, normalised + r * stride, k);
       }
       first = normalised;
     }

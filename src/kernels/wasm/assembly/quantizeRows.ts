@@ -1,5 +1,6 @@
 import { int8Rows, int8Tile, rowsFor, SCALES } from "./int8";
 import { normalise } from "./layerNorm";
+import { rectify } from "./relu";
 import { maxLanes, rounded, wholeOf } from "./simd";
 import { next, thread } from "./threads";
 import { I16, Weight } from "./weight";
@@ -11,7 +12,8 @@ const BOTTOM: usize = memory.data<f32>([-127, -127, -127, -127], 16);
 /**
  * Rows firstRow … firstRow + rows − 1 of x [R, k] → tiles of whole numbers from −127 to 127, as `tileInt8` reads them;
  * QuantizedTensor.activation has the formula. With `gamma` and `beta` (0 is none) the rows are layer-normalised on
- * the way, in `scratch` [k] of each thread. Rows of the last tile past the end stay undefined: so do their sums.
+ * the way, in `scratch` [k] of each thread; with a `width` they are the first k of so many columns, and get ReLU with that
+ * scale and shift. Rows of the last tile past the end stay undefined: so do their sums.
  */
 export function quantizeRows(
   x: usize,
@@ -22,8 +24,10 @@ export function quantizeRows(
   out: usize,
   rows: usize,
   scratch: usize,
+  width: usize,
 ): void {
   const k = weight.k;
+  const pitch = (width ? width : k) * 4;
   const most = int8Rows(weight.products);
   const normalised = scratch + thread * k * 4;
   for (let task: usize = next(); task * most < rows; task = next()) {
@@ -31,9 +35,10 @@ export function quantizeRows(
     const tileRows = rowsFor(rest, most);
     const tile = int8Tile(weight, out, task * most);
     for (let r: usize = 0; r < min(tileRows, rest); r++) {
-      let row = x + (firstRow + task * most + r) * k * 4;
+      let row = x + (firstRow + task * most + r) * pitch;
       if (gamma) {
-        normalise(row, gamma, beta, normalised, k);
+        if (width) rectify(row, gamma, beta, normalised, k);
+        else normalise(row, gamma, beta, normalised, k);
         row = normalised;
       }
       quantizeRow(row, weight, tile + r * 4, tileRows * 4);

@@ -2,6 +2,7 @@ import type { LinearOptions } from "../../../tensor/backend.ts";
 import type { Weight } from "../../../tensor/quantized.ts";
 import { checkLinear, checkLinearWeight } from "../../checks.ts";
 import type { Gpu, GpuTensor } from "../gpu.ts";
+import { relu } from "../relu.ts";
 import { linearDispatch, sourceOf } from "./dispatch.ts";
 import { formOf, type GpuWeight, kernelFor, type WeightForm } from "./kernel.ts";
 import { kernelsFor } from "./kernels.ts";
@@ -29,6 +30,8 @@ export const linear =
   (gpu: Gpu) =>
   (x: GpuTensor, weight: GpuWeight, options: LinearOptions<GpuTensor> = {}): GpuTensor => {
     const [rows, n] = checkLinear(x, weight, options);
+    const { rectify, ...rest } = options;
+    if (rectify) return gpu.scope(() => linear(gpu)(relu(gpu)(x, rectify), weight, rest));
     const y = gpu.createTensor([rows, n]);
     const kernel = kernelFor(weight, rows);
     const source = sourceOf(gpu, kernel, x, weight, options);
