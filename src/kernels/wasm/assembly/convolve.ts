@@ -91,38 +91,50 @@ function packPatches(
 ): void {
   const k = weight.k;
   const most: usize = weight.format === INT8 ? int8Rows(weight.products) : ROWS;
+  const width = <usize>geometry.outWidth;
+  let j = first % width;
+  let i = (first / width) % <usize>geometry.outHeight;
+  let clip = first / (width * <usize>geometry.outHeight);
   for (let row: usize = 0; row < count; row += most) {
     const rest = min(most, count - row);
-    for (let r: usize = 0; r < rest; r++) unfold(x, geometry, first + row + r, patches + r * k * 4, k);
-    if (weight.format === INT8) {
-      const tile = int8Tile(weight, tiles, row);
-      const stride = rowsFor(count - row, most) * 4;
-      const places = <usize>(geometry.outHeight * geometry.outWidth);
-      for (let r: usize = 0; r < rest; r++) {
-        const most = largestOfClip(maxima, (first + row + r) / places, parts);
-        quantizeRowBy(most, patches + r * k * 4, weight, tile + r * 4, stride);
+    const tile = weight.format === INT8 ? int8Tile(weight, tiles, row) : 0;
+    for (let r: usize = 0; r < rest; r++) {
+      const patch = patches + r * k * 4;
+      unfold(x, geometry, clip, <i32>i, <i32>j, patch, k);
+      if (weight.format === INT8) {
+        const most = largestOfClip(maxima, clip, parts);
+        quantizeRowBy(most, patch, weight, tile + r * 4, rowsFor(count - row, int8Rows(weight.products)) * 4);
       }
-    } else packTile(patches, k * 4, patches + (rest - 1) * k * 4, k, tiles + row * k * 4);
+      if (++j < width) continue;
+      j = 0;
+      if (++i < <usize>geometry.outHeight) continue;
+      i = 0;
+      clip++;
+    }
+    if (weight.format !== INT8) packTile(patches, k * 4, patches + (rest - 1) * k * 4, k, tiles + row * k * 4);
   }
 }
 
-/** The patch [k] of one place of the output; zeros outside the clip and behind. */
-function unfold(x: usize, geometry: Geometry, row: usize, out: usize, k: usize): void {
-  const outWidth = <usize>geometry.outWidth;
-  const outHeight = <usize>geometry.outHeight;
-  const i = <i32>((row / outWidth) % outHeight);
-  const j = <i32>(row % outWidth);
-  const clip = row / (outWidth * outHeight);
+/** The patch [k] of place (i, j) of the output; zeros outside the clip and behind. */
+function unfold(x: usize, geometry: Geometry, clip: usize, i: i32, j: i32, out: usize, k: usize): void {
   const dilation = geometry.dilation;
   const bytes = <usize>geometry.channels * 4;
   const end = out + k * 4;
+  const across = geometry.kernelWidth;
+  const left = geometry.strideWidth * j - dilation * (across / 2);
+  const together = dilation === 1 && left >= 0 && left + across <= geometry.width; // a line of the patch is one of x
   for (let a = 0; a < geometry.kernelHeight; a++) {
     const h = geometry.strideHeight * i + dilation * (a - geometry.kernelHeight / 2);
     const line: usize = x + (clip * geometry.height + h) * geometry.width * bytes;
-    for (let b = 0; b < geometry.kernelWidth; b++) {
-      const w = geometry.strideWidth * j + dilation * (b - geometry.kernelWidth / 2);
-      const inside = h >= 0 && h < geometry.height && w >= 0 && w < geometry.width;
-      if (inside) copyFloats(out, line + w * bytes, bytes);
+    const inHeight = h >= 0 && h < geometry.height;
+    if (together && inHeight) {
+      copyFloats(out, line + left * bytes, across * bytes);
+      out += across * bytes;
+      continue;
+    }
+    for (let b = 0; b < across; b++) {
+      const w = left + dilation * b;
+      if (inHeight && w >= 0 && w < geometry.width) copyFloats(out, line + w * bytes, bytes);
       else clearFloats(out, bytes);
       out += bytes;
     }

@@ -36,9 +36,13 @@ export function quantizeRows(
     const tile = int8Tile(weight, out, task * most);
     for (let r: usize = 0; r < min(tileRows, rest); r++) {
       let row = x + (firstRow + task * most + r) * pitch;
+      if (width) {
+        const largest = rectify(row, gamma, beta, normalised, k);
+        quantizeRowBy(largest, normalised, weight, tile + r * 4, tileRows * 4);
+        continue;
+      }
       if (gamma) {
-        if (width) rectify(row, gamma, beta, normalised, k);
-        else normalise(row, gamma, beta, normalised, k);
+        normalise(row, gamma, beta, normalised, k);
         row = normalised;
       }
       quantizeRow(row, weight, tile + r * 4, tileRows * 4);

@@ -1,4 +1,4 @@
-import { madd, storeLanes } from "./simd";
+import { madd, maxLanes, storeLanes } from "./simd";
 import { next } from "./threads";
 
 /** Rows of a task. */
@@ -13,12 +13,23 @@ export function relu(x: usize, gamma: usize, beta: usize, y: usize, rows: usize,
   }
 }
 
-/** One row. */
-export function rectify(x: usize, gamma: usize, beta: usize, y: usize, d: usize): void {
+/** One row; returns the largest number of its whole vectors. */
+export function rectify(x: usize, gamma: usize, beta: usize, y: usize, d: usize): f32 {
   const zero = f32x4.splat(0);
-  for (let c: usize = 0; c < d; c += 4) {
-    let value = v128.load(x + c * 4);
-    if (gamma) value = madd(value, v128.load(gamma + c * 4), v128.load(beta + c * 4));
-    storeLanes(y + c * 4, f32x4.pmax(zero, value), <i32>(d - c));
+  const whole = (d & ~3) * 4;
+  let largest = zero;
+  let at: usize = 0;
+  if (gamma) {
+    for (; at < whole; at += 16) {
+      const value = f32x4.pmax(zero, madd(v128.load(x + at), v128.load(gamma + at), v128.load(beta + at)));
+      largest = f32x4.pmax(largest, value);
+      v128.store(y + at, value);
+    }
+  } else for (; at < whole; at += 16) v128.store(y + at, f32x4.pmax(zero, v128.load(x + at)));
+  if (at < d * 4) {
+    let value = v128.load(x + at);
+    if (gamma) value = madd(value, v128.load(gamma + at), v128.load(beta + at));
+    storeLanes(y + at, f32x4.pmax(zero, value), <i32>(d & 3));
   }
+  return maxLanes(largest);
 }
