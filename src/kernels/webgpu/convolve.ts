@@ -2,10 +2,12 @@ import type { Convolution, ConvolveOptions, Grid } from "../../tensor/backend.ts
 import { checkConvolve } from "../checks.ts";
 import { flatGroups, flatMain, vectorOf } from "./flat.ts";
 import type { Gpu, GpuTensor } from "./gpu.ts";
-import type { GpuWeight } from "./linear/kernel.ts";
+import { AS_IT_IS, linearDispatch } from "./linear/dispatch.ts";
+import { type GpuWeight, kernelFor } from "./linear/kernel.ts";
 import { linear } from "./linear/linear.ts";
 import { memo } from "./memo.ts";
 import type { Kernel } from "./pipelines.ts";
+import { largestOfClips, quantizeRowsDispatch } from "./quantizeRows.ts";
 
 /** A lane makes one number of a patch, or four of neighbouring channels. Sizes of the kernel are constants: no division. */
 const unfoldKernel = memo(
@@ -44,7 +46,7 @@ ${flatMain(/* wgsl */ `
   },
 );
 
-/** The patches of all places, [R, K], then `linear`. */
+/** The patches of all places, [R, K], then `linear`; their whole numbers, where a weight wants those, by their clip's scale. */
 export const convolve = (gpu: Gpu) => {
   const multiply = linear(gpu);
   return (
@@ -54,7 +56,7 @@ export const convolve = (gpu: Gpu) => {
     grid: Grid,
     options: ConvolveOptions<GpuTensor> = {},
   ): GpuTensor => {
-    const { rows, k, out } = checkConvolve(x, weight, convolution, grid, options);
+    const { rows, n, k, out } = checkConvolve(x, weight, convolution, grid, options);
     const { channels, kernel, stride, dilation } = convolution;
     return gpu.scope(() => {
       const patches = gpu.createTensor([rows, k]);
@@ -66,7 +68,13 @@ export const convolve = (gpu: Gpu) => {
         writes: [patches],
         workgroups: flatGroups(count),
       });
-      return multiply(patches, weight, options);
+      if (weight.activation !== "dynamic") return multiply(patches, weight, options);
+      const made = quantizeRowsDispatch(gpu, patches, "dynamic", undefined, largestOfClips(gpu, x, grid.clips));
+      gpu.dispatch(made);
+      const y = gpu.createTensor([rows, n]);
+      const source = { input: AS_IT_IS, tensors: made.writes };
+      gpu.dispatch(linearDispatch(kernelFor(weight, rows), source, weight, options, y, { first: 0, count: rows }));
+      return y;
     });
   };
 };

@@ -22,7 +22,8 @@ export interface Source {
  */
 const FUSED = { k: 640, n: 4096, rows: 2048 };
 
-const AS_IT_IS: Input = { norm: false };
+/** Rows as the weight's form wants them. */
+export const AS_IT_IS: Input = { norm: false };
 const inputOf = memo((norm: boolean, int8: Input["int8"]): Input => ({ norm, int8 }));
 
 /** How x comes to the kernel: in most cases as it is, and the kernel makes layer norm and int8 rows of it. */
