@@ -6,6 +6,7 @@ import { campplusParameters } from "../../src/model/campplus/parameters.ts";
 import { loadCampplusWeights } from "../../src/model/campplus/weights.ts";
 import type { Backend, LinearWeight, Tensor } from "../../src/tensor/backend.ts";
 import { elementCount, type HostTensor } from "../../src/tensor/host.ts";
+import type { Weight } from "../../src/tensor/quantized.ts";
 
 /** What the input of each norm varies by on speech: a norm's name without its layer and ".batchnorm". */
 const VARIANCE: Readonly<Record<string, number>> = {
@@ -83,11 +84,12 @@ export function* seededSpeakerTensors(
   }
 }
 
-/** The network with these weights. */
+/** The network with these weights, or what `convert` makes of them. */
 export async function seededSpeaker<T extends Tensor, W extends LinearWeight<T>>(
   backend: Backend<T, W>,
+  convert?: (weight: Weight) => Weight,
 ): Promise<Campplus<T, W>> {
-  const weights = await loadCampplusWeights(backend, SPEAKER_CONFIG, seededSpeakerTensors());
+  const weights = await loadCampplusWeights(backend, SPEAKER_CONFIG, seededSpeakerTensors(), convert);
   return new Campplus(backend, SPEAKER_CONFIG, weights, await openSpeakerFeatures(SPEAKER_CONFIG.mels));
 }
 

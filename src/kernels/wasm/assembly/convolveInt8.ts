@@ -1,6 +1,6 @@
 import { Geometry } from "./convolve";
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
-import { dot, finishRow, Four, ONES, OfI16, OfPairs, OfQuads, Six, Two } from "./int8Tile";
+import { dot, Four, finishRow, OfI16, OfPairs, OfQuads, ONES, Six, Two } from "./int8Tile";
 import { factorBy, largestOf, quantizeRun, scaleBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
@@ -55,7 +55,7 @@ export function quantizePlaces(
   for (let task: usize = next(); task < clips * (height + 2 * above); task = next()) {
     const clip = task / (height + 2 * above);
     const row = task % (height + 2 * above);
-    let to: usize = out + task * (inside + 2 * beside);
+    const to: usize = out + task * (inside + 2 * beside);
     if (row < above || row >= height + above) {
       memory.fill(to, <u8>zero, inside + 2 * beside);
       continue;
@@ -231,14 +231,105 @@ export function convolveInt8(
           if (whole) finishTo(finish, y + at, stride, bias ? bias + c * 4 : 0, relu, added);
           else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, false, 0);
           if (ASC_FEATURE_RELAXED_SIMD && weight.products === QUADS) {
-            if (rows === 6) tileOf<OfQuads, Six>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
-            else if (rows === 4) tileOf<OfQuads, Four>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
-            else tileOf<OfQuads, Two>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+            if (rows === 6)
+              tileOf<OfQuads, Six>(
+                from,
+                pitch,
+                geometry,
+                dilation * place,
+                dilation * lineBytes,
+                place * 8,
+                v,
+                starts,
+                scales,
+                scale,
+                finish,
+              );
+            else if (rows === 4)
+              tileOf<OfQuads, Four>(
+                from,
+                pitch,
+                geometry,
+                dilation * place,
+                dilation * lineBytes,
+                place * 8,
+                v,
+                starts,
+                scales,
+                scale,
+                finish,
+              );
+            else
+              tileOf<OfQuads, Two>(
+                from,
+                pitch,
+                geometry,
+                dilation * place,
+                dilation * lineBytes,
+                place * 8,
+                v,
+                starts,
+                scales,
+                scale,
+                finish,
+              );
           } else if (ASC_FEATURE_RELAXED_SIMD && weight.products === PAIRS) {
-            if (rows === 4) tileOf<OfPairs, Four>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
-            else tileOf<OfPairs, Two>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
-          } else if (rows === 4) tileOf<OfI16, Four>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
-          else tileOf<OfI16, Two>(from, pitch, geometry, dilation * place, dilation * lineBytes, place * 8, v, starts, scales, scale, finish);
+            if (rows === 4)
+              tileOf<OfPairs, Four>(
+                from,
+                pitch,
+                geometry,
+                dilation * place,
+                dilation * lineBytes,
+                place * 8,
+                v,
+                starts,
+                scales,
+                scale,
+                finish,
+              );
+            else
+              tileOf<OfPairs, Two>(
+                from,
+                pitch,
+                geometry,
+                dilation * place,
+                dilation * lineBytes,
+                place * 8,
+                v,
+                starts,
+                scales,
+                scale,
+                finish,
+              );
+          } else if (rows === 4)
+            tileOf<OfI16, Four>(
+              from,
+              pitch,
+              geometry,
+              dilation * place,
+              dilation * lineBytes,
+              place * 8,
+              v,
+              starts,
+              scales,
+              scale,
+              finish,
+            );
+          else
+            tileOf<OfI16, Two>(
+              from,
+              pitch,
+              geometry,
+              dilation * place,
+              dilation * lineBytes,
+              place * 8,
+              v,
+              starts,
+              scales,
+              scale,
+              finish,
+            );
           if (!whole) copyRows(edge, min(rows, rest), added, relu, y + at, stride, min(PANEL, n - c));
           from += rows * pitch;
           j += rows;
