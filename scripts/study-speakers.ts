@@ -6,17 +6,15 @@
  *     npx tsx scripts/study-speakers.ts
  */
 import { ChangeLimit } from "../src/speakers/change.ts";
-import { type Chunk, clearOf, coarse, everyHalf, RATE } from "../src/speakers/chunks.ts";
+import { clearOf, coarse, everyHalf, RATE } from "../src/speakers/chunks.ts";
 import { funasrLabels } from "../src/speakers/funasr.ts";
-import { addTo, unit, type Vector } from "../src/speakers/vectors.ts";
 import { groupVoices } from "../src/speakers/voices.ts";
 import { randomNumbers } from "../test/support/speakers.ts";
+import { conversation, type Kind, model, type Said, sharesOf } from "./madeTalk.ts";
 
-const SIZE = 192;
 const TIMES = 20;
 const LIMITS = [0.65, 0.7, 0.75, 0.8, 0.85];
-/** Mean cosine of two windows of one voice and of two voices, and a mood's share of a voice's spread. */
-const KINDS = [
+const KINDS: readonly Kind[] = [
   [0.6, 0, 0],
   [0.6, 0.2, 0.2],
   [0.75, 0.2, 0.2],
@@ -25,56 +23,10 @@ const KINDS = [
   [0.9, 0.1, 0.2],
   [0.6, 0.4, 0.2],
   [0.75, 0.45, 0.2],
-] as const;
-
-type Said = readonly [voice: number, seconds: number];
-
-function conversation(voices: number, seconds: number, random: () => number): Said[][] {
-  const stretches: Said[][] = [];
-  let voice = Math.floor(random() * voices);
-  for (let total = 0; total < seconds; ) {
-    const stretch = Array.from({ length: 1 + Math.floor(random() * 3) }, (): Said => {
-      if (voices > 1) voice = (voice + 1 + Math.floor(random() * (voices - 1))) % voices;
-      return [voice, 1 + 7 * random()];
-    });
-    stretches.push(stretch);
-    total += stretch.reduce((sum, [, length]) => sum + length, 0);
-  }
-  return stretches;
-}
-
-/** What a speaker model says of a window in which each voice has a share of the time. */
-function model(voices: number, [within, between, moods]: (typeof KINDS)[number], random: () => number) {
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const direction = () => unit(Float64Array.from({ length: SIZE }, normal));
-  const scaled = (vector: Vector, share: number) => Float64Array.from(vector, (value) => value * share);
-  const common = direction();
-  const shared = Math.min(0.95, between / within);
-  const spread = 1 / within - 1;
-  const people = Array.from({ length: voices }, () => {
-    const centre = scaled(common, Math.sqrt(shared));
-    addTo(centre, scaled(direction(), Math.sqrt(1 - shared)));
-    return [0, 1].map(() => {
-      const inMood = Float64Array.from(centre);
-      addTo(inMood, scaled(direction(), Math.sqrt(spread * moods)));
-      return inMood;
-    });
-  });
-  return (shares: readonly number[], mood: number): Float32Array => {
-    const sum = scaled(direction(), Math.sqrt(spread * (1 - moods) * (0.6 + 0.8 * random())));
-    for (const [voice, share] of shares.entries()) addTo(sum, scaled(people[voice][mood], share));
-    return Float32Array.from(sum);
-  };
-}
+];
 
 /** The embeddings of a conversation's windows, those that are clear, and how many voices have most of one. */
-function hear(
-  stretches: readonly Said[][],
-  voices: number,
-  plan: typeof coarse,
-  seed: number,
-  kind: (typeof KINDS)[number],
-) {
+function hear(stretches: readonly Said[][], voices: number, plan: typeof coarse, seed: number, kind: Kind) {
   const random = randomNumbers(seed);
   const embed = model(voices, kind, random);
   const limit = new ChangeLimit();
@@ -83,7 +35,7 @@ function hear(
     const samples = Math.round(stretch.reduce((sum, [, seconds]) => sum + seconds, 0) * RATE);
     const mood = Number(random() < 0.5);
     const embeddings = plan(samples, 0).map((chunk) => {
-      const shares = sharesOf(chunk, stretch, voices);
+      const shares = sharesOf(chunk.first / RATE, chunk.last / RATE, stretch, voices);
       heard.add(shares.indexOf(Math.max(...shares)));
       return embed(shares, mood);
     });
@@ -93,17 +45,6 @@ function hear(
   });
   const clear = windows.flatMap((own) => own.clear);
   return { embeddings: windows.flatMap((own) => own.embeddings), clear, voices: heard.size };
-}
-
-function sharesOf({ first, last }: Chunk, stretch: readonly Said[], voices: number): number[] {
-  const shares = Array<number>(voices).fill(0);
-  let at = 0;
-  for (const [voice, seconds] of stretch) {
-    const [from, to] = [at * RATE, (at + seconds) * RATE];
-    shares[voice] += Math.max(0, Math.min(last, to) - Math.max(first, from)) / (last - first);
-    at += seconds;
-  }
-  return shares;
 }
 
 const rows = new Map<string, { count: number; wrong: Map<string, [more: number, fewer: number]> }>();

@@ -26,35 +26,30 @@ function chunk(first: number, last: number, startMs: number): Chunk {
  * @param startMs of the stretch in the recording
  */
 export function everyHalf(samples: number, startMs: number): Chunk[] {
-  return windows(samples, startMs, WINDOW / 2);
+  const chunks: Chunk[] = [];
+  for (let first = 0, heard = 0; heard < samples; first += WINDOW / 2) {
+    heard = Math.min(first + WINDOW, samples);
+    chunks.push(chunk(Math.max(0, heard - WINDOW), heard, startMs));
+  }
+  return chunks;
 }
 
-/** Samples that a window of 1.5 s may speak for. */
-const SHARE = 2 * RATE;
+/** Seconds that a window of 1.5 s may speak for. */
+const SHARE = 2;
 
 /**
  * Windows of 1.5 s, each in the middle of its share of the stretch: equal shares of up to 2 s. So half a second between two
- * may be heard by none, which costs a quarter less than windows next to each other, and 0.1 % of the time its speaker
- * (docs/speakers.md).
+ * may be heard by none: docs/speakers.md says what that saves and costs.
+ * @param share the most seconds that a window speaks for
  */
-export function coarse(samples: number, startMs: number): Chunk[] {
-  const count = Math.ceil(samples / SHARE);
+export function coarse(samples: number, startMs: number, share = SHARE): Chunk[] {
+  const count = Math.ceil(samples / (share * RATE));
   return Array.from({ length: count }, (_, i) => {
     const [from, to] = [i, i + 1].map((k) => Math.round((k * samples) / count));
     const first = Math.max(0, Math.min(Math.round((from + to - WINDOW) / 2), samples - WINDOW));
     const seconds = (sample: number) => sample / RATE + startMs / 1000;
     return { start: seconds(from), end: seconds(to), first, last: Math.min(first + WINDOW, samples) };
   });
-}
-
-function windows(samples: number, startMs: number, hop: number): Chunk[] {
-  const chunks: Chunk[] = [];
-  let heard = 0;
-  for (let first = 0; heard < samples; first += hop) {
-    heard = Math.min(first + WINDOW, samples);
-    chunks.push(chunk(Math.max(0, heard - WINDOW), heard, startMs));
-  }
-  return chunks;
 }
 
 /**

@@ -23,6 +23,8 @@ export interface DiarizerOptions {
   readonly speakers?: number;
   /** By default: from which likeness on two groups of windows are one voice, 0 to 1; 0.75 unless given. */
   readonly sameVoice?: number;
+  /** By default: the most seconds that a window of 1.5 s speaks for, 2 unless given. */
+  readonly share?: number;
   /** `funasr`: where random numbers start. */
   readonly seed?: number;
 }
@@ -80,8 +82,8 @@ export class Diarizer {
   /** A stretch of speech, behind those before. Its samples are copied; without any it has no speaker. */
   add({ startMs, pcm }: Stretch): Promise<void> {
     const isRefined = this.#options.mode === "funasr";
-    const plan = isRefined ? everyHalf : coarse;
-    const windows = plan(pcm.length, startMs).map((chunk): Window => ({ chunk, isClear: true }));
+    const chunks = isRefined ? everyHalf(pcm.length, startMs) : coarse(pcm.length, startMs, this.#options.share);
+    const windows = chunks.map((chunk): Window => ({ chunk, isClear: true }));
     if (windows.length === 0) return this.#work;
     const heard: Heard = { startMs, pcm: pcm.slice(), windows, left: windows.length, isRefined };
     this.#heard.push(heard);

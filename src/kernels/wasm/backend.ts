@@ -16,8 +16,8 @@ import { upload } from "./upload.ts";
 import type { WasmWeight } from "./weight.ts";
 
 const MAX_THREADS = 64;
-/** Activations of a few clips lie in the outer caches, and all of them read a weight once. */
-const CLIPS_TOGETHER = 4;
+/** Activations of a few clips lie in the outer caches, and threads wait for each other once for all of them. */
+const CLIPS_TOGETHER = 8;
 
 export interface WasmBackend extends Backend<WasmTensor, WasmWeight> {
   /** For kernels beyond the model's operations. */
