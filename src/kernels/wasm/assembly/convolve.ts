@@ -1,7 +1,7 @@
-import { largestOfClip } from "./convolveInt8";
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
 import { int8Rows, int8Tile, rowsFor } from "./int8";
 import { packTile } from "./pack";
+import { largestOfClip } from "./places";
 import { quantizeRowBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";

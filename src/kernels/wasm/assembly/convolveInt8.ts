@@ -1,89 +1,31 @@
 import { Geometry } from "./convolve";
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
 import { dot, Four, finishRow, OfI16, OfPairs, OfQuads, ONES, Six, Two } from "./int8Tile";
-import { factorBy, largestOf, quantizeRun, scaleBy } from "./quantizeRows";
+import { largestOfClip, lineBytes, linesOf, placeBytes } from "./places";
+import { scaleBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
-import { headBytes, I16, PAIRS, panels, QUADS, scalesOf, startsOf, Weight } from "./weight";
-
-/** The largest magnitudes of x [clips, length], of `parts` parts of each clip: y [clips, parts]. */
-export function largest(x: usize, y: usize, clips: usize, length: usize, parts: usize): void {
-  const share = (((length + parts - 1) / parts + 3) & ~3) * 4;
-  for (let task: usize = next(); task < clips * parts; task = next()) {
-    const clip = x + (task / parts) * length * 4;
-    const from = min(clip + (task % parts) * share, clip + length * 4);
-    const end = min(from + share, clip + length * 4);
-    const whole = from + ((end - from) & ~15);
-    let most = largestOf(from, whole);
-    for (let at = whole; at < end; at += 4) most = max(most, abs(f32.load(at)));
-    f32.store(y + task * 4, most);
-  }
-}
-
-/** The largest magnitude of a clip, by those of its parts. */
-export function largestOfClip(maxima: usize, clip: usize, parts: usize): f32 {
-  let most: f32 = 0;
-  for (let p: usize = 0; p < parts; p++) most = max(most, f32.load(maxima + (clip * parts + p) * 4));
-  return most;
-}
-
-/** Bytes of a place of x in whole numbers. */
-function placeBytes(weight: Weight, geometry: Geometry): usize {
-  return <usize>geometry.channels * (weight.products === I16 ? 2 : 1);
-}
+import { headBytes, PAIRS, panels, QUADS, scalesOf, startsOf, Weight } from "./weight";
 
 /**
- * x [clips, height, width, C] → whole numbers, each clip by its own largest one: int8 with the weight's offset, int16 for
- * int16 products; a border of zeros around each clip, as far as the kernel reaches. A task has a line.
- */
-export function quantizePlaces(
-  x: usize,
-  weight: Weight,
-  maxima: usize,
-  parts: usize,
-  geometry: Geometry,
-  clips: usize,
-  out: usize,
-): void {
-  const place = placeBytes(weight, geometry);
-  const above = <usize>(geometry.dilation * (geometry.kernelHeight / 2));
-  const beside = <usize>(geometry.dilation * (geometry.kernelWidth / 2)) * place;
-  const height = <usize>geometry.height;
-  const line = <usize>(geometry.width * geometry.channels * 4);
-  const inside = <usize>geometry.width * place;
-  const zero = weight.products === I16 ? 0 : weight.offset;
-  for (let task: usize = next(); task < clips * (height + 2 * above); task = next()) {
-    const clip = task / (height + 2 * above);
-    const row = task % (height + 2 * above);
-    const to: usize = out + task * (inside + 2 * beside);
-    if (row < above || row >= height + above) {
-      memory.fill(to, <u8>zero, inside + 2 * beside);
-      continue;
-    }
-    memory.fill(to, <u8>zero, beside);
-    const from = x + (clip * height + row - above) * line;
-    quantizeRun(factorBy(largestOfClip(maxima, clip, parts), weight), from, from + line, weight, to + beside);
-    memory.fill(to + beside + inside, <u8>zero, beside);
-  }
-}
-
-/**
- * finish(f32(f32(Σ q·v + starts) · scales) · scale) for the places of a tile, which lie `pitch` bytes apart in q, and a
- * panel of 8 columns: the kernel's taps lie `tap` bytes apart, its lines `line`.
+ * finish(f32(f32(Σ q·v + starts) · scales) · scale) for the places of a tile, from q on, and a
+ * panel of 8 columns: tap by tap of the kernel.
  */
 function tileOf<T, R>(
+  weight: Weight,
   q: usize,
-  pitch: usize,
   geometry: Geometry,
-  tap: usize,
-  line: usize,
-  run: usize,
   v: usize,
   starts: usize,
   scales: usize,
   scale: f32,
   finish: Finish,
 ): void {
+  const place = placeBytes(weight, geometry);
+  const pitch = <usize>geometry.strideWidth * place;
+  const tap = <usize>geometry.dilation * place;
+  const line = <usize>geometry.dilation * lineBytes(weight, geometry);
+  const run = place * PANEL;
   const rows: usize = idof<R>() === idof<Six>() ? 6 : idof<R>() === idof<Four>() ? 4 : 2;
   const ones = v128.load(ONES);
   let c00 = v128.load(starts);
@@ -171,6 +113,35 @@ function tileOf<T, R>(
   }
 }
 
+/** tileOf with the products that the weight asks for, for 2, 4 or 6 rows. */
+function placesTile(
+  rows: usize,
+  weight: Weight,
+  q: usize,
+  geometry: Geometry,
+  v: usize,
+  starts: usize,
+  scales: usize,
+  scale: f32,
+  finish: Finish,
+): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (weight.products === QUADS) {
+      if (rows === 6) tileOf<OfQuads, Six>(weight, q, geometry, v, starts, scales, scale, finish);
+      else if (rows === 4) tileOf<OfQuads, Four>(weight, q, geometry, v, starts, scales, scale, finish);
+      else tileOf<OfQuads, Two>(weight, q, geometry, v, starts, scales, scale, finish);
+      return;
+    }
+    if (weight.products === PAIRS) {
+      if (rows === 4) tileOf<OfPairs, Four>(weight, q, geometry, v, starts, scales, scale, finish);
+      else tileOf<OfPairs, Two>(weight, q, geometry, v, starts, scales, scale, finish);
+      return;
+    }
+  }
+  if (rows === 4) tileOf<OfI16, Four>(weight, q, geometry, v, starts, scales, scale, finish);
+  else tileOf<OfI16, Two>(weight, q, geometry, v, starts, scales, scale, finish);
+}
+
 /**
  * Backend.convolve of what quantizePlaces made, without patches: the tiles read places where they lie. A task has `lines`
  * lines of the output and `together` panels of columns. For weights with a scale a column, and a multiple of 4 channels.
@@ -198,11 +169,8 @@ export function convolveInt8(
   const finish = changetype<Finish>(own);
   const edge = own + FINISH_BYTES;
   const unpacked = edge + 6 * PANEL * 4;
-  const place = placeBytes(weight, geometry);
-  const dilation = <usize>geometry.dilation;
-  const lineBytes = (<usize>geometry.width + 2 * dilation * <usize>(geometry.kernelWidth / 2)) * place;
-  const clipBytes = (<usize>geometry.height + 2 * dilation * <usize>(geometry.kernelHeight / 2)) * lineBytes;
-  const pitch = <usize>geometry.strideWidth * place;
+  const line = lineBytes(weight, geometry);
+  const pitch = <usize>geometry.strideWidth * placeBytes(weight, geometry);
   const height = <usize>geometry.outHeight;
   const width = <usize>geometry.outWidth;
   const most: usize = weight.products === QUADS ? min(ROWS, 6) : 4;
@@ -221,7 +189,7 @@ export function convolveInt8(
       for (let i = first; i < last; i++) {
         const clip = i / height;
         const scale = scaleBy(largestOfClip(maxima, clip, parts), weight);
-        let from: usize = q + clip * clipBytes + (i % height) * <usize>geometry.strideHeight * lineBytes;
+        let from: usize = q + (clip * linesOf(geometry) + (i % height) * <usize>geometry.strideHeight) * line;
         for (let j: usize = 0; j < width; ) {
           const rest = width - j;
           const rows: usize = rest > 4 ? most : rest > 2 ? 4 : 2;
@@ -230,106 +198,7 @@ export function convolveInt8(
           const whole = rows <= rest && c + PANEL <= n;
           if (whole) finishTo(finish, y + at, stride, bias ? bias + c * 4 : 0, relu, added);
           else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, false, 0);
-          if (ASC_FEATURE_RELAXED_SIMD && weight.products === QUADS) {
-            if (rows === 6)
-              tileOf<OfQuads, Six>(
-                from,
-                pitch,
-                geometry,
-                dilation * place,
-                dilation * lineBytes,
-                place * 8,
-                v,
-                starts,
-                scales,
-                scale,
-                finish,
-              );
-            else if (rows === 4)
-              tileOf<OfQuads, Four>(
-                from,
-                pitch,
-                geometry,
-                dilation * place,
-                dilation * lineBytes,
-                place * 8,
-                v,
-                starts,
-                scales,
-                scale,
-                finish,
-              );
-            else
-              tileOf<OfQuads, Two>(
-                from,
-                pitch,
-                geometry,
-                dilation * place,
-                dilation * lineBytes,
-                place * 8,
-                v,
-                starts,
-                scales,
-                scale,
-                finish,
-              );
-          } else if (ASC_FEATURE_RELAXED_SIMD && weight.products === PAIRS) {
-            if (rows === 4)
-              tileOf<OfPairs, Four>(
-                from,
-                pitch,
-                geometry,
-                dilation * place,
-                dilation * lineBytes,
-                place * 8,
-                v,
-                starts,
-                scales,
-                scale,
-                finish,
-              );
-            else
-              tileOf<OfPairs, Two>(
-                from,
-                pitch,
-                geometry,
-                dilation * place,
-                dilation * lineBytes,
-                place * 8,
-                v,
-                starts,
-                scales,
-                scale,
-                finish,
-              );
-          } else if (rows === 4)
-            tileOf<OfI16, Four>(
-              from,
-              pitch,
-              geometry,
-              dilation * place,
-              dilation * lineBytes,
-              place * 8,
-              v,
-              starts,
-              scales,
-              scale,
-              finish,
-            );
-          else
-            tileOf<OfI16, Two>(
-              from,
-              pitch,
-              geometry,
-              dilation * place,
-              dilation * lineBytes,
-              place * 8,
-              v,
-              starts,
-              scales,
-              scale,
-              finish,
-            );
+          placesTile(rows, weight, from, geometry, v, starts, scales, scale, finish);
           if (!whole) copyRows(edge, min(rows, rest), added, relu, y + at, stride, min(PANEL, n - c));
           from += rows * pitch;
           j += rows;

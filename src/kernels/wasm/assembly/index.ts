@@ -2,13 +2,14 @@
 export { attention } from "./attention";
 export { layCodes, packCodes } from "./codes";
 export { convolve } from "./convolve";
-export { convolveInt8, largest, quantizePlaces } from "./convolveInt8";
+export { convolveInt8 } from "./convolveInt8";
 export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
 export { causalFsmn, fsmn } from "./fsmn";
 export { gate, widen } from "./gate";
 export { layerNorm } from "./layerNorm";
 export { linear } from "./linear";
 export { packRows, packWeight } from "./pack";
+export { largest, quantizePlaces } from "./places";
 export { context, statistics } from "./pool";
 export { cholesky } from "./quant/cholesky";
 export { divergence } from "./quant/divergence";
