@@ -13,6 +13,8 @@ export interface WasmTensor extends Tensor {
   readonly bytes: number;
   /** No number in it is negative. */
   readonly positive?: boolean;
+  /** It comes from products in int8. */
+  readonly int8?: boolean;
   /** The commands among which is the one that fills it. */
   readonly origin: Origin;
 }
@@ -63,10 +65,10 @@ export class WasmDevice {
   }
 
   /** A tensor of undefined contents. */
-  createTensor(shape: readonly number[], dtype: DType = "f32", positive = false): WasmTensor {
+  createTensor(shape: readonly number[], dtype: DType = "f32", positive = false, int8 = false): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     const pointer = this.#heap.acquire(bytes);
-    return this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin, positive });
+    return this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin, positive, int8 });
   }
 
   /** A tensor of these numbers. They travel with the commands: work under way may still use the memory. */

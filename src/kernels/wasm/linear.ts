@@ -27,7 +27,7 @@ export const linear =
     const [rows, n, k] = checkLinear(x, weight, options);
     const { norm, bias, relu, residual } = options;
     return device.scope(() => {
-      const y = device.createTensor([rows, n], "f32", relu && !residual);
+      const y = device.createTensor([rows, n], "f32", relu && !residual, weight.format === "int8");
       const positive = x.positive && !norm;
       const description = positive ? weight.descriptionForPositive : weight.description;
       const packed = packRows(device, x, { ...weight, description }, rows, norm);

@@ -1,5 +1,6 @@
 /** The kernels' module: see threads.ts for how it is run. Pointers are byte addresses; tensors are row-major f32. */
 export { attention } from "./attention";
+export { attentionInt } from "./attentionInt";
 export { layCodes, packCodes } from "./codes";
 export { convolve } from "./convolve";
 export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
@@ -8,6 +9,7 @@ export { gate, widen } from "./gate";
 export { layerNorm } from "./layerNorm";
 export { linear } from "./linear";
 export { packRows, packWeight } from "./pack";
+export { packKeys } from "./packKeys";
 export { context, statistics } from "./pool";
 export { cholesky } from "./quant/cholesky";
 export { divergence } from "./quant/divergence";

@@ -81,7 +81,7 @@ export function quantizeRow(x: usize, weight: Weight, out: usize, stride: usize)
 }
 
 /** The largest magnitude of whole vectors of f32. */
-function largestOf(x: usize, end: usize): f32 {
+export function largestOf(x: usize, end: usize): f32 {
   let even = f32x4.splat(0);
   let odd = even;
   for (; x + 16 < end; x += 32) {
@@ -99,7 +99,7 @@ function quantized(x: usize, factors: v128): v128 {
 }
 
 /** The four words of a vector, `stride` bytes apart; returns where the next would go. */
-function storeFour(out: usize, words: v128, stride: usize): usize {
+export function storeFour(out: usize, words: v128, stride: usize): usize {
   v128.store32_lane(out, words, 0);
   out += stride;
   v128.store32_lane(out, words, 1);
