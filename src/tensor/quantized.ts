@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
+import { f16ToF32, f32ToF16 } from "./f16.ts";
 import type { HostTensor } from "./host.ts";
 
 /** The longest row whose 127 · 128 · K fits an int32. */
@@ -63,6 +64,17 @@ export function groupsOf({ shape, groupSize }: QuantizedTensor): number {
 export function scalesOfGroups(weight: QuantizedTensor): Float32Array {
   const count = weight.shape[0] * groupsOf(weight);
   return weight.scales.length === count ? weight.scales : new Float32Array(count).fill(weight.scales[0]);
+}
+
+/**
+ * The scales of groups as the bits of f16; undefined where that does not hold all of them to the bit, and for scales of
+ * whole rows, which a file keeps in f32.
+ */
+export function halfScales(weight: QuantizedTensor): Uint16Array | undefined {
+  if (groupsOf(weight) === 1) return undefined;
+  const scales = scalesOfGroups(weight);
+  const halves = f32ToF16(scales);
+  return f16ToF32(halves).every((scale, i) => scale === scales[i]) ? halves : undefined;
 }
 
 /** Words of a row's codes. */

@@ -1,5 +1,4 @@
-import { f16ToF32, f32ToF16 } from "../../tensor/f16.ts";
-import { groupsOf, type QuantizedTensor, scalesOfGroups, wordsOfRow } from "../../tensor/quantized.ts";
+import { groupsOf, halfScales, type QuantizedTensor, scalesOfGroups, wordsOfRow } from "../../tensor/quantized.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
 import { type Codes, describeWeight, type WasmWeight } from "./weight.ts";
@@ -26,7 +25,7 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   const described = describeWeight(device, activation ? "int8" : "codes", shape, panels, {
     ...{ bits, groupSize, groups, activation },
     ...(activation !== undefined && { products: productsOf(device, weight) }),
-    scales: uploadScales(device, scalesOfGroups(weight), n, ready),
+    scales: uploadScales(device, weight, ready),
     ...(starts && { starts }),
     ...(zeros && { zeros: uploadPerGroup(device, zeros, n, "u8") }),
     ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits], activation ? "int8" : "f32")),
@@ -56,10 +55,10 @@ function largestOf({ bits, zeros, tables }: QuantizedTensor): number {
 }
 
 /** In f16 where that holds them, as it does those of a file; those of codes that are not unpacked are read as f32. */
-function uploadScales(device: WasmDevice, scales: Float32Array, n: number, ready: boolean): WasmTensor {
-  const halves = f32ToF16(scales);
-  const exact = !ready && f16ToF32(halves).every((scale, i) => scale === scales[i]);
-  return exact ? uploadPerGroup(device, halves, n, "f16") : uploadPerGroup(device, scales, n, "f32");
+function uploadScales(device: WasmDevice, weight: QuantizedTensor, ready: boolean): WasmTensor {
+  const [n] = weight.shape;
+  const halves = ready ? undefined : halfScales(weight);
+  return halves ? uploadPerGroup(device, halves, n, "f16") : uploadPerGroup(device, scalesOfGroups(weight), n, "f32");
 }
 
 /** [N, groups] → [⌈N/8⌉, groups, 8], zeros behind. */
