@@ -1,5 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
-import { f16ToF32, f32ToF16 } from "./f16.ts";
+import { f16ToF32, f32ToF16, fromF16Bits } from "./f16.ts";
 import type { HostTensor } from "./host.ts";
 
 /** The longest row whose 127 · 128 · K fits an int32. */
@@ -30,8 +30,8 @@ export interface QuantizedTensor {
    * first, and may cross from one word to the next. The codes past K are 0 and mean nothing.
    */
   readonly codes: Uint32Array;
-  /** [N, G], or a single one for the whole matrix. */
-  readonly scales: Float32Array;
+  /** [N, G], or a single one for the whole matrix: f32, or the bits of f16. */
+  readonly scales: Float32Array | Uint16Array;
   /** [N, G] codes that stand for 0, if the uniform grid is not symmetric. */
   readonly zeros?: Uint8Array;
   /** [T, 2^bits], T = 1 (one for the matrix), N (for each channel) or N·G (for each group). */
@@ -60,10 +60,16 @@ export function groupsOf({ shape, groupSize }: QuantizedTensor): number {
   return Math.ceil(shape[1] / groupSize);
 }
 
+/** The scales in f32. */
+export function f32Scales({ scales }: Pick<QuantizedTensor, "scales">): Float32Array {
+  return scales instanceof Uint16Array ? f16ToF32(scales) : scales;
+}
+
 /** The scale of every group, [N, G], a single one for the matrix repeated. */
 export function scalesOfGroups(weight: QuantizedTensor): Float32Array {
   const count = weight.shape[0] * groupsOf(weight);
-  return weight.scales.length === count ? weight.scales : new Float32Array(count).fill(weight.scales[0]);
+  const scales = f32Scales(weight);
+  return scales.length === count ? scales : new Float32Array(count).fill(scales[0]);
 }
 
 /**
@@ -72,6 +78,7 @@ export function scalesOfGroups(weight: QuantizedTensor): Float32Array {
  */
 export function halfScales(weight: QuantizedTensor): Uint16Array | undefined {
   if (groupsOf(weight) === 1) return undefined;
+  if (weight.scales instanceof Uint16Array && weight.scales.length > 1) return weight.scales;
   const scales = scalesOfGroups(weight);
   const halves = f32ToF16(scales);
   return f16ToF32(halves).every((scale, i) => scale === scales[i]) ? halves : undefined;
@@ -120,7 +127,11 @@ export function checkQuantized(where: string, weight: QuantizedTensor): void {
   }
 }
 
-function checkFinite(values: Float32Array, fail: (got: number) => void): void {
+function checkFinite(values: Float32Array | Uint16Array, fail: (got: number) => void): void {
+  if (values instanceof Uint16Array) {
+    for (const bits of values) if ((bits & 0x7c00) === 0x7c00) fail(fromF16Bits(bits));
+    return;
+  }
   for (const value of values) if (!(Math.abs(value) < Number.POSITIVE_INFINITY)) fail(value);
 }
 
@@ -180,9 +191,10 @@ export function valuesOf(weight: QuantizedTensor): Float32Array {
 
 /** The weights that the codes stand for, f32 [N, K]: the meaning of the format, and the oracle of its kernels. */
 export function dequantize(weight: QuantizedTensor): Float32Array {
-  const { shape, groupSize, scales } = weight;
+  const { shape, groupSize } = weight;
   const [n, k] = shape;
   const groups = groupsOf(weight);
+  const scales = f32Scales(weight);
   const out = valuesOf(weight);
   for (let r = 0; r < n; r++) {
     for (let i = 0; i < k; i++) {
