@@ -202,7 +202,7 @@ async function loadTensors<T extends Tensor, W extends LinearWeight<T>>(
     return weight;
   };
   const prepared: Promise<void>[] = [];
-  const loaded = await loadWeights(backend, config, tensors(onBytes), tuned, (layer) => {
+  const loaded = await loadWeights(backend, config, tensors(onBytes, true), tuned, (layer) => {
     const ready = prepareLayer(backend, config.encoder, layer); // its kernels are compiled while others come
     ready.catch(() => {}); // awaited below, or another error came first
     prepared.push(ready);

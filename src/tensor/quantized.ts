@@ -128,11 +128,15 @@ export function checkQuantized(where: string, weight: QuantizedTensor): void {
 }
 
 function checkFinite(values: Float32Array | Uint16Array, fail: (got: number) => void): void {
-  if (values instanceof Uint16Array) {
-    for (const bits of values) if ((bits & 0x7c00) === 0x7c00) fail(fromF16Bits(bits));
-    return;
-  }
-  for (const value of values) if (!(Math.abs(value) < Number.POSITIVE_INFINITY)) fail(value);
+  const halves = values instanceof Uint16Array;
+  const i = halves ? infiniteHalf(values) : values.findIndex((value) => !(Math.abs(value) < Number.POSITIVE_INFINITY));
+  if (i >= 0) fail(halves ? fromF16Bits(values[i]) : values[i]);
+}
+
+/** Index of the first NaN or ∞ among the bits of f16, −1 if there is none. A loop of its own, for millions. */
+function infiniteHalf(bits: Uint16Array): number {
+  for (let i = 0; i < bits.length; i++) if ((bits[i] & 0x7c00) === 0x7c00) return i;
+  return -1;
 }
 
 /** The codes of row n, one a byte: [K]. */

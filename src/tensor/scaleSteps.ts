@@ -1,4 +1,4 @@
-import { fromF16Bits, toF16Bits } from "./f16.ts";
+import { fromF16Bits, halfOf } from "./f16.ts";
 
 /**
  * Scales of groups [N, G] in a byte each: scale(n, g) = f16(step(n) · multiple(n, g)), the product in f32, with multiples from
@@ -38,8 +38,11 @@ export function stepsOf(halves: Uint16Array, n: number): SteppedScales | undefin
 export function scalesOfSteps({ steps, multiples }: SteppedScales): Uint16Array {
   const groups = multiples.length / steps.length;
   const halves = new Uint16Array(multiples.length);
-  for (let row = 0, at = 0; row < steps.length; row++) {
-    for (let g = 0; g < groups; g++, at++) halves[at] = toF16Bits(steps[row] * multiples[at]);
+  const scales = new Float32Array(groups);
+  const bits = new Int32Array(scales.buffer);
+  for (let row = 0, first = 0; row < steps.length; row++, first += groups) {
+    for (let g = 0; g < groups; g++) scales[g] = steps[row] * multiples[first + g];
+    for (let g = 0; g < groups; g++) halves[first + g] = halfOf(bits[g]);
   }
   return halves;
 }

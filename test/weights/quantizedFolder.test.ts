@@ -88,6 +88,20 @@ describe("round trip", () => {
   });
 });
 
+test("tensors that are lent share their memory, and have the same numbers until the next is asked for", async () => {
+  const dir = await write([SCHEMES[0], undefined, INT8]);
+  const expected = await read(dir);
+  const buffers = new Set<ArrayBufferLike>();
+  let count = 0;
+  for await (const [name, tensor] of (await openModelFolder(dir)).tensors(undefined, true)) {
+    expect(withF32Scales(tensor), name).toEqual(expected.get(name));
+    buffers.add((tensor.dtype === "quantized" ? tensor.codes : tensor.data).buffer);
+    count++;
+  }
+  expect(count).toBe(expected.size);
+  expect(buffers.size).toBeLessThan(count / 3);
+});
+
 test("no file is left open by a folder that is written, or cannot be", async () => {
   await expectNoFileLeftOpen(() => write([INT8]));
   await expectNoFileLeftOpen(async () => {

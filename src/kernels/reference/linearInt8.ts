@@ -14,7 +14,7 @@ export interface Int8Weight {
 
 export function uploadInt8(weight: QuantizedTensor): Int8Weight {
   const { groupSize, activation = "dynamic" } = weight;
-  return { values: Int8Array.from(valuesOf(weight)), groupSize, scales: f32Scales(weight), activation };
+  return { values: Int8Array.from(valuesOf(weight)), groupSize, scales: f32Scales(weight).slice(), activation };
 }
 
 /** Rows of x [R, K] as whole numbers from −127 to 127, and the scale s of each; QuantizedTensor.activation has the formula. */

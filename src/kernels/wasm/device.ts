@@ -83,15 +83,23 @@ export class WasmDevice {
    * straight into the memory, without a copy to send: where work is under way, into memory that it does not use.
    */
   uploadWeight(shape: readonly number[], dtype: DType, data: HostData): WasmTensor {
+    return this.fillWeight(shape, dtype, (target) => {
+      target.set(bytesOf(data));
+      target.fill(0, data.byteLength);
+    });
+  }
+
+  /** The same of the bytes that `fill` writes: all of them. */
+  fillWeight(shape: readonly number[], dtype: DType, fill: (target: Uint8Array<ArrayBuffer>) => void): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     const idle = this.#running === 0 && this.#commands.length === 0;
     const pointer = idle ? this.#heap.acquire(bytes) : this.#heap.acquireFresh(bytes);
     const tensor = this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin });
-    if (!this.#memory) this.#addUpload(tensor, data);
+    if (this.#memory) fill(new Uint8Array(this.#memory.buffer, pointer, bytes));
     else {
-      const target = new Uint8Array(this.#memory.buffer, pointer, bytes);
-      target.set(bytesOf(data));
-      target.fill(0, data.byteLength);
+      const target = new Uint8Array(bytes);
+      fill(target);
+      this.#addUpload(tensor, target);
     }
     return tensor;
   }

@@ -1,3 +1,4 @@
+import { elementCount } from "../../tensor/host.ts";
 import { groupsOf, halfScales, type QuantizedTensor, scalesOfGroups, wordsOfRow } from "../../tensor/quantized.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
@@ -70,13 +71,18 @@ function uploadPerGroup(
 ): WasmTensor {
   const groups = values.length / n;
   const shape = [Math.ceil(n / PANEL), groups, PANEL];
-  const length = shape[0] * groups * PANEL;
-  const out = new { f32: Float32Array, f16: Uint16Array, u8: Uint8Array }[dtype](length);
-  for (let r = 0; r < n; r++) {
-    const first = Math.floor(r / PANEL) * groups * PANEL + (r % PANEL);
-    for (let g = 0; g < groups; g++) out[first + g * PANEL] = values[r * groups + g];
-  }
-  return device.uploadWeight(shape, dtype, out);
+  return device.fillWeight(shape, dtype, ({ buffer, byteOffset }) => {
+    const out = new { f32: Float32Array, f16: Uint16Array, u8: Uint8Array }[dtype](
+      buffer,
+      byteOffset,
+      elementCount(shape),
+    );
+    out.fill(0, (shape[0] - 1) * groups * PANEL);
+    for (let r = 0; r < n; r++) {
+      const first = Math.floor(r / PANEL) * groups * PANEL + (r % PANEL);
+      for (let g = 0; g < groups; g++) out[first + g * PANEL] = values[r * groups + g];
+    }
+  });
 }
 
 /**
