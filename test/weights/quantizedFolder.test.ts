@@ -11,10 +11,8 @@ import { SenseVoice } from "../../src/model/sensevoice/network.ts";
 import { modelParameters } from "../../src/model/sensevoice/parameters.ts";
 import { loadWeights } from "../../src/model/sensevoice/weights.ts";
 import type { WeightType } from "../../src/options.ts";
-import { f16ToF32 } from "../../src/tensor/f16.ts";
 import { elementCount, type HostTensor } from "../../src/tensor/host.ts";
 import { packCodes, type QuantizedTensor, type Weight } from "../../src/tensor/quantized.ts";
-import { nearestSteps, scalesOfSteps } from "../../src/tensor/scaleSteps.ts";
 import { hashFile, sha256 } from "../../src/weights/file.ts";
 import { storedParts } from "../../src/weights/quantizedParts.ts";
 import { openSafetensors, writeSafetensors } from "../../src/weights/safetensorsFile.ts";
@@ -22,7 +20,7 @@ import { WEIGHTS_FILE } from "../../src/weights/source.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
 import { expectNoFileLeftOpen } from "../support/openFiles.ts";
-import { INT8_SCHEMES, type RandomScheme, randomQuantized, SCHEMES, withF32Scales } from "../support/quantized.ts";
+import { INT8_SCHEMES, type RandomScheme, SCHEMES, withF32Scales } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOLERANCE } from "../support/tolerances.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
@@ -129,46 +127,6 @@ test("a folder in few bits is as small as they promise, and 3 % at most", async 
   const { size } = statSync(join(dir, "model.safetensors"));
   expect(size / promised).toBeLessThan(TOLERANCE.size);
   expect(size / promised).toBeGreaterThan(1);
-});
-
-describe("scales that are whole multiples of a step of their row", () => {
-  const stepped = (seed: number) => {
-    const weight = randomQuantized(seed, [40, 320], { bits: 4, scale: 32, activation: "dynamic" });
-    const signed = (weight.scales as Float32Array).map((scale, i) => (i % 3 ? scale : -scale / (1 + (i % 50))));
-    return { ...weight, scales: f16ToF32(scalesOfSteps(nearestSteps(signed, 40))) };
-  };
-  const entriesOf = (weight: QuantizedTensor) => {
-    return Object.fromEntries(storedParts("w", weight).map(([name, { dtype, shape }]) => [name, [dtype, ...shape]]));
-  };
-
-  test("take a byte each; others f16", () => {
-    expect(entriesOf(stepped(1))).toEqual({
-      "w.codes": ["u32", 40, 40],
-      "w.scales": ["i8", 40, 10],
-      "w.steps": ["f32", 40],
-    });
-    const weight = randomQuantized(1, [40, 320], { bits: 4, scale: 32 });
-    expect(entriesOf(weight)).toEqual({ "w.codes": ["u32", 40, 40], "w.scales": ["f16", 40, 10] });
-  });
-
-  test("come back to the bit, negative ones and small ones too", () => {
-    for (let seed = 1; seed < 20; seed++) {
-      const { scales } = stepped(seed);
-      const parts = new Map(storedParts("w", stepped(seed)).map(([name, { data }]) => [name, data]));
-      const [multiples, steps] = [parts.get("w.scales") as Int8Array, parts.get("w.steps") as Float32Array];
-      expect(multiples.some((m) => m < 0) && multiples.every((m) => m !== 0)).toBe(true);
-      expect(f16ToF32(scalesOfSteps({ multiples, steps }))).toEqual(scales);
-    }
-  });
-
-  test("are within half a step of what they are made from", () => {
-    const { scales } = randomQuantized(3, [40, 320], { bits: 4, scale: 32 });
-    const near = f16ToF32(scalesOfSteps(nearestSteps(scales as Float32Array, 40)));
-    near.forEach((scale, i) => {
-      const row = (scales as Float32Array).subarray(10 * Math.floor(i / 10), 10 * Math.floor(i / 10) + 10);
-      expect(Math.abs(scale - scales[i])).toBeLessThan((Math.max(...row) / 127) * 0.56);
-    });
-  });
 });
 
 test("the bytes of docs/weights-format.md", async () => {
