@@ -29,7 +29,7 @@ import {
 import { checkRecognition, recognise } from "./speech/recognise.ts";
 import { RunQueue } from "./speech/runQueue.ts";
 import type { Segment } from "./speech/segment.ts";
-import { checkSpeakers } from "./speech/speakerOptions.ts";
+import { checkSpeakers, type SpokenTurn } from "./speech/speakerOptions.ts";
 import { cut, type Hear, type PipelineOptions, transcribe } from "./speech/transcribe.ts";
 import type { Transcript } from "./speech/transcript.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
@@ -162,11 +162,11 @@ export class Engine {
    *
    * @param source a path (an address in a browser), the bytes of a sound file, a Blob, samples (mono, 16 kHz), or a
    *   stream of bytes or of samples
-   * @returns the segments in order; to stop early, leave the loop
+   * @returns the segments in order; to stop early, leave the loop. Its return value is who speaks when, with `speakers`
    * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails; what was heard before
    *   comes first
    */
-  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
+  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment, SpokenTurn[] | undefined> {
     expectObject("options", options);
     const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = BATCH_SECONDS, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
@@ -187,10 +187,10 @@ export class Engine {
   async *#withSpeakers(
     begin: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
     options: TranscribeOptions,
-  ): AsyncGenerator<Segment> {
+  ): AsyncGenerator<Segment, SpokenTurn[]> {
     const model = await untilAborted(this.#parts.loadSpeakers(), options.signal);
     const { withSpeakers } = await import("./speakers/recording.ts");
-    yield* withSpeakers(model, begin, options);
+    return yield* withSpeakers(model, begin, options);
   }
 
   /**

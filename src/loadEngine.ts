@@ -161,7 +161,7 @@ function speakerLoader<T extends Tensor, W extends LinearWeight<T>>(
     const own = given ?? ((await source.has("speaker/config.json")) ? source.folder("speaker") : undefined);
     if (!own) {
       const advice = "run: sensevoice download iic/speech_campplus_sv_zh-cn_16k-common";
-      throw new SenseVoiceError(`[speakers] expected a speaker model, found none; ${advice}`);
+      throw new SenseVoiceError(`[engine] speakers: expected a speaker model, found none; ${advice}`);
     }
     const { loadSpeaker } = await import("./model/campplus/open.ts");
     const { openSpeakerFeatures } = await import("./audio/speakerFeatures.ts");

@@ -41,7 +41,7 @@ export function transcribeCommand(): Command {
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
   return addSpeakerOptions(addVoiceOptions(addSpeechOptions(addEngineOptions(command))))
     .option("--timestamps", "add when each word was said")
-    .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
+    .addOption(choice("--format <format>", "what to print; rttm implies --speakers", FORMAT_NAMES, "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
     .addOption(
       choice("--vad <vad>", "how to find speech (default for over 30 s: fsmn if there is one, else model)", VADS),

@@ -2,7 +2,7 @@ import { SAMPLE_RATE } from "../audio/pcm.ts";
 import type { SpeakerModel } from "../model/campplus/network.ts";
 import type { Clip } from "../speech/cut.ts";
 import type { Segment } from "../speech/segment.ts";
-import type { SpeakerOptions } from "../speech/speakerOptions.ts";
+import type { SpeakerOptions, SpokenTurn } from "../speech/speakerOptions.ts";
 import { attribute, type Part } from "./attribute.ts";
 import { Diarizer, type Stretch } from "./diarizer.ts";
 import { labelsOf } from "./known.ts";
@@ -20,7 +20,7 @@ export interface RecordingOptions extends SpeakerOptions {
 
 /**
  * The segments of a recording, each with who says it. Who speaks is known once all of it was heard: so they come at its end.
- * Where the source or the device fails, what was heard before comes first.
+ * Where the source or the device fails, what was heard before comes first. Returns the turns, words or none.
  *
  * @param transcribe begins the recording; calls back with each clip, and hears it with word times
  */
@@ -28,7 +28,7 @@ export async function* withSpeakers(
   model: SpeakerModel,
   transcribe: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
   { speakers, speakerMode, people, timestamps = false, signal }: RecordingOptions,
-): AsyncGenerator<Segment> {
+): AsyncGenerator<Segment, SpokenTurn[]> {
   const funasr = speakerMode === "funasr";
   const diarizer = new Diarizer((windows) => model.embed(windows, signal), {
     mode: speakerMode,
@@ -52,6 +52,7 @@ export async function* withSpeakers(
     for (const { speaker, segment } of parts) yield labelled(segment, labels[speaker ?? -1], timestamps);
   }
   if (failure) throw failure.error;
+  return turns.map((turn) => ({ ...turn, speaker: labels[turn.speaker] }));
 }
 
 function wholeOf({ start, end, pcm }: Clip): Stretch {

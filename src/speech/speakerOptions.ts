@@ -5,11 +5,22 @@ import { checkChoice, show } from "../options.ts";
 export const SPEAKER_MODES = ["default", "funasr"] as const;
 export type SpeakerMode = (typeof SPEAKER_MODES)[number];
 
+/** What speakers are called who have no name. */
+export const LABEL = /^S\d+$/;
+
 /** Somebody whose voice is known. */
 export interface KnownPerson {
   readonly name: string;
   /** Of sounds in which they speak: what `Engine.embedVoice` gave. */
   readonly embeddings: readonly Float32Array[];
+}
+
+/** When somebody speaks: seconds from the recording's start. */
+export interface SpokenTurn {
+  readonly start: number;
+  readonly end: number;
+  /** As segments have it. */
+  readonly speaker: string;
 }
 
 export interface SpeakerOptions {
@@ -43,6 +54,9 @@ function checkPerson(person: Partial<KnownPerson> | null, i: number): void {
   const { name, embeddings } = person ?? {};
   if (typeof name !== "string" || name.trim() === "") {
     throw new SenseVoiceError(`[engine] people[${i}].name: expected a text, got ${show(name)}`);
+  }
+  if (LABEL.test(name)) {
+    throw new SenseVoiceError(`[engine] people[${i}].name: expected one that no stranger has (S1, S2, …), got ${name}`);
   }
   const isVector = (vector: unknown) => vector instanceof Float32Array && vector.length > 0;
   if (Array.isArray(embeddings) && embeddings.length > 0 && embeddings.every(isVector)) return;

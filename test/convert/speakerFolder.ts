@@ -18,7 +18,7 @@ model_conf:
     output_level: segment
 frontend: WavFrontend
 `;
-const CONFIGURATION = JSON.stringify({ file_path_metas: { init_param: "campplus_cn_common.bin" } });
+export const CONFIGURATION = JSON.stringify({ file_path_metas: { init_param: "campplus_cn_common.bin" } });
 export const SIZES = { mels: 8, embeddingSize: 6, growthRate: 32, bottleneck: 1, initChannels: 32 };
 
 const random = randomizer(1);
