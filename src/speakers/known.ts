@@ -1,3 +1,4 @@
+import { SenseVoiceError } from "../error.ts";
 import type { KnownPerson } from "../speech/speakerOptions.ts";
 import { speakerLabel } from "./turn.ts";
 import { addTo, dot, unit, type Vector } from "./vectors.ts";
@@ -26,6 +27,17 @@ export function labelsOf(
     if (!names.has(speaker) && ![...names.values()].includes(name)) names.set(speaker, name);
   }
   return centres.map((_, speaker) => names.get(speaker) ?? speakerLabel(speaker));
+}
+
+/** @throws SenseVoiceError for embeddings of another size than a model's: they come from another model */
+export function checkPeople(people: readonly KnownPerson[] = [], size: number): void {
+  for (const [i, { embeddings }] of people.entries()) {
+    const other = embeddings.find(({ length }) => length !== size);
+    if (!other) continue;
+    throw new SenseVoiceError(
+      `[engine] people[${i}].embeddings: expected ${size} numbers each as this speaker model gives them, got ${other.length}`,
+    );
+  }
 }
 
 /** The mean direction of some embeddings: loud ones count as much as others. */

@@ -5,7 +5,7 @@ import type { Segment } from "../speech/segment.ts";
 import type { SpeakerOptions, SpokenTurn } from "../speech/speakerOptions.ts";
 import { attribute, type Part } from "./attribute.ts";
 import { Diarizer, type Stretch } from "./diarizer.ts";
-import { labelsOf } from "./known.ts";
+import { checkPeople, labelsOf } from "./known.ts";
 import type { Turn } from "./turn.ts";
 import { funasrSpeaker } from "./turns.ts";
 
@@ -29,6 +29,7 @@ export async function* withSpeakers(
   transcribe: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
   { speakers, speakerMode, people, timestamps = false, signal }: RecordingOptions,
 ): AsyncGenerator<Segment, SpokenTurn[]> {
+  checkPeople(people, model.config.embeddingSize);
   const funasr = speakerMode === "funasr";
   const diarizer = new Diarizer((windows) => model.embed(windows, signal), {
     mode: speakerMode,

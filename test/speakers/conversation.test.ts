@@ -167,6 +167,16 @@ describe("conversations of the samples' voices, embeddings given by hand", () =>
     expect(first[0].speaker).toBe("S1");
   });
 
+  test("people of another model's embeddings are refused before anything is heard", async () => {
+    const talk = await conversation(["en.wav"], 0.3);
+    const model = modelOf(talk);
+    const people = [{ name: "Jane", embeddings: [new Float32Array(SIZE), new Float32Array(SIZE + 1)] }];
+    await expect(hear(talk, { speakers: true, people }, model)).rejects.toThrow(
+      "[engine] people[0].embeddings: expected 192 numbers each as this speaker model gives them, got 193",
+    );
+    expect(model.asked).toBe(0);
+  });
+
   test("whoever is known has their name", async () => {
     const talk = await conversation(["en.wav", "zh.wav", "en.wav"], 0.3);
     const [en] = await modelOf(talk).embed([talk.pcm.slice(8000, 32_000)]);
