@@ -1,9 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI, { BadRequestError, toFile } from "openai";
 import type { TranscriptionDiarized, TranscriptionStreamEvent } from "openai/resources/audio/transcriptions";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Engine } from "../../src/node.ts";
+import type { Decoding } from "../../src/server/decoding.ts";
+import { type EnginePlaces, LocalTranscriber, speakerDigest } from "../../src/server/local.ts";
 import { diarizedSchema, eventSchema, transcriptSchema } from "../../src/server/responses.ts";
 import type { Segment } from "../../src/speech/segment.ts";
 import { makeSpeakerModel } from "../support/speakerModel.ts";
@@ -153,6 +156,19 @@ describe("a service with a speaker model", () => {
     expect((error as Error).message).toMatch(told);
   });
 
+  test("texts that are far too long are refused, each field within its own limit", async () => {
+    const refused = async (fields: Readonly<Record<string, string>>) => {
+      const answer = await post(fields);
+      return [answer.status, message(answer)];
+    };
+    const long = "A".repeat(6_000_000);
+    const people = JSON.stringify([{ name: "a", reference: long }]);
+    const told = `people.0.reference: expected string up to 5400000, got ${JSON.stringify(`${"A".repeat(60)}…`)}`;
+    expect(await refused({ speakers: "true", people })).toEqual([400, told]);
+    expect(await refused({ marks: "A".repeat(300_000) })).toEqual([400, "marks: expected a shorter text"]);
+    expect(await refused({ people: "A".repeat(30_000_000) })).toEqual([400, "people: expected a shorter text"]);
+  });
+
   test("silence has no voice", async () => {
     const silence = new Uint8Array(44 + 96_000);
     silence.set(wavOf("en.wav", 3).subarray(0, 44));
@@ -219,6 +235,24 @@ describe("a service with a speaker model", () => {
     for (const fields of asked) expect((await post({ ...fields, padMs: "150" })).cache).toBe("miss");
     for (const fields of asked) expect((await post({ ...fields, padMs: "150" })).cache).toBe("hit");
   });
+});
+
+test("what is remembered depends on the speaker model", async () => {
+  const { dir, remove } = await makeSpeakerModel();
+  try {
+    const digest = speakerDigest({ model: "tiny", speakerModel: dir });
+    expect(digest).toMatch(/^[\da-f]{64}$/);
+    const config = join(dir, "config.json");
+    writeFileSync(config, readFileSync(config, "utf8").replace("toy", "other"));
+    const other = speakerDigest({ model: "tiny", speakerModel: dir });
+    expect(other).not.toBe(digest);
+    const engine = { config: { name: "m", files: {} }, weights: "int8" } as unknown as Engine;
+    const parts = [engine, {} as Decoding, {} as EnginePlaces] as const;
+    const identities = [undefined, digest, other].map((speaker) => new LocalTranscriber(...parts, speaker).identity);
+    expect(new Set(identities).size).toBe(3);
+  } finally {
+    remove();
+  }
 });
 
 test("without a speaker model it is said what to install", async () => {
