@@ -34,7 +34,7 @@ test("--format rttm implies --speakers", async () => {
   expect(stderr).toMatch(/speakers: expected a speaker model, found none; run: sensevoice download \S+\n$/);
 });
 
-test("who is enrolled has a name in the table, also beside the format's head", async () => {
+test("who was enrolled has their name; nobody can have that of a stranger", async () => {
   const people = join(dir, "people.json");
   expect((await run("enroll", "Jane", EN, "--people", people)).stdout).toBe(`${people}\n`);
   const { stdout } = await run(EN, "--speakers", "--people", people, "--format", "tsv");
