@@ -10,7 +10,7 @@ export type { Device, Vad, WeightType } from "./options.ts";
 export { type Document, FORMAT_NAMES, type FormatName, type FormatOptions } from "./output/format.ts";
 export { writeDocument } from "./output/formats.ts";
 export type { Hotword } from "./speech/hotwords.ts";
-export type { LiveResult, SpeechStream } from "./speech/live.ts";
+export type { LiveResult, Renaming, SpeechStream } from "./speech/live.ts";
 export type { Span } from "./speech/merge.ts";
 export type {
   BatchOptions,

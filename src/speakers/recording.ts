@@ -76,7 +76,8 @@ function sentence(segment: Segment, turns: readonly Turn[]): Part {
   return { speaker, segment };
 }
 
-function labelled(segment: Segment, speaker: string | undefined, timestamps: boolean): Segment {
+/** A segment and its words, if they were asked for, with who says it. */
+export function labelled(segment: Segment, speaker: string | undefined, timestamps: boolean): Segment {
   const words = timestamps ? segment.words : null;
   if (speaker === undefined) return { ...segment, words };
   return { ...segment, speaker, words: words?.map((word) => ({ ...word, speaker })) ?? null };

@@ -38,6 +38,26 @@ export interface SpeakerOptions {
   readonly people?: readonly KnownPerson[];
 }
 
+/** What is asked of live sound: there is one way to tell speakers apart. */
+export interface LiveSpeakerOptions {
+  /**
+   * Whether final results say who speaks: `true`, or how many speakers there are at most. A final result is then divided where
+   * the speaker changes. There must be a speaker model. Default false.
+   */
+  readonly speakers?: boolean | number;
+  /** As in SpeakerOptions: a speaker has the name from the first final result on in which they are alike enough. */
+  readonly people?: readonly KnownPerson[];
+}
+
+/** @throws SenseVoiceError for options that are not as they should be */
+export function checkLiveSpeakers(options: LiveSpeakerOptions & Pick<SpeakerOptions, "speakerMode">): void {
+  checkSpeakers(options);
+  if (options.speakerMode === undefined || options.speakerMode === "default") return;
+  throw new SenseVoiceError(
+    "[engine] speakerMode: expected none for live sound, which FunASR has no way for; got funasr",
+  );
+}
+
 /** @throws SenseVoiceError for options that are not as they should be */
 export function checkSpeakers({ speakers, speakerMode, people }: SpeakerOptions): void {
   const isCount = Number.isInteger(speakers) && (speakers as number) >= 1;
