@@ -48,7 +48,7 @@ describe("live --speakers", () => {
     const input = new Uint8Array(32_000);
     const none = await sensevoice(["live", ...CPU, "--speakers"], { input });
     expect(none).toMatchObject({ status: 1, stdout: "" });
-    expect(none.stderr).toMatch(/^error: \[speakers\] expected a speaker model, found none; run: .*\n$/);
+    expect(none.stderr).toMatch(/^error: \[engine\] speakers: expected a speaker model, found none; run: .*\n$/);
     const mode = await sensevoice(["live", ...CPU, "--speakers", "--speaker-mode", "funasr"], { input });
     expect(mode).toMatchObject({ status: 1, stdout: "" });
     expect(mode.stderr).toMatch(/^error: unknown option '--speaker-mode'/);
