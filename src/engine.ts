@@ -221,7 +221,7 @@ export class Engine {
    */
   stream(options: LiveOptions = {}): SpeechStream {
     expectObject("options", options);
-    const { maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
+    const { maxSegmentSeconds = 30, partialSeconds = 0.4, continued, ...run } = options;
     checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
     checkLiveSpeakers(options);
     this.#checkRun(run);
@@ -229,10 +229,10 @@ export class Engine {
     const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
     const hearTimed: Hear = (clips) => this.runBatch(clips, { ...run, timestamps: true });
-    return new SpeechStream((sound, onHeard) => {
-      const speakers = options.speakers ? { hearTimed, loaded: this.#liveSpeakers(options) } : undefined;
-      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal, onHeard, speakers });
-    });
+    const loaded = options.speakers ? (continued?.speakers ?? this.#liveSpeakers(options)) : undefined;
+    const speakers = loaded && { hearTimed, loaded };
+    const listening = { partialMs: partialSeconds * 1000, signal: run.signal, speakers };
+    return new SpeechStream((sound, onHeard) => listen(sound, cutter, hear, { ...listening, onHeard }), loaded);
   }
 
   async #liveSpeakers(options: LiveOptions): Promise<LiveSpeakers> {

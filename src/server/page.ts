@@ -23,7 +23,7 @@ export function addPage(app: Hono<RequestEnv>, { config }: Service): void {
     return;
   }
   // How the page knows that there is a service that can do the work, and whether it tells speakers apart.
-  const speakers = findSpeaker(findModel(config.model ?? defaultModel())) !== undefined;
+  const speakers = (config.speakerModel ?? findSpeaker(findModel(config.model ?? defaultModel()))) !== undefined;
   app.get("/web.json", (c) => c.json({ service: true, keys: config.keys !== undefined, speakers }));
   const onFound = (_: string, c: Context) => {
     c.header("Content-Security-Policy", "frame-ancestors 'none'");

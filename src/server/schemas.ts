@@ -99,16 +99,19 @@ export const jobQuerySchema = z.strictObject({
   format: z.enum(FORMAT_NAMES).optional().describe("Answers with the result alone, in this format."),
 });
 
+export const liveSpeakers = z
+  .union([z.int().min(1).max(1000), z.boolean()])
+  .describe("Tell who says what: true, or how many speakers there are at most.");
+
 /** `/v1/live`, in its address. */
-export const liveSchema = askSchema
-  .omit({ mergeSeconds: true, speakers: true, speakerMode: true, people: true })
-  .extend({
-    partialSeconds: z.number().min(0).max(600).optional().describe("Sound between two partial results."),
-    encoding: z.enum(ENCODINGS).default("s16le").describe("Of the samples in binary messages; little-endian."),
-    rate: z.number().int().min(8000).max(192_000).default(16_000).describe("Samples a second."),
-    channels: z.number().int().min(1).max(16).default(1).describe("Channels; their mean is heard."),
-    marks: z.enum(MARKS).optional().describe("How emotions and events are shown in texts."),
-  });
+export const liveSchema = askSchema.omit({ mergeSeconds: true, speakerMode: true, people: true }).extend({
+  speakers: liveSpeakers.optional(),
+  partialSeconds: z.number().min(0).max(600).optional().describe("Sound between two partial results."),
+  encoding: z.enum(ENCODINGS).default("s16le").describe("Of the samples in binary messages; little-endian."),
+  rate: z.number().int().min(8000).max(192_000).default(16_000).describe("Samples a second."),
+  channels: z.number().int().min(1).max(16).default(1).describe("Channels; their mean is heard."),
+  marks: z.enum(MARKS).optional().describe("How emotions and events are shown in texts."),
+});
 
 /** OpenAI's settings of voice activity. */
 export const serverVad = z.strictObject({

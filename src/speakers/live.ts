@@ -57,13 +57,12 @@ export class OnlineVoices implements LiveSpeakers {
   }
 
   async #windowsOf(clip: Clip): Promise<Heard[]> {
-    const { signal } = this.#options;
     const windows: Heard[] = [];
     for (const { pcm, startMs } of stretchesOf(clip)) {
       const embed = async (chunks: readonly Chunk[], isBetween: boolean): Promise<Heard[]> => {
         if (chunks.length === 0) return [];
         const own = chunks.map((chunk) => windowOf(pcm, chunk));
-        const embeddings = await this.#model.embed(own, signal);
+        const embeddings = await this.#model.embed(own);
         return chunks.map((chunk, i) => ({ chunk, embedding: embeddings[i], isBetween }));
       };
       const chunks = coarse(pcm.length, startMs);

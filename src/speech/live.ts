@@ -62,7 +62,6 @@ export async function* listen(
   hear: Hear,
   { partialMs, signal, speakers, onHeard }: ListenOptions,
 ): AsyncGenerator<LiveResult> {
-  speakers?.loaded.catch(() => {}); // awaited below, once somebody reads
   const ahead = readAhead(sound, (pcm) => pcm.length, Number.POSITIVE_INFINITY);
   let before = { end: 0, text: "" };
   try {
@@ -118,10 +117,16 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
   #waiting = 0;
   #writers: (() => void)[] = [];
 
+  /** @internal See LiveOptions.continued. */
+  readonly speakers: Promise<LiveSpeakers> | undefined;
+
   /** @internal Use Engine.stream. */
   constructor(
     results: (sound: AsyncIterable<Float32Array>, onHeard: (samples: number) => void) => AsyncGenerator<LiveResult>,
+    speakers?: Promise<LiveSpeakers>,
   ) {
+    speakers?.catch(() => {}); // an error of the first result
+    this.speakers = speakers;
     const sound = new ReadableStream<Float32Array>({
       start: (controller) => {
         this.#sound = controller;

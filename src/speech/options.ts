@@ -1,4 +1,5 @@
 import type { Vad } from "../options.ts";
+import type { SpeechStream } from "./live.ts";
 import type { RecogniseOptions } from "./recognise.ts";
 import type { LiveSpeakerOptions, SpeakerOptions } from "./speakerOptions.ts";
 
@@ -60,6 +61,8 @@ export interface LiveOptions extends RunOptions, VoiceSettings, LiveSpeakerOptio
   readonly maxSegmentSeconds?: number;
   /** How much sound comes between two partial results; 0.4 s unless given. */
   readonly partialSeconds?: number;
+  /** @internal Whose speakers, with the labels and options that they had, go on in this one. */
+  readonly continued?: SpeechStream;
 }
 
 export interface TranscribeOptions extends BatchOptions, VoiceSettings, SpeakerOptions {
