@@ -18,8 +18,8 @@ const KEPT = 0.1;
 export function labelsOf(
   centres: readonly (Vector | null)[],
   people: readonly KnownPerson[] = [],
-  before: readonly string[] = [],
   least = KNOWN_COSINE,
+  before: readonly string[] = [],
 ): string[] {
   const known = people.map(({ embeddings }) => directionOf(embeddings));
   const matches = centres
