@@ -8,6 +8,7 @@ import { createCutter } from "../../src/speech/cut.ts";
 import { type LiveSpeakers, listen } from "../../src/speech/live.ts";
 import { createSplitter } from "../../src/speech/merge.ts";
 import type { Segment } from "../../src/speech/segment.ts";
+import { checkLiveSpeakers } from "../../src/speech/speakerOptions.ts";
 import { all } from "../speech/support.ts";
 import { type Conversation, conversation, judged, modelOf, recogniser, words } from "./support.ts";
 
@@ -147,6 +148,14 @@ describe("labels that were told change only when it is certain", () => {
     expect(told.slice(0, 3)).toEqual([["S1"], ["Ann"], ["Ann", [{ from: "Ann", to: "S2" }]]]);
     expect(told.at(-1)).toEqual(["Ann", [{ from: "S2", to: "Ann" }]]);
   });
+});
+
+test("of live sound there is one way to tell speakers apart", () => {
+  expect(() => checkLiveSpeakers({ speakers: 2, speakerMode: "default" })).not.toThrow();
+  expect(() => checkLiveSpeakers({ speakers: true, speakerMode: "funasr" })).toThrow(
+    "[engine] speakerMode: expected none for live sound, which FunASR has no way for; got funasr",
+  );
+  expect(() => checkLiveSpeakers({ speakers: 0 })).toThrow("[engine] speakers: expected true, false or how many");
 });
 
 test("what has no words adds no speaker and has none", async () => {
