@@ -21,6 +21,12 @@ export type {
   VoiceSettings,
 } from "./speech/options.ts";
 export type { Segment } from "./speech/segment.ts";
-export type { KnownPerson, LiveSpeakerOptions, SpeakerMode, SpeakerOptions, SpokenTurn } from "./speech/speakerOptions.ts";
+export type {
+  KnownPerson,
+  LiveSpeakerOptions,
+  SpeakerMode,
+  SpeakerOptions,
+  SpokenTurn,
+} from "./speech/speakerOptions.ts";
 export type { Timings, Transcript } from "./speech/transcript.ts";
 export type { Progress } from "./weights/source.ts";

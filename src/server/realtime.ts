@@ -219,7 +219,7 @@ class RealtimeSession implements Session {
     return (this.#settings.include?.length ?? 0) > 0;
   }
 
-  #ask({ transcription, include }: Settings): Ask {
+  #ask({ transcription, include }: Settings): Omit<Ask, "people"> {
     return {
       language: transcription.language,
       itn: this.#service.config.itn || undefined,

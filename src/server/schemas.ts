@@ -153,7 +153,11 @@ export const soundSchema = z.object({
 });
 
 /** OpenAI's settings of voice activity as ours: a probability p of speech is 2p − 1 more than that of silence. */
-export function voiceSettings({ threshold, prefix_padding_ms, silence_duration_ms }: z.infer<typeof serverVad>): Ask {
+export function voiceSettings({
+  threshold,
+  prefix_padding_ms,
+  silence_duration_ms,
+}: z.infer<typeof serverVad>): Omit<Ask, "people"> {
   return {
     speechThreshold: threshold === undefined ? undefined : Math.max(0, 2 * threshold - 1),
     padMs: prefix_padding_ms,

@@ -4,7 +4,7 @@ import type { LiveResult, LiveSpeakers, Renaming } from "../speech/live.ts";
 import type { LiveOptions } from "../speech/options.ts";
 import type { Segment } from "../speech/segment.ts";
 import { attribute } from "./attribute.ts";
-import { labelsOf } from "./known.ts";
+import { checkPeople, labelsOf } from "./known.ts";
 import { LiveDiarizer } from "./liveDiarizer.ts";
 import { type Renumbering, settled } from "./online.ts";
 import { labelled, stretchesOf } from "./recording.ts";
@@ -23,7 +23,8 @@ export class OnlineVoices implements LiveSpeakers {
   readonly #told = new Map<number, string>();
 
   constructor(model: SpeakerModel, options: LiveOptions) {
-    const { speakers } = options;
+    const { speakers, people } = options;
+    checkPeople(people, model.config.embeddingSize);
     const count = typeof speakers === "number" ? speakers : undefined;
     this.#options = options;
     this.#diarizer = new LiveDiarizer((windows) => model.embed(windows), { speakers: count });

@@ -6,7 +6,7 @@ import { createCutter } from "../../src/speech/cut.ts";
 import { createMerger } from "../../src/speech/merge.ts";
 import { transcribe } from "../../src/speech/transcribe.ts";
 import { all } from "../speech/support.ts";
-import { type Conversation, conversation, judged, modelOf, recogniser, words } from "./support.ts";
+import { type Conversation, conversation, judged, modelOf, recogniser, SIZE, words } from "./support.ts";
 
 type OnClip = Parameters<Parameters<typeof withSpeakers>[1]>[0];
 

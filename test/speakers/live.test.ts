@@ -95,7 +95,7 @@ function clips(names: readonly string[]) {
     const [start, end] = [i * 20_000, i * 20_000 + 15_000];
     return { start, end, pcm: new Float32Array(240_000).fill(codes.indexOf(name)), speech: [[start, end]] };
   });
-  return { model: { embed } as SpeakerModel, list };
+  return { model: { embed, config: { embeddingSize: 4 } } as unknown as SpeakerModel, list };
 }
 
 const said = ({ start, end }: Clip, word = "yes") => {
@@ -156,6 +156,13 @@ test("of live sound there is one way to tell speakers apart", () => {
     "[engine] speakerMode: expected none for live sound, which FunASR has no way for; got funasr",
   );
   expect(() => checkLiveSpeakers({ speakers: 0 })).toThrow("[engine] speakers: expected true, false or how many");
+});
+
+test("people of another model are refused", () => {
+  const people = [{ name: "Ann", embeddings: [new Float32Array(5)] }];
+  expect(() => new OnlineVoices(clips([]).model, { speakers: true, people })).toThrow(
+    "[engine] people[0].embeddings: expected 4 numbers each as this speaker model gives them, got 5",
+  );
 });
 
 test("what has no words adds no speaker and has none", async () => {

@@ -10,7 +10,7 @@ import { type Recording, recordingOf } from "../support/recording.ts";
 
 /** Each sample's voice; the two of one person are moods of theirs. */
 const VOICES = ["en.wav", "zh.wav", "ja.wav", "yue.wav", "ko.wav", "zh-happy.wav"] as const;
-const SIZE = 192;
+export const SIZE = 192;
 
 export interface Conversation extends Recording {
   readonly names: readonly string[];
