@@ -41,7 +41,7 @@ async function bundleServiceWorker(site: string): Promise<void> {
     .map(({ parentPath, name }) => relative(site, join(parentPath, name)).replaceAll("\\", "/"))
     .filter((name) => !/^weights\/|^(web\.json|demo\.wav)$/.test(name))
     .sort();
-  const isMore = (name: string) => /^assets\/(decode-|flac-|quantize-|kernels-)/.test(name);
+  const isMore = (name: string) => /^assets\/(decode-|flac-|quantize-|kernels-|funasr-|open-|live-)/.test(name);
   const hash = createHash("sha256");
   for (const name of files) hash.update(name).update(readFileSync(join(site, name)));
   await build({

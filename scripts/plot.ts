@@ -5,6 +5,8 @@ export interface PlotRow {
   readonly bits: number;
   /** Error rate in percent. */
   readonly error: number;
+  /** What it may be as well, by chance: a bar. */
+  readonly interval?: readonly [low: number, high: number];
 }
 
 interface Box {
@@ -31,7 +33,7 @@ const MARK = "#2f81f7";
  */
 export function plotErrorAgainstBits(rows: readonly PlotRow[]): string {
   const xs = bitTicks(rows.map(({ bits }) => bits));
-  const ys = niceTicks(rows.map(({ error }) => error));
+  const ys = niceTicks(rows.flatMap(({ error, interval = [] }) => [error, ...interval]));
   const atX = (bits: number) => AREA.x + AREA.width * share(Math.log2(bits), xs.map(Math.log2));
   const atY = (error: number) => AREA.y + AREA.height * (1 - share(error, ys));
   const points = rows.map(({ name, bits, error }) => ({ name, x: atX(bits), y: atY(error) }));
@@ -50,6 +52,9 @@ export function plotErrorAgainstBits(rows: readonly PlotRow[]): string {
     ...xs.map((tick) => label(String(tick), atX(tick), bottom + FONT + 6, "middle")),
     label("bits per weight", AREA.x + AREA.width / 2, HEIGHT - 12, "middle"),
     `<g transform="rotate(-90)">${label("error rate, %", -(AREA.y + AREA.height / 2), FONT + 4, "middle")}</g>`,
+    ...rows.flatMap(({ bits, interval }) => {
+      return interval ? [line(atX(bits), atY(interval[0]), atX(bits), atY(interval[1]), 0.5)] : [];
+    }),
     ...placeNames(points).flatMap(drawName),
     ...points.map(({ x, y }) => `<circle cx="${round(x)}" cy="${round(y)}" r="${RADIUS}" fill="${MARK}"/>`),
     "</svg>",

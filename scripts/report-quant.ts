@@ -180,6 +180,14 @@ function writeReport(rows: readonly Row[]): void {
   writeFileSync(file, `${before}${begin}\n\n${table}\n\n${end}${rest.split(end)[1]}`);
   const points = rows
     .filter(({ bits }) => bits < 16)
-    .map(({ name, bits, changed }) => ({ name, bits, error: changed * 100 }));
+    .map(({ name, bits, changed }) => ({ name, bits, error: changed * 100, interval: intervalOf(changed) }));
   writeFileSync(path("docs/quantization.svg"), plotErrorAgainstBits(points));
+}
+
+/** The 95 % interval of a share of all tokens, in percent (Wilson 1927). */
+function intervalOf(share: number): [low: number, high: number] {
+  const z = 1.96;
+  const middle = share + z ** 2 / (2 * total);
+  const half = z * Math.sqrt((share * (1 - share)) / total + z ** 2 / (4 * total ** 2));
+  return [-1, 1].map((sign) => (100 * (middle + sign * half)) / (1 + z ** 2 / total)) as [number, number];
 }

@@ -4,7 +4,7 @@ import { streamSound } from "./audio/source.ts";
 import { joinAudio } from "./audio/stream.ts";
 import type { Engine } from "./engine.ts";
 import { reasonOf, SenseVoiceError } from "./error.ts";
-import { type LoadOptions, loadEngine } from "./loadEngine.ts";
+import { type LoadOptions, loadEngine, type OpenModel, speakerFolder } from "./loadEngine.ts";
 import { parseVadConfig } from "./model/fsmnVad/config.ts";
 import { parseModelConfig } from "./model/sensevoice/config.ts";
 import { readConfig } from "./model/sensevoice/configFile.ts";
@@ -23,6 +23,11 @@ export interface EngineOptions extends Omit<LoadOptions, "vad" | "speaker" | "in
   readonly model: string;
   /** Address of an FSMN-VAD model's folder; that in the model's folder unless given. */
   readonly vadModel?: string;
+  /**
+   * Address of a CAM++ model's folder; the folder `speaker` in the model's unless given. It is fetched, and kept like a model,
+   * once speakers are asked for.
+   */
+  readonly speakerModel?: string;
   /**
    * Whether the model stays in the browser's storage (OPFS), and is taken from there the next time: true, under its
    * address, unless given; or a name to keep it under; false takes everything from the server. Where a browser has no
@@ -45,9 +50,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 /** @param base what addresses are relative to */
 export async function createEngineAt(options: EngineOptions, base: string | undefined): Promise<Engine> {
   expectObject("options", options);
-  const { model, vadModel, keep = true, ...rest } = options;
+  const { model, vadModel, speakerModel, keep = true, ...rest } = options;
   expectText("model", model);
   if (vadModel !== undefined) expectText("vadModel", vadModel);
+  if (speakerModel !== undefined) expectText("speakerModel", speakerModel);
   if (typeof keep !== "boolean" && (typeof keep !== "string" || keep === "")) {
     throw new SenseVoiceError(`[engine] keep: expected true, false or a name, got ${show(keep)}`);
   }
@@ -56,9 +62,16 @@ export async function createEngineAt(options: EngineOptions, base: string | unde
   const remote = kept?.remote ?? (await remoteModel(model, base));
   const name = kept?.name ?? (typeof keep === "string" ? keep : remote.name);
   const common = { root, onProgress: rest.onProgress, signal: rest.signal };
+  const speaker: OpenModel = async (use) => {
+    const own = await speakerSource(root, remote, speakerModel && absoluteAddress(speakerModel, base));
+    return withModel(
+      { root, onProgress: rest.onProgress, name: own.name, remote: own, offline: false, check: checkSpeaker },
+      use,
+    );
+  };
   return withModel({ ...common, name, remote, offline: kept !== undefined, check }, async (source) => {
     const tuningStore = root && tuningStorage(root);
-    const load = (vad?: ModelSource) => loadEngine(source, readSound, { ...rest, vad, tuningStore });
+    const load = (vad?: ModelSource) => loadEngine(source, readSound, { ...rest, vad, speaker, tuningStore });
     if (vadModel === undefined) return load();
     const vad = httpSource(absoluteAddress(vadModel, base));
     const checkVad = (vadSource: ModelSource) => readConfig(vadSource, parseVadConfig);
@@ -74,6 +87,18 @@ async function namedModel(root: FileSystemDirectoryHandle, name: string) {
     name,
     remote: record.address === "tiny" ? await remoteModel("tiny", undefined) : httpSource(record.address),
   };
+}
+
+/** The speaker model at an address, or that in a model's folder, which may not be within reach where it is kept. */
+async function speakerSource(
+  root: FileSystemDirectoryHandle | undefined,
+  model: HttpSource,
+  address: string | undefined,
+): Promise<HttpSource> {
+  if (address !== undefined) return httpSource(address);
+  const own = model.folder("speaker");
+  if (!root || !(await KeptFolder.find(root, own.name))) await speakerFolder(model);
+  return own;
 }
 
 async function remoteModel(model: string, base: string | undefined): Promise<HttpSource> {
@@ -92,6 +117,11 @@ function withModel<R>(
 
 const check: KeepRequest["check"] = (source, vad) =>
   vad ? readConfig(source, parseVadConfig) : readConfig(source, parseModelConfig);
+
+async function checkSpeaker(source: ModelSource): Promise<unknown> {
+  const { parseSpeakerConfig } = await import("./model/campplus/config.ts");
+  return readConfig(source, parseSpeakerConfig);
+}
 
 /**
  * Reads a sound file as the model wants it: decoded, mixed down, resampled.

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { extractFeatures } from "./audio/features.ts";
-import { checkPcm, MAX_SECONDS } from "./audio/pcm.ts";
+import { copyClip, MAX_SECONDS } from "./audio/pcm.ts";
 import type { SoundInput } from "./audio/pieces.ts";
 import { SenseVoiceError } from "./error.ts";
 import type { SpeakerModel } from "./model/campplus/network.ts";
@@ -16,7 +16,7 @@ import { checkVoice, createActivity } from "./speech/activity.ts";
 import { hearInBatches } from "./speech/batches.ts";
 import { type Clip, createCutter } from "./speech/cut.ts";
 import { detectSpeech } from "./speech/detect.ts";
-import { listen, SpeechStream } from "./speech/live.ts";
+import { type LiveSpeakers, listen, SpeechStream } from "./speech/live.ts";
 import { createMerger, createSplitter, type Span } from "./speech/merge.ts";
 import {
   BATCH_SECONDS,
@@ -29,7 +29,7 @@ import {
 import { checkRecognition, recognise } from "./speech/recognise.ts";
 import { RunQueue } from "./speech/runQueue.ts";
 import type { Segment } from "./speech/segment.ts";
-import { checkSpeakers } from "./speech/speakerOptions.ts";
+import { checkLiveSpeakers, checkSpeakers, type SpokenTurn } from "./speech/speakerOptions.ts";
 import { cut, type Hear, type PipelineOptions, transcribe } from "./speech/transcribe.ts";
 import type { Transcript } from "./speech/transcript.ts";
 import type { VoiceActivity } from "./speech/voiceActivity.ts";
@@ -90,7 +90,9 @@ export class Engine {
    */
   async run(pcm: Float32Array, options: RunOptions = {}): Promise<Transcript> {
     this.#checkRun(options);
-    return (await untilAborted(this.#transcribe([this.#copyClip(pcm)], options), options.signal))[0];
+    return (
+      await untilAborted(this.#transcribe([copyClip(pcm, this.config.frontend.sampleRate)], options), options.signal)
+    )[0];
   }
 
   /**
@@ -102,7 +104,7 @@ export class Engine {
     const { batchSeconds = BATCH_SECONDS, ...run } = options;
     checkNumber("batchSeconds", batchSeconds, 0, MAX_SECONDS);
     if (!Array.isArray(clips)) throw new SenseVoiceError(`[engine] clips: expected an array, got ${show(clips)}`);
-    const sounds = clips.map((pcm) => this.#copyClip(pcm));
+    const sounds = clips.map((pcm) => copyClip(pcm, this.config.frontend.sampleRate));
     const hear = (batch: readonly Float32Array[]) => this.#transcribe(batch, run);
     const most = batchSeconds * this.config.frontend.sampleRate;
     return untilAborted(hearInBatches(sounds, most, hear, run.signal), run.signal);
@@ -162,11 +164,11 @@ export class Engine {
    *
    * @param source a path (an address in a browser), the bytes of a sound file, a Blob, samples (mono, 16 kHz), or a
    *   stream of bytes or of samples
-   * @returns the segments in order; to stop early, leave the loop
+   * @returns the segments in order; to stop early, leave the loop. Its return value is who speaks when, with `speakers`
    * @throws SenseVoiceError on a sound or options that are not as asked, or if the device fails; what was heard before
    *   comes first
    */
-  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
+  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment, SpokenTurn[] | undefined> {
     expectObject("options", options);
     const { mergeSeconds = 15, maxSegmentSeconds = 30, batchSeconds = BATCH_SECONDS, onProgress, ...run } = options;
     checkNumber("mergeSeconds", mergeSeconds, 0, MAX_SECONDS);
@@ -187,10 +189,10 @@ export class Engine {
   async *#withSpeakers(
     begin: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
     options: TranscribeOptions,
-  ): AsyncGenerator<Segment> {
+  ): AsyncGenerator<Segment, SpokenTurn[]> {
     const model = await untilAborted(this.#parts.loadSpeakers(options.speakerMode === "funasr"), options.signal);
     const { withSpeakers } = await import("./speakers/recording.ts");
-    yield* withSpeakers(model, begin, options);
+    return yield* withSpeakers(model, begin, options);
   }
 
   /**
@@ -213,21 +215,29 @@ export class Engine {
   /**
    * Transcribes live sound: `write` samples as they come, read results by `for await`. Partial results of what is
    * being said come again and again, then the final one; the final ones are those of `transcribe` with
-   * `mergeSeconds: 0`.
+   * `mergeSeconds: 0`, but for their speakers, who are told apart by what was heard so far.
    *
    * @throws SenseVoiceError on options that are not as asked
    */
   stream(options: LiveOptions = {}): SpeechStream {
     expectObject("options", options);
-    const { maxSegmentSeconds = 30, partialSeconds = 0.4, ...run } = options;
+    const { maxSegmentSeconds = 30, partialSeconds = 0.4, continued, ...run } = options;
     checkNumber("partialSeconds", partialSeconds, 0, MAX_SECONDS);
+    checkLiveSpeakers(options);
     this.#checkRun(run);
     const activity = this.#createActivity({ ...options, maxSegmentSeconds }, "energy", true);
     const cutter = createCutter(activity, createSplitter(), maxSegmentSeconds * 1000);
     const hear: Hear = (clips) => this.runBatch(clips, run);
-    return new SpeechStream((sound, onHeard) => {
-      return listen(sound, cutter, hear, { partialMs: partialSeconds * 1000, signal: run.signal, onHeard });
-    });
+    const hearTimed: Hear = (clips) => this.runBatch(clips, { ...run, timestamps: true });
+    const loaded = options.speakers ? (continued?.speakers ?? this.#liveSpeakers(options)) : undefined;
+    const speakers = loaded && { hearTimed, loaded };
+    const listening = { partialMs: partialSeconds * 1000, signal: run.signal, speakers };
+    return new SpeechStream((sound, onHeard) => listen(sound, cutter, hear, { ...listening, onHeard }), loaded);
+  }
+
+  async #liveSpeakers(options: LiveOptions): Promise<LiveSpeakers> {
+    const [model, { OnlineVoices }] = await Promise.all([this.#parts.loadSpeakers(), import("./speakers/live.ts")]);
+    return new OnlineVoices(model, options);
   }
 
   /**
@@ -261,17 +271,6 @@ export class Engine {
       maxSegmentMs,
       live,
     });
-  }
-
-  #copyClip(pcm: Float32Array): Float32Array {
-    checkPcm(pcm);
-    const seconds = pcm.length / this.config.frontend.sampleRate;
-    if (seconds > MAX_SECONDS) {
-      throw new SenseVoiceError(
-        `[engine] sound: expected at most ${MAX_SECONDS} seconds, got ${Math.ceil(seconds * 1000) / 1000}: cut it first`,
-      );
-    }
-    return new Float32Array(pcm); // of this realm
   }
 
   #checkRun(options: RunOptions): void {

@@ -10,7 +10,7 @@ export type { Device, Vad, WeightType } from "./options.ts";
 export { type Document, FORMAT_NAMES, type FormatName, type FormatOptions } from "./output/format.ts";
 export { writeDocument } from "./output/formats.ts";
 export type { Hotword } from "./speech/hotwords.ts";
-export type { LiveResult, SpeechStream } from "./speech/live.ts";
+export type { LiveResult, Renaming, SpeechStream } from "./speech/live.ts";
 export type { Span } from "./speech/merge.ts";
 export type {
   BatchOptions,
@@ -21,6 +21,12 @@ export type {
   VoiceSettings,
 } from "./speech/options.ts";
 export type { Segment } from "./speech/segment.ts";
-export type { KnownPerson, SpeakerMode, SpeakerOptions } from "./speech/speakerOptions.ts";
+export type {
+  KnownPerson,
+  LiveSpeakerOptions,
+  SpeakerMode,
+  SpeakerOptions,
+  SpokenTurn,
+} from "./speech/speakerOptions.ts";
 export type { Timings, Transcript } from "./speech/transcript.ts";
 export type { Progress } from "./weights/source.ts";

@@ -57,8 +57,8 @@ export interface LoadOptions {
   readonly profile?: boolean;
   /** FSMN-VAD; that in the model's folder `vad` unless given. */
   readonly vad?: ModelSource;
-  /** CAM++, which is loaded once speakers are asked for; that in the model's folder `speaker` unless given. */
-  readonly speaker?: ModelSource;
+  /** Opens CAM++ to be loaded, once speakers are asked for; that in the model's folder `speaker` unless given. */
+  readonly speaker?: OpenModel;
   /** Where a copy of the model in int8 is kept; without, or where there is none, floats become int8 as they are loaded. */
   readonly int8?: Int8Copy;
   /** Called as the weights come, and while kernels are timed. */
@@ -68,6 +68,9 @@ export interface LoadOptions {
   /** Ends loading early; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Calls `use` with a model; what it resolves to. Rejects if there is no model. */
+export type OpenModel = <R>(use: (source: ModelSource) => Promise<R>) => Promise<R>;
 
 /** A copy of a model in int8 that is made once and kept. */
 export interface Int8Copy {
@@ -154,18 +157,14 @@ async function load(source: ModelSource, readSound: EngineParts["readSound"], op
 function speakerLoader<T extends Tensor, W extends LinearWeight<T>>(
   backend: Backend<T, W>,
   source: ModelSource,
-  given: ModelSource | undefined,
-  type: WeightType | undefined,
+  open: OpenModel = async (use) => use(await speakerFolder(source)),
+  type?: WeightType,
 ): EngineParts["loadSpeakers"] {
   const load = async (weights: WeightType | undefined) => {
-    const own = given ?? ((await source.has("speaker/config.json")) ? source.folder("speaker") : undefined);
-    if (!own) {
-      const advice = "run: sensevoice download iic/speech_campplus_sv_zh-cn_16k-common";
-      throw new SenseVoiceError(`[speakers] expected a speaker model, found none; ${advice}`);
-    }
     const { loadSpeaker } = await import("./model/campplus/open.ts");
     const { openSpeakerFeatures } = await import("./audio/speakerFeatures.ts");
-    return loadSpeaker(backend, own, openSpeakerFeatures, await converterTo(weights));
+    const convert = await converterTo(weights);
+    return open((own) => loadSpeaker(backend, own, openSpeakerFeatures, convert));
   };
   const loaded = new Map<WeightType | undefined, ReturnType<typeof load>>();
   return (exact = false) => {
@@ -175,6 +174,13 @@ function speakerLoader<T extends Tensor, W extends LinearWeight<T>>(
     model.catch(() => loaded.delete(weights)); // the next may find one
     return model;
   };
+}
+
+/** The speaker model in a model's folder. @throws SenseVoiceError if there is none */
+export async function speakerFolder(source: ModelSource): Promise<ModelSource> {
+  if (await source.has("speaker/config.json")) return source.folder("speaker");
+  const advice = "run: sensevoice download iic/speech_campplus_sv_zh-cn_16k-common";
+  throw new SenseVoiceError(`[engine] speakers: expected a speaker model, found none; ${advice}`);
 }
 
 /** A few runs, so that the first that somebody waits for finds JavaScript compiled and the driver's own caches filled. */
@@ -202,7 +208,7 @@ async function loadTensors<T extends Tensor, W extends LinearWeight<T>>(
     return weight;
   };
   const prepared: Promise<void>[] = [];
-  const loaded = await loadWeights(backend, config, tensors(onBytes), tuned, (layer) => {
+  const loaded = await loadWeights(backend, config, tensors(onBytes, true), tuned, (layer) => {
     const ready = prepareLayer(backend, config.encoder, layer); // its kernels are compiled while others come
     ready.catch(() => {}); // awaited below, or another error came first
     prepared.push(ready);

@@ -35,12 +35,13 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   if (vadModel !== undefined) expectText("vadModel", vadModel);
   if (speakerModel !== undefined) expectText("speakerModel", speakerModel);
   const dir = findModel(model);
-  const folder = (path: string | undefined) => (path === undefined ? undefined : folderSource(path));
+  const vad = vadModel ?? findVad(dir);
+  const speaker = speakerModel ?? findSpeaker(dir);
   return loadEngine(folderSource(dir), streamInput, {
     tuningStore: tuningFiles(),
     ...rest,
     int8: int8Copy(dir),
-    vad: folder(vadModel ?? findVad(dir)),
-    speaker: folder(speakerModel ?? findSpeaker(dir)),
+    vad: vad === undefined ? undefined : folderSource(vad),
+    speaker: speaker === undefined ? undefined : (use) => use(folderSource(speaker)),
   });
 }

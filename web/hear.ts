@@ -46,7 +46,7 @@ export async function* decode(
 
 /**
  * The segments of a sound, told as they come. A short one is one segment, as on the command line; a longer one is cut
- * where nobody speaks, at each pause, so that each segment has its own emotion.
+ * where nobody speaks, at each pause, so that each segment has its own emotion; so is any whose speakers are asked for.
  *
  * @returns seconds of sound
  */
@@ -57,7 +57,7 @@ export async function hear(
   tell: (heard: Heard) => void,
 ): Promise<void> {
   try {
-    const beginning = await takeBeginning(pcms);
+    const beginning = options.speakers ? { pieces: [], more: true } : await takeBeginning(pcms);
     if (!beginning.more) {
       const pcm = await concat(beginning.pieces, createPause());
       const heard = await engine.run(pcm, options);

@@ -14,6 +14,7 @@ import { loadRecogniser, recogniser } from "./recogniser.ts";
 import { Recording } from "./recording.ts";
 import { saveButtons } from "./save.ts";
 import { currentAsk } from "./settings.ts";
+import { speakerDot } from "./speakers.ts";
 import { t } from "./strings.ts";
 
 type State = "idle" | "starting" | "listening" | "stopping";
@@ -115,7 +116,12 @@ function captionBox(): HTMLElement {
     { class: "captions", role: "log", tabindex: "0", "aria-label": () => t().captions, "aria-live": "polite" },
     () =>
       (captions.value?.segments.value ?? []).map((segment) =>
-        h("p", { class: "final", lang: segment.language }, segment.text),
+        h(
+          "p",
+          { class: "final" },
+          segment.speaker !== undefined && [speakerDot(segment.speaker), h("b", {}, `${segment.speaker}: `)],
+          h("span", { lang: segment.language }, segment.text),
+        ),
       ),
     // What may still change is not read out.
     h("p", { class: "partial", "aria-live": "off", "aria-hidden": "true" }, () => partial.value?.text ?? ""),
@@ -191,7 +197,8 @@ function take(pcm: Float32Array<ArrayBuffer>, recording: Recording): void {
 }
 
 function show(result: LiveResult, recording: Recording): void {
-  const { final, stable, ...segment } = result;
+  const { final, stable, renamed, ...segment } = result;
+  if (renamed) recording.relabel(renamed);
   // A final result comes only after the silence behind it: what partial ones take is how long one waits for words.
   if (!final) latency.value = Math.max(0, performance.now() - began - result.end * 1000);
   partial.value = final ? undefined : result;

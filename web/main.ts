@@ -7,7 +7,7 @@ import { modelsView } from "./modelsView.ts";
 import { keepPage } from "./offline.ts";
 import { isOpen, recordings, restore } from "./queue.ts";
 import { effect, Signal, scope, untracked } from "./reactive.ts";
-import { followChoices, serviceModel } from "./recogniser.ts";
+import { followChoices, serviceModel, serviceSpeakers } from "./recogniser.ts";
 import { findService } from "./service.ts";
 import { settings } from "./settings.ts";
 import { takeDrops } from "./sources.ts";
@@ -50,8 +50,9 @@ addEventListener("beforeunload", (event) => {
 });
 void restore();
 void keepPage(() => !isListening() && !recordings.peek().some(isOpen));
-void findService().then((model) => {
-  serviceModel.value = model;
+void findService().then((found) => {
+  serviceSpeakers.value = found?.speakers ?? false;
+  serviceModel.value = found?.model;
 });
 
 function viewNamed(hash: string): ViewName {

@@ -13,12 +13,14 @@ import type { Abilities } from "./protocol.ts";
 import { effect, Signal } from "./reactive.ts";
 import { loading, loadRecogniser, ready, recogniser, serviceModel, speed, usesService } from "./recogniser.ts";
 import { PAGE_DEVICES, serviceKey, settings } from "./settings.ts";
+import { speakerModel } from "./speakerModel.ts";
 import { t } from "./strings.ts";
 
 /** Bytes of the model that comes with the page. */
 const TINY_BYTES = 14e6;
 
 const kept = new Signal<readonly KeptModel[]>([]);
+const speakerModels = new Signal<readonly KeptModel[]>([]);
 const abilities = new Signal<Abilities | undefined>(undefined);
 const problem = new Signal<Problem | undefined>(undefined);
 
@@ -28,8 +30,9 @@ export function modelsView(): HTMLElement {
     abilities.value = found;
   });
   effect(() => {
-    // Loaded or removed: the list may be another.
+    // Loaded or removed, or fetched while something was heard: the list may be another.
     ready.value;
+    speed.value;
     void refresh();
   });
   return h(
@@ -47,6 +50,10 @@ export function modelsView(): HTMLElement {
       modelChoices(),
       addressForm(),
       h("p", { class: "hint" }, () => t().tinyHint),
+      speakerModel(
+        () => speakerModels.value,
+        (name) => void removeModel(name),
+      ),
     ),
     h(
       "section",
@@ -72,7 +79,10 @@ export function modelsView(): HTMLElement {
 }
 
 async function refresh(): Promise<void> {
-  kept.value = await remote.call("models", undefined).catch(() => []);
+  const all = await remote.call("models", undefined).catch(() => []);
+  const isSpeaker = ({ kind }: KeptModel) => kind === "sensevoice-speaker";
+  speakerModels.value = all.filter(isSpeaker);
+  kept.value = all.filter((model) => !isSpeaker(model));
 }
 
 async function load(): Promise<void> {

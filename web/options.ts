@@ -1,7 +1,7 @@
 import { type Child, h } from "./dom.ts";
 import type { Signal } from "./reactive.ts";
 import { usesService } from "./recogniser.ts";
-import { LANGUAGES, PAGE_DEVICES, settings } from "./settings.ts";
+import { LANGUAGES, PAGE_DEVICES, settings, speakersThere } from "./settings.ts";
 import { t } from "./strings.ts";
 
 /** What is asked of each recognition from now on. */
@@ -25,6 +25,15 @@ export function options(): HTMLElement {
       () => t().timestamps,
       () => t().timestampsHint,
       settings.timestamps,
+    ),
+    h(
+      "div",
+      { hidden: () => !speakersThere.value },
+      toggle(
+        () => t().speakers,
+        () => t().speakersHint,
+        settings.speakers,
+      ),
     ),
     h(
       "label",

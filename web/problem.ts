@@ -56,7 +56,7 @@ const BY_NAME: Readonly<Record<string, ProblemKind>> = {
 const BY_MESSAGE: readonly (readonly [RegExp, ProblemKind])[] = [
   [/of space to keep it|quota|no space/i, "noSpace"],
   [/\bhotwords:/, "hotword"],
-  [/\[(weights|models)\].*(HTTP 4\d\d|there is no file)|was removed/, "noModel"],
+  [/\[(weights|models)\].*(HTTP 4\d\d|there is no file)|was removed|a speaker model, found none/, "noModel"],
   [/gave up after|connection ended|failed to fetch|network ?error|load failed|HTTP 5\d\d|demo\.wav/i, "connection"],
   [/\[(weights|models|engine)\].*(sha256|damaged|bytes, got|JSON|kept file)|config\.json|tokenizer/, "damagedModel"],
   [/memory|allocation|worker thread died/i, "outOfMemory"],

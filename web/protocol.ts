@@ -15,10 +15,13 @@ export interface ModelChoice {
   /** "tiny", the address of a model folder, or the name under which one is kept. */
   readonly model: string;
   readonly device: Device;
+  /** The address of a speaker model, if it is not the model's own. */
+  readonly speakerModel?: string;
 }
 
 /** What is asked of a recognition. */
 export interface Ask extends Pick<RunOptions, "language" | "itn" | "timestamps"> {
+  readonly speakers?: true;
   readonly hotwords?: Hotword[];
 }
 
@@ -69,6 +72,8 @@ export interface Calls {
   /** A sound as a wav file, for browsers that cannot play it. */
   playable: { ask: { sound: Sound; name: string }; tell: never; answer: Blob };
   listen: { ask: Ask; tell: LiveResult; answer: undefined };
+  /** Whether there is a speaker model to go by. */
+  speakers: { ask: ModelChoice; tell: never; answer: boolean };
   models: { ask: undefined; tell: never; answer: KeptModel[] };
   remove: { ask: string; tell: never; answer: undefined };
 }

@@ -2,10 +2,12 @@ import { ownEngine, type Recogniser, remote } from "./engine.ts";
 import type { Loading, Ready } from "./protocol.ts";
 import { effect, Signal } from "./reactive.ts";
 import { service } from "./service.ts";
-import { modelChoice, settings } from "./settings.ts";
+import { modelChoice, settings, speakersThere } from "./settings.ts";
 
 /** The model that a service has, if the page comes from one; "?" if it asks for a key. */
 export const serviceModel = new Signal<string | undefined>(undefined);
+/** Whether the service tells speakers apart. */
+export const serviceSpeakers = new Signal(false);
 /** How far a model is that is being loaded. */
 export const loading = new Signal<Loading | undefined>(undefined);
 /** What hears now. */
@@ -42,9 +44,24 @@ export function followChoices(): void {
   effect(() => {
     settings.model.value;
     settings.device.value;
+    settings.speakerModel.value;
     usesService();
     ready.value = undefined;
     speed.value = undefined;
+  });
+  let asked = 0;
+  effect(() => {
+    settings.model.value;
+    settings.speakerModel.value;
+    const now = ++asked;
+    const own = serviceSpeakers.value;
+    if (usesService()) speakersThere.value = own;
+    else {
+      const there = remote.call("speakers", modelChoice()).catch(() => false);
+      void there.then((found) => {
+        if (now === asked) speakersThere.value = found;
+      });
+    }
   });
   remote.onLost = () => {
     ready.value = undefined;

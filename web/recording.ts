@@ -1,4 +1,4 @@
-import type { Segment } from "../src/index.ts";
+import type { Renaming, Segment } from "../src/index.ts";
 import type { Problem } from "./problem.ts";
 import type { Heard, Ready, Sound } from "./protocol.ts";
 import { Signal } from "./reactive.ts";
@@ -20,6 +20,8 @@ export interface Kept {
   readonly outline: Uint8Array;
   readonly progress: "done" | "cancelled" | { readonly problem: Problem };
   readonly by: string;
+  /** See Recording.names. */
+  readonly names?: Readonly<Record<string, string>>;
 }
 
 /** Peaks that are kept. */
@@ -43,6 +45,8 @@ export class Recording {
   readonly shape = new Signal(0);
   /** The model and the device. */
   readonly by = new Signal("");
+  /** What speakers are called in place of S1, S2, … */
+  readonly names = new Signal<Readonly<Record<string, string>>>({});
   /** Whether the segments are here: those of an earlier visit are read when the recording is shown. */
   loaded = true;
   /** The segments that are kept, at their places. */
@@ -69,6 +73,7 @@ export class Recording {
     recording.#peakCount = kept.outline.length;
     recording.#outlined = true;
     recording.by.value = kept.by;
+    recording.names.value = kept.names ?? {};
     const { progress } = kept;
     recording.progress.value = typeof progress === "string" ? { kind: progress } : { kind: "failed", ...progress };
     return recording;
@@ -97,6 +102,7 @@ export class Recording {
     this.#abort = new AbortController();
     this.clearPeaks();
     this.segments.value = [];
+    this.names.value = {};
     this.done.value = 0;
     this.progress.value = { kind: "waiting" };
   }
@@ -123,6 +129,33 @@ export class Recording {
     this.segments.value = this.segments.peek().map((other) => (other === segment ? { ...segment, text } : other));
   }
 
+  nameOf(speaker: string): string {
+    return this.names.value[speaker] ?? speaker;
+  }
+
+  /** Calls a speaker by a name; by what they were called at first if it is empty. */
+  rename(speaker: string, name: string): void {
+    const { [speaker]: _, ...others } = this.names.peek();
+    this.names.value = name === "" ? others : { ...others, [speaker]: name };
+  }
+
+  /** Speakers turned out to be others: what they said is theirs from now on, and a name that they had. */
+  relabel(renamed: readonly Renaming[]): void {
+    const labels = new Map(renamed.map(({ from, to }) => [from, to]));
+    const now = <T extends { readonly speaker?: string }>(said: T): T => {
+      const to = labels.get(said.speaker ?? "");
+      return to === undefined ? said : { ...said, speaker: to };
+    };
+    this.segments.value = this.segments.peek().map((segment) => {
+      const changed = now(segment);
+      return changed === segment ? segment : { ...changed, words: changed.words?.map(now) ?? null };
+    });
+    const names = Object.entries(this.names.peek());
+    const kept = names.filter(([label]) => !labels.has(label));
+    const moved = names.flatMap(([label, name]) => (labels.has(label) ? [[labels.get(label), name]] : []));
+    this.names.value = Object.fromEntries([...moved, ...kept]);
+  }
+
   finish(model: Ready, seconds: number): void {
     this.by.value = `${model.model} · ${model.description}`;
     const duration = this.duration.peek();
@@ -140,6 +173,7 @@ export class Recording {
       duration: this.duration.peek(),
       outline: outlineOf(this.peaks),
       by: this.by.peek(),
+      names: this.names.peek(),
       progress:
         progress.kind === "failed" ? { problem: progress.problem } : progress.kind === "done" ? "done" : "cancelled",
     };

@@ -8,6 +8,7 @@ import { isOpen, keep, retry } from "./queue.ts";
 import { effect } from "./reactive.ts";
 import type { Recording } from "./recording.ts";
 import { saveButtons } from "./save.ts";
+import { speakerLegend } from "./speakers.ts";
 import { t } from "./strings.ts";
 import { dot, transcript } from "./transcript.ts";
 import { wave } from "./wave.ts";
@@ -52,6 +53,7 @@ export function resultView(recording: Recording): HTMLElement {
         saveButtons(() => recording),
       ),
       legend(recording),
+      speakerLegend(recording, () => void keep(recording)),
       () => soundProblem(recording, player),
       () => {
         if (!isOpen(recording)) return null;

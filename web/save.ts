@@ -4,6 +4,7 @@ import { h } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { Signal } from "./reactive.ts";
 import type { Recording } from "./recording.ts";
+import { withNames } from "./speakers.ts";
 import { t } from "./strings.ts";
 
 const OFFERED = ["text", "srt", "vtt", "json"] as const satisfies readonly FormatName[];
@@ -56,7 +57,8 @@ async function download(recording: Recording, format: FormatName): Promise<void>
 async function written(recording: Recording, format: FormatName) {
   const { FORMATS, writeDocument } = await import("../src/output/formats.ts");
   const { extension, mimeType } = FORMATS[format];
-  const [segments, duration] = [recording.segments.peek(), recording.duration.peek()];
+  const duration = recording.duration.peek();
+  const segments = recording.segments.peek().map((segment) => withNames(segment, recording.names.peek()));
   // As text it is for reading: no name in front of a line, no times of words.
   if (format === "text") {
     const plain = segments.map((segment) => ({ ...segment, words: null }));

@@ -5,14 +5,15 @@ import type { Ask, Heard, Ready } from "./protocol.ts";
 import { serviceKey } from "./settings.ts";
 
 /** The service that the page comes from, if it does: it says so in `web.json` beside the page. */
-export async function findService(): Promise<string | undefined> {
+export async function findService(): Promise<{ readonly model: string; readonly speakers: boolean } | undefined> {
   try {
-    const { service } = (await (await fetch(at("web.json"))).json()) as { service?: boolean };
+    const about = (await (await fetch(at("web.json"))).json()) as { service?: boolean; speakers?: boolean };
+    const { service, speakers = false } = about;
     if (!service) return undefined;
     const response = await fetch(at("v1/models"), { headers: headers() });
-    if (response.status === 401) return "?";
+    if (response.status === 401) return { model: "?", speakers };
     const { data } = (await response.json()) as { data: { id: string }[] };
-    return data[0]?.id;
+    return { model: data[0].id, speakers };
   } catch {
     return undefined;
   }

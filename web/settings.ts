@@ -24,6 +24,10 @@ export const settings = {
   itn: stored<boolean>("itn", false, isBoolean),
   timestamps: stored<boolean>("timestamps", true, isBoolean),
   hotwords: stored<string>("hotwords", "", isText),
+  /** Whether it is told who speaks, where that can be told. */
+  speakers: stored<boolean>("speakers", false, isBoolean),
+  /** Address of a speaker model; the model's own if it is empty. */
+  speakerModel: stored<string>("speakerModel", "", isText),
   /** Whether a service that is there is used. */
   service: stored<boolean>("service", true, isBoolean),
 } as const;
@@ -31,8 +35,12 @@ export const settings = {
 /** What a service asks for, if it does. Not kept. */
 export const serviceKey = new Signal("");
 
+/** Whether what hears has a speaker model. */
+export const speakersThere = new Signal(false);
+
 export function modelChoice(): ModelChoice {
-  return { model: settings.model.peek(), device: settings.device.peek() };
+  const speakerModel = settings.speakerModel.peek() || undefined;
+  return { model: settings.model.peek(), device: settings.device.peek(), speakerModel };
 }
 
 export function currentAsk(): Ask {
@@ -46,6 +54,7 @@ export function currentAsk(): Ask {
     itn: settings.itn.peek(),
     timestamps: settings.timestamps.peek(),
     hotwords: hotwords.length > 0 ? hotwords : undefined,
+    speakers: (settings.speakers.peek() && speakersThere.peek()) || undefined,
   };
 }
 

@@ -8,6 +8,7 @@ import { icon } from "./icons.ts";
 import type { Player } from "./player.ts";
 import { effect, Signal } from "./reactive.ts";
 import type { Recording } from "./recording.ts";
+import { speakerColour, speakerName } from "./speakers.ts";
 import { t } from "./strings.ts";
 import { EVENT_MARKS } from "./wave.ts";
 
@@ -23,7 +24,7 @@ interface Spoken {
 interface TranscriptOptions {
   readonly recording: Recording;
   readonly player: Player;
-  /** Called once a text was edited. */
+  /** Called once a text or a name was edited. */
   readonly onEdit: () => void;
 }
 
@@ -51,7 +52,7 @@ export function transcript({ recording, player, onEdit }: TranscriptOptions): HT
     (segment) => {
       const words = wordsOf(segment);
       spoken.set(segment, words);
-      return row(segment, words, player, (text) => edit(segment, text));
+      return row({ segment, words, player, recording, onRename: onEdit }, (text) => edit(segment, text));
     },
   );
   let lit: HTMLElement | undefined;
@@ -92,9 +93,17 @@ function wordsOf(segment: Segment): Spoken[] {
   }));
 }
 
-function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit: (text: string) => void): HTMLElement {
+interface Row {
+  readonly segment: Segment;
+  readonly words: readonly Spoken[];
+  readonly player: Player;
+  readonly recording: Recording;
+  readonly onRename: () => void;
+}
+
+function row({ segment, words, player, recording, onRename }: Row, onEdit: (text: string) => void): HTMLElement {
   const editing = new Signal(false);
-  const { start, emotion, events, language } = segment;
+  const { start, emotion, events, language, speaker } = segment;
   const marks = events.filter((event) => event in EVENT_MARKS);
   const item = h(
     "li",
@@ -112,6 +121,7 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
     h(
       "div",
       { class: "said" },
+      speaker !== undefined && speakerName(recording, speaker, onRename),
       () => (editing.value ? editor(segment, onEdit, editing) : shownText(language, words)),
       h(
         "p",
@@ -144,7 +154,7 @@ function row(segment: Segment, words: readonly Spoken[], player: Player, onEdit:
       icon("edit"),
     ),
   );
-  item.style.setProperty("--mood", EMOTION_COLOURS[emotion]);
+  item.style.setProperty("--mood", speaker === undefined ? EMOTION_COLOURS[emotion] : speakerColour(speaker));
   return item;
 }
 

@@ -1,4 +1,5 @@
 import type { Segment } from "../src/index.ts";
+import { hasSpeakers, stretchesOf } from "../src/output/speakers.ts";
 import { EMOTION_COLOURS } from "../src/output/tagNames.ts";
 import { h } from "./dom.ts";
 import { clockOf } from "./format.ts";
@@ -6,6 +7,7 @@ import type { Player } from "./player.ts";
 import { effect, onCleanup } from "./reactive.ts";
 import { outlineOf, type Recording } from "./recording.ts";
 import { settings } from "./settings.ts";
+import { speakerColour } from "./speakers.ts";
 import { t } from "./strings.ts";
 
 /** What events are marked with. */
@@ -15,9 +17,14 @@ export const EVENT_MARKS: Readonly<Record<string, string>> = {
 
 /** Pixels of a bar and its gap, of the marks above, and between two marks. */
 const [BAR, GAP, MARKS, MARK_WIDTH] = [2, 1, 20, 18];
+/** Pixels of the lane of speakers below. */
+const LANE = 4;
 const STEP_SECONDS = 5;
 
-/** The wave form: segments in the colours of their emotions, events as marks, the place that is played. A slider. */
+/**
+ * The wave form: segments in the colours of their emotions, events as marks above, speakers as a lane below, the place that
+ * is played. A slider.
+ */
 export function wave(recording: Recording, player: Player): HTMLElement {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const head = h("div", { class: "playhead", hidden: () => !player.able.value });
@@ -118,7 +125,8 @@ function drawWave(canvas: HTMLCanvasElement, recording: Recording): void {
     40,
     tops.reduce((a, b) => Math.max(a, b), 0),
   );
-  const middle = MARKS + (height - MARKS) / 2;
+  const waves = height - MARKS - (hasSpeakers(segments) ? LANE + 2 : 0);
+  const middle = MARKS + waves / 2;
   let next = 0;
   for (let i = 0; i < bars; i++) {
     const from = (i / bars) * duration;
@@ -126,10 +134,15 @@ function drawWave(canvas: HTMLCanvasElement, recording: Recording): void {
     while (next < segments.length && segments[next].end <= from) next++;
     const inside = segments[next] && segments[next].start < to;
     context.fillStyle = inside ? EMOTION_COLOURS[segments[next].emotion] : idle;
-    const half = Math.max(1, (((tops[i] ?? 0) / most) * (height - MARKS)) / 2);
+    const half = Math.max(1, (((tops[i] ?? 0) / most) * waves) / 2);
     context.beginPath();
     context.roundRect(i * (BAR + GAP), middle - half, BAR, 2 * half, 1);
     context.fill();
+  }
+  for (const { start, end, speaker } of segments.flatMap(stretchesOf)) {
+    context.fillStyle = speakerColour(speaker);
+    const perSecond = width / Math.max(duration, 1e-9);
+    context.fillRect(start * perSecond, height - LANE, Math.max(1, (end - start) * perSecond), LANE);
   }
   drawMarks(context, segments, width / Math.max(duration, 1e-9));
 }

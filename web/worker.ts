@@ -63,12 +63,24 @@ const calls: { readonly [K in CallName]: (call: Call<K>) => Promise<Calls[K]["an
     await fed;
     return undefined;
   },
+  speakers: async ({ ask: { model, speakerModel } }) => {
+    if (speakerModel) return true;
+    if ((await listModels()).some(({ name, whole }) => whole && name === speakersOf(model))) return true;
+    if (model === "tiny") return false;
+    const config = await fetch(`${speakersOf(model)}/config.json`, { method: "HEAD" }).catch(() => undefined);
+    return config?.ok === true && !config.headers.get("content-type")?.startsWith("text/html");
+  },
   models: async () => listModels(),
   remove: async ({ ask }) => {
     await removeModel(ask);
     return undefined;
   },
 };
+
+/** Where a model's own speaker model is, and what it is kept as. */
+function speakersOf(model: string): string {
+  return `${model.replace(/\/$/, "")}/speaker`;
+}
 
 async function abilities(): Promise<Abilities> {
   const adapter = await requestAdapter().catch(() => undefined);

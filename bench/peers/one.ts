@@ -42,7 +42,7 @@ async function ours(): Promise<Run> {
   const { folderSource } = await import("../../src/weights/folderSource.ts");
   const { config, tensors } = await openModel(folderSource(model));
   const backend = await createWasmBackend({ threads });
-  const network = new SenseVoice(backend, config.encoder, await loadWeights(backend, config, tensors()));
+  const network = new SenseVoice(backend, config.encoder, await loadWeights(backend, config, tensors(undefined, true)));
   return async (clips, rows, features) => {
     const prompts = Array.from({ length: clips }, (_, i) => {
       const data = features.subarray(i * rows * WIDTH, (i + 1) * rows * WIDTH);

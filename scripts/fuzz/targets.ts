@@ -18,6 +18,7 @@ import { judgeError } from "./judge.ts";
 import { MODEL_TARGETS } from "./modelTargets.ts";
 import { fileSeed, ROOT, type Seed, textSeed } from "./seeds.ts";
 import { SOUND_TARGETS } from "./soundTargets.ts";
+import { SPEAKER_TARGETS } from "./speakerTargets.ts";
 import { canonical, digest, expectFinite, inPlace, type Target } from "./target.ts";
 
 const CHECKPOINTS = ["dtypes", "parameters", "protocol4", "unsummed", "views", "wrapped", "funasr/model"].map((name) =>
@@ -62,6 +63,7 @@ const WEIGHTS = correlatedInputs(3, 5, 96);
 export const TARGETS: readonly Target[] = [
   ...SOUND_TARGETS,
   ...MODEL_TARGETS,
+  ...SPEAKER_TARGETS,
   {
     name: "checkpoint",
     seeds: async () => CHECKPOINTS,

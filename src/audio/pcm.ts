@@ -75,6 +75,16 @@ export function checkPcm(pcm: unknown, name = "audio"): asserts pcm is Float32Ar
   if ((pcm as Float32Array).length === 0) throw new SenseVoiceError(`${name}: expected sound, got 0 samples`);
 }
 
+/** A copy of a clip, of this realm. Throws unless it is sound of at most `MAX_SECONDS`. */
+export function copyClip(pcm: Float32Array, sampleRate: number): Float32Array {
+  checkPcm(pcm);
+  const seconds = pcm.length / sampleRate;
+  if (seconds <= MAX_SECONDS) return new Float32Array(pcm);
+  throw new SenseVoiceError(
+    `[engine] sound: expected at most ${MAX_SECONDS} seconds, got ${Math.ceil(seconds * 1000) / 1000}: cut it first`,
+  );
+}
+
 /** Throws `name: …` unless all samples are finite; `first` is the place of the first in the whole sound. */
 export function checkFinite(samples: Float32Array, name: string, first = 0): void {
   if (isSumFinite(samples)) return;

@@ -14,6 +14,7 @@ import type { LiveArguments } from "./live.ts";
 import {
   addEngineOptions,
   addHearOptions,
+  addLiveSpeakerOptions,
   addSpeakerOptions,
   addSpeechOptions,
   addVoiceOptions,
@@ -41,7 +42,7 @@ export function transcribeCommand(): Command {
     .argument("[files...]", "sound files, folders of them, patterns: wav, mp3, flac, ogg, m4a, …; - is standard input");
   return addSpeakerOptions(addVoiceOptions(addSpeechOptions(addEngineOptions(command))))
     .option("--timestamps", "add when each word was said")
-    .addOption(choice("--format <format>", "what to print", FORMAT_NAMES, "text"))
+    .addOption(choice("--format <format>", "what to print; rttm implies --speakers", FORMAT_NAMES, "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
     .addOption(
       choice("--vad <vad>", "how to find speech (default for over 30 s: fsmn if there is one, else model)", VADS),
@@ -62,7 +63,7 @@ export function liveCommand(): Command {
   const command = createCommand("live").description(
     "write down what is being said: from a microphone, or raw samples on stdin",
   );
-  return addVoiceOptions(addSpeechOptions(addEngineOptions(command)))
+  return addLiveSpeakerOptions(addVoiceOptions(addSpeechOptions(addEngineOptions(command))))
     .option("--timestamps", "add when each word was said")
     .addOption(choice("--format <format>", "jsonl has partial results too", ["text", "jsonl"], "text"))
     .addOption(choice("--marks <marks>", "how to show emotions and events", MARKS, "emoji"))
@@ -77,6 +78,7 @@ export function liveCommand(): Command {
       `
 Examples:
   $ sensevoice live
+  $ sensevoice live --speakers
   $ ffmpeg -i https://example.org/radio -f s16le -ac 1 -ar 16000 - | sensevoice live --format jsonl`,
     )
     .action(async (options: LiveArguments) => {

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { reasonOf, SenseVoiceError } from "../error.ts";
 import type { EngineOptions } from "../node.ts";
 import { singleLine } from "../output/format.ts";
+import { LABEL } from "../speech/speakerOptions.ts";
 import { findInputs } from "./inputs.ts";
 import { makeResultFolder, writeOutput } from "./output.ts";
 import { peopleFile, peopleText, readPeople } from "./people.ts";
@@ -20,8 +21,9 @@ export interface EnrollArguments extends EngineOptions {
  * Throws a SenseVoiceError, and changes nothing, if a sound cannot be heard or nobody speaks in it.
  */
 export async function enroll(name: string, args: readonly string[], options: EnrollArguments): Promise<void> {
-  if (singleLine(name) !== name || name === "") {
-    throw new SenseVoiceError(`NAME: expected a name of one line, got ${JSON.stringify(name)}`);
+  if (singleLine(name) !== name || name === "" || LABEL.test(name)) {
+    const expected = "expected a name of one line, other than those of strangers (S1, S2, …)";
+    throw new SenseVoiceError(`NAME: ${expected}; got ${JSON.stringify(name)}`);
   }
   const { people: file = peopleFile() } = options;
   const others = existsSync(file) ? (await readPeople(file)).filter((person) => person.name !== name) : [];

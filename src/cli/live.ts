@@ -3,14 +3,21 @@ import type { Readable } from "node:stream";
 import { streamSound } from "../audio/source.ts";
 import { type WavFormat, wavHeader } from "../audio/wav.ts";
 import { SenseVoiceError } from "../error.ts";
-import type { EngineOptions, LiveOptions, LiveResult, SpeechStream } from "../node.ts";
+import type { EngineOptions, LiveOptions, LiveResult, LiveSpeakerOptions, SpeechStream } from "../node.ts";
 import { FORMATS } from "../output/formats.ts";
 import type { Marks } from "../output/marks.ts";
 import { type AskOptions, runOptions } from "./hear.ts";
+import { printNote } from "./messages.ts";
+import { type SpeakerArguments, speakerOptions } from "./people.ts";
 import { openEngine } from "./transcribe.ts";
 
 /** As the command line gives them. */
-export interface LiveArguments extends Omit<EngineOptions, "signal">, AskOptions, LiveOptions, WavFormat {
+export interface LiveArguments
+  extends Omit<EngineOptions, "signal">,
+    AskOptions,
+    Omit<LiveOptions, keyof LiveSpeakerOptions>,
+    Omit<SpeakerArguments, "speakerMode">,
+    WavFormat {
   readonly format: "text" | "jsonl";
   readonly marks?: Marks;
 }
@@ -35,18 +42,21 @@ function ffmpeg(...input: string[]): [string, ...string[]] {
 /**
  * Prints what is said while it is said: raw samples on standard input, or the microphone where that is a keyboard. On
  * a terminal a partial result is grey until the final one takes its place; else only final ones are printed, as
- * jsonl both.
+ * jsonl both. A speaker who turns out to be another is told of on stderr, in jsonl with the result.
  */
 export async function live(options: LiveArguments): Promise<void> {
   const { format, marks, vad, maxSegmentSeconds, partialSeconds, endSilenceMs, speechThreshold, padMs } = options;
+  const speaking = await speakerOptions(options);
   const engine = await openEngine(options);
   try {
     const voice = { vad, maxSegmentSeconds, endSilenceMs, speechThreshold, padMs };
-    const stream = engine.stream({ ...runOptions(options), ...voice, partialSeconds });
+    const stream = engine.stream({ ...runOptions(options), ...voice, ...speaking, partialSeconds });
     const fed = feed(stream, options);
     fed.catch(() => {}); // awaited below
     const writer = FORMATS[format].writer({ marks });
     for await (const result of stream) {
+      if (format === "text" && result.renamed) process.stdout.write(clearLine());
+      if (format === "text") for (const { from, to } of result.renamed ?? []) printNote(`${from} is ${to}`);
       if (format === "jsonl" || result.final) process.stdout.write(clearLine() + writer.add(result));
       else showPartial(result);
     }

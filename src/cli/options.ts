@@ -57,11 +57,29 @@ export function addVoiceOptions(command: Command): Command {
 
 /** What commands can be told that tell speakers apart: SpeakerArguments. */
 export function addSpeakerOptions(command: Command): Command {
-  return command
+  return addLiveSpeakerOptions(command).addOption(speakerModeOption());
+}
+
+/** The same of live sound. */
+export function addLiveSpeakerOptions(command: Command): Command {
+  const named = command
     .option("--speakers", "tell who says what; there must be a speaker model (download --speakers)")
-    .option("--speaker-count <count>", "the same, where it is known how many they are", count)
-    .addOption(choice("--speaker-mode <mode>", "funasr gives FunASR's answers (default: better ones)", SPEAKER_MODES))
-    .option("--people <file>", "who may be among them (default: whoever was enrolled)", path)
+    .option("--people <file>", "who may be among them (default: whoever was enrolled)", path);
+  return addSpeakerModel(named, "as --speakers, where it is known how many they are");
+}
+
+/** How speakers are told apart. */
+export function addDiarizerOptions(command: Command, speakerCount: string): Command {
+  return addSpeakerModel(command, speakerCount).addOption(speakerModeOption());
+}
+
+function speakerModeOption(): Option {
+  return choice("--speaker-mode <mode>", "funasr gives FunASR's answers (default: better ones)", SPEAKER_MODES);
+}
+
+function addSpeakerModel(command: Command, speakerCount: string): Command {
+  return command
+    .option("--speaker-count <count>", speakerCount, count)
     .option("--speaker-model <dir>", "CAM++ model folder (default: MODEL/speaker, else one downloaded)", path);
 }
 

@@ -57,9 +57,9 @@ export async function readPeople(file: string): Promise<KnownPerson[]> {
   return listOf(fieldOf(root, "people")).map((person) => ({
     name: textField(fieldOf(person, "name")),
     embeddings: listOf(fieldOf(person, "embeddings")).map((embedding) => {
-      const numbers = listOf(embedding).map(({ value }) => value);
-      if (numbers.length === 0 || !numbers.every(Number.isFinite)) refuse(embedding, "numbers");
-      return Float32Array.from(numbers as number[]);
+      const numbers = listOf(embedding).map(({ value }) => (typeof value === "number" ? value : Number.NaN));
+      const vector = Float32Array.from(numbers);
+      return vector.length > 0 && vector.every(Number.isFinite) ? vector : refuse(embedding, "numbers");
     }),
   }));
 }

@@ -32,7 +32,9 @@ type Write = (text: string) => Promise<unknown>;
  * Transcribes sounds one after another with one engine. One that fails is reported and makes the exit status 1; the
  * others are still done. Throws a SenseVoiceError if there is no engine or no place for the output.
  */
-export async function transcribe(args: readonly string[], options: TranscribeArguments): Promise<void> {
+export async function transcribe(args: readonly string[], asked: TranscribeArguments): Promise<void> {
+  // RTTM says nothing else than who speaks.
+  const options = asked.format === "rttm" && !asksForSpeakers(asked) ? { ...asked, speakers: true } : asked;
   const { model = defaultModel(), format, output, resume = false } = options;
   if (resume && output === undefined) {
     throw new SenseVoiceError("--resume: expected --output DIR, whose journal says what is done; got none");

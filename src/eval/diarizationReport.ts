@@ -29,7 +29,7 @@ export interface SpeakerReport {
   readonly recordings: readonly DiarizationResult[];
   /** Of the reference, without a hypothesis: all of their speech is missed. */
   readonly missing: readonly string[];
-  /** Left out: not in the reference, or not in the UEM. */
+  /** Left out: not in the reference, not in the UEM, or not to be heard. */
   readonly leftOut: readonly string[];
 }
 
@@ -48,11 +48,13 @@ export function evaluateSpeakers(
     readonly hypothesis: Turns;
     readonly regions?: ReadonlyMap<string, readonly Region[]>;
     readonly collars?: readonly number[];
+    /** What of the reference is scored, if not all. */
+    readonly only?: ReadonlySet<string>;
   },
 ): SpeakerReport {
-  const { reference, hypothesis, regions, collars = COLLARS } = given;
+  const { reference, hypothesis, regions, collars = COLLARS, only = reference } = given;
   if (reference.size === 0) throw new SenseVoiceError(`${files.reference}: expected SPEAKER lines, got none`);
-  const scored = [...reference.keys()].filter((recording) => regions?.has(recording) ?? true);
+  const scored = [...reference.keys()].filter((name) => only.has(name) && (regions?.has(name) ?? true));
   if (scored.length === 0) {
     throw new SenseVoiceError(
       `${files.uem}: expected recordings of ${files.reference}, got ${[...regions!.keys()][0]}`,

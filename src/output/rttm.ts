@@ -4,8 +4,7 @@ import { hasSpeakers, stretchesOf } from "./speakers.ts";
 
 /**
  * NIST's Rich Transcription Time Marked: a line for each stretch of a voice's speech, for scorers of diarization. Fields
- * are parted by spaces, so white space in names becomes `_`. The recording is called by its file's name without folder and
- * ending.
+ * are parted by spaces, so white space in names becomes `_`.
  *
  * @see https://web.archive.org/web/20170119114252/http://www.itl.nist.gov/iad/mig/tests/rt/2009/docs/rt09-meeting-eval-plan-v2.pdf
  *   (appendix A)
@@ -14,7 +13,7 @@ export const rttm: Format = {
   extension: "rttm",
   mimeType: "text/plain",
   writer({ file = "", speakers }) {
-    const name = field(file.replace(/^.*[\\/]/, "").replace(/(?<=.)\.[^.]*$/, "")) || "sound";
+    const name = recordingOf(file);
     let [heard, known] = [false, speakers === true];
     return {
       head: () => "",
@@ -34,6 +33,11 @@ export const rttm: Format = {
     };
   },
 };
+
+/** What RTTM calls a recording: its file's name without folder and ending. */
+export function recordingOf(file: string): string {
+  return field(file.replace(/^.*[\\/]/, "").replace(/(?<=.)\.[^.]*$/, "")) || "sound";
+}
 
 function field(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, "_");

@@ -1,7 +1,7 @@
 import type { WasmTensor } from "../kernels/wasm/device.ts";
 import type { FactorOnDevice, GridOnDevice, QuantKernels, SquareOnDevice } from "../kernels/wasm/quantKernels.ts";
 import { dequantize, packCodes, type QuantizedTensor } from "../tensor/quantized.ts";
-import { KMEANS_ROUNDS, ruleTable, startRange } from "./fitGrid.ts";
+import { KMEANS_ROUNDS, ruleTable, startRange, storedScales } from "./fitGrid.ts";
 import { actOrder, dampingOf } from "./gptq.ts";
 import { entryStore, uniformLevels } from "./grid.ts";
 import { BINS, centresOf } from "./kmeans.ts";
@@ -25,6 +25,7 @@ const KNOWN: Readonly<Record<string, readonly unknown[] | undefined>> = {
   groupSize: [32, 64, 128],
   symmetric: [true],
   scale: ["max", "mse"],
+  scaleBits: [8],
   table: ["nf4", "power-of-two", "kmeans", "learned"],
   compensate: ["gptq"],
   activation: ["dynamic", "static"],
@@ -131,6 +132,11 @@ export class DeviceLayer {
     const kernels = this.#kernels;
     const chosen = await this.#fit(scheme);
     try {
+      if (scheme.scaleBits) {
+        const scales = await kernels.device.read(chosen.grid.scales);
+        const stored = storedScales(scales, this.shape[0], scheme);
+        chosen.grid = kernels.replaceScales(chosen.grid, chosen.levels, stored);
+      }
       const factor = compensates(scheme) ? await this.#factored() : undefined;
       if (factor) kernels.gptq(chosen.grid, this.#weight, factor);
       else kernels.round(chosen.grid, this.#weight);

@@ -1,3 +1,5 @@
+import { f16ToF32 } from "../tensor/f16.ts";
+import { nearestSteps, scalesOfSteps } from "../tensor/scaleSteps.ts";
 import { entryStore, type Grid, nearestIn, storedF16, uniformLevels } from "./grid.ts";
 import { kmeans } from "./kmeans.ts";
 import type { Scheme } from "./scheme.ts";
@@ -21,7 +23,17 @@ export interface SharedGrid {
  *   it, an input that is rare in the calibration sound gets values that do not suit it at all
  * @param shared with granularity "model"
  */
-export function fitGrid(
+export function fitGrid(...[weight, shape, scheme, ...rest]: Parameters<typeof fitFreely>): Grid {
+  const grid = fitFreely(weight, shape, scheme, ...rest);
+  return { ...grid, scales: storedScales(grid.scales, shape[0], scheme) };
+}
+
+/** Scales as the scheme stores them, given as f16 has them. */
+export function storedScales(scales: Float32Array, n: number, { scaleBits }: Scheme): Float32Array {
+  return scaleBits && scales.length > n ? f16ToF32(scalesOfSteps(nearestSteps(scales, n))) : scales;
+}
+
+function fitFreely(
   weight: Float32Array,
   shape: readonly [n: number, k: number],
   scheme: Scheme,

@@ -3,7 +3,9 @@ import { groupsOf, type QuantizedTensor } from "../tensor/quantized.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** What a quantised weight can be, before its codes are chosen: scales, zero points and tables as they are stored. */
-export type Grid = Omit<QuantizedTensor, "dtype" | "codes" | "activation">;
+export type Grid = Omit<QuantizedTensor, "dtype" | "codes" | "activation" | "scales"> & {
+  readonly scales: Float32Array;
+};
 
 /** The values of the codes of a uniform grid: c − zero. */
 export function uniformLevels(bits: number, zero = 2 ** (bits - 1)): Float32Array {

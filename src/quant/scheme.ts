@@ -25,6 +25,11 @@ export interface Scheme {
    * squared error is least ("mse").
    */
   readonly scale?: "max" | "percentile" | "mse";
+  /**
+   * With granularity "group", not with a learned table: scales in so many bits, whole multiples of a step of their row
+   * (tensor/scaleSteps.ts); f16 unless given.
+   */
+  readonly scaleBits?: 8;
   /** With values "table": a rule, a method, or the 2^bits entries themselves, rising. */
   readonly table?: "nf4" | "power-of-two" | "kmeans" | "learned" | readonly number[];
   /** Rounds so that the layer's output changes least on calibration sound. */
@@ -37,6 +42,8 @@ export interface Scheme {
 }
 
 const GROUP32 = { granularity: "group", groupSize: 32 } as const;
+/** The same with scales in 8 bits. */
+const GROUP32_8 = { ...GROUP32, scaleBits: 8 } as const;
 const GROUP64 = { granularity: "group", groupSize: 64 } as const;
 const INT8 = { activation: "dynamic" } as const;
 
@@ -44,8 +51,8 @@ const INT8 = { activation: "dynamic" } as const;
 export const PRESETS = {
   int8: { bits: 8, values: "uniform", granularity: "channel", ...INT8 },
   "int8-static": { bits: 8, values: "uniform", granularity: "channel", activation: "static" },
-  int4: { bits: 4, values: "uniform", ...GROUP32, scale: "mse", ...INT8 },
-  "int4-gptq": { bits: 4, values: "uniform", ...GROUP32, scale: "mse", compensate: "gptq", ...INT8 },
+  int4: { bits: 4, values: "uniform", ...GROUP32_8, scale: "mse", ...INT8 },
+  "int4-gptq": { bits: 4, values: "uniform", ...GROUP32_8, scale: "mse", compensate: "gptq", ...INT8 },
   nf4: { bits: 4, values: "table", ...GROUP32, table: "nf4", ...INT8 },
   pot4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "power-of-two", ...INT8 },
   kmeans4: { bits: 4, values: "table", ...GROUP32, scale: "mse", table: "kmeans", ...INT8 },
@@ -68,6 +75,7 @@ const CHOICES = {
   groupSize: [undefined, 32, 64, 128],
   symmetric: [undefined, true, false],
   scale: [undefined, "max", "percentile", "mse"],
+  scaleBits: [undefined, 8],
   compensate: [undefined, "gptq"],
   activation: [undefined, "dynamic", "static"],
 } as const;
@@ -89,7 +97,7 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return fail("scheme", "an object", json);
   const scheme = json as Scheme;
   for (const key of Object.keys(scheme)) if (!FIELDS.includes(key)) fail(key, "no such field", json[key as never]);
-  const { bits, values, granularity, groupSize, symmetric, table, compensate, activation } = scheme;
+  const { bits, values, granularity, groupSize, symmetric, scaleBits, table, compensate, activation } = scheme;
   if (!Number.isInteger(bits) || bits < 2 || bits > 8) fail("bits", "an integer from 2 to 8", bits);
   for (const [field, allowed] of Object.entries(CHOICES)) {
     const value = scheme[field as keyof typeof CHOICES];
@@ -99,6 +107,8 @@ export function parseScheme(json: unknown, where = "scheme"): Scheme {
   }
   if (granularity === "group" && !groupSize) fail("groupSize", '32, 64 or 128 with granularity "group"', groupSize);
   if (granularity !== "group" && groupSize) fail("groupSize", `none with granularity "${granularity}"`, groupSize);
+  if (scaleBits && granularity !== "group") fail("scaleBits", 'none without granularity "group"', scaleBits);
+  if (scaleBits && table === "learned") fail("scaleBits", "none with a learned table", scaleBits);
   if (values === "uniform") {
     if (table !== undefined) fail("table", 'none with values "uniform"', table);
     if (symmetric === false && (granularity === "model" || granularity === "tensor")) {

@@ -7,6 +7,9 @@ const SATURATED = 0.005;
 /** Scales that "mse" tries: those for which this share of the largest weight still fits. */
 const CLIPS = [1.1, 1, 0.93, 0.86, 0.79, 0.72, 0.65, 0.58];
 
+/** Of weights that are all 0: any will do, and the smallest that f16 holds is in nobody's way. */
+const NO_SCALE = 2 ** -24;
+
 /**
  * The scale s for which s·levels stand best for some weights:
  *
@@ -30,7 +33,7 @@ export function fitScale(
   const last = levels[levels.length - 1];
   const edge = -levels[0] >= last ? levels[0] : last;
   const extreme = method === "percentile" ? quantile(weights) : largest(weights);
-  if (extreme === 0) return 1;
+  if (extreme === 0) return NO_SCALE;
   // Either end will do for the largest weight if both are equally far.
   const scale = levels[0] === -last ? Math.abs(extreme / edge) : extreme / edge;
   if (method !== "mse") return scale;
@@ -67,7 +70,7 @@ export function fitAffine(weights: Float32Array, bits: number, method: ScaleMeth
     low = Math.min(low, w);
     high = Math.max(high, w);
   }
-  if (low === high) return { scale: 1, zero: 0 };
+  if (low === high) return { scale: NO_SCALE, zero: 0 };
   if (method === "percentile") {
     const limit = Math.abs(quantile(weights)) || high - low;
     low = Math.max(low, -limit);

@@ -120,7 +120,7 @@ export class Channel {
           throw error;
         });
         ended = step.done === true;
-        if (step.done) return;
+        if (step.done) return step.value;
         yield step.value;
       }
     } finally {

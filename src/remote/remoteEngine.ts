@@ -9,6 +9,7 @@ import { SpeechStream } from "../speech/live.ts";
 import type { Span } from "../speech/merge.ts";
 import type { BatchOptions, DetectOptions, LiveOptions, RunOptions, TranscribeOptions } from "../speech/options.ts";
 import type { Segment } from "../speech/segment.ts";
+import type { SpokenTurn } from "../speech/speakerOptions.ts";
 import type { Transcript } from "../speech/transcript.ts";
 import type { Channel, LentIterator } from "./channel.ts";
 import { sendSound } from "./sound.ts";
@@ -75,7 +76,7 @@ export class RemoteEngine implements Pick<Engine, keyof Engine> {
    * See Engine.transcribe. A Blob is passed as it is, bytes and samples are copied, a stream's pieces are sent as they
    * are asked for. Options that are not as asked are an error of the first step, not of the call.
    */
-  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment> {
+  transcribe(source: SoundInput, options: TranscribeOptions = {}): AsyncGenerator<Segment, SpokenTurn[] | undefined> {
     return this.#iterate("transcribe", options, source);
   }
 
@@ -118,7 +119,7 @@ export class RemoteEngine implements Pick<Engine, keyof Engine> {
     try {
       const { sound, buffers } = sendSound(this.#channel, source);
       const iterator = await this.#channel.call<LentIterator>(method, [sound, sent], buffers);
-      yield* this.#channel.iterate<T>(iterator, options.signal);
+      return yield* this.#channel.iterate<T>(iterator, options.signal);
     } finally {
       done();
     }

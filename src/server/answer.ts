@@ -166,7 +166,7 @@ function rest(
 /** What was thrown, as an answer. What is asked wrongly is told; what is our own fault is not shown. */
 export function httpErrorOf(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  if (error instanceof SenseVoiceError && /^\[(engine|vad)\] \w+:/.test(error.message)) {
+  if (error instanceof SenseVoiceError && /^\[(engine|vad|output)\] [\w.[\]]+:/.test(error.message)) {
     return new HttpError(400, error.message.replace(/^\[\w+\] /, ""), { code: "invalid_value" });
   }
   return new HttpError(500, "the sound could not be heard: an error of the server", { cause: error });

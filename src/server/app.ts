@@ -5,7 +5,7 @@ import { answerSound, httpErrorOf } from "./answer.ts";
 import { guard } from "./guard.ts";
 import { HttpError } from "./httpError.ts";
 import { openLive } from "./live.ts";
-import { askOf, formatAnswer, openaiAnswer } from "./openai.ts";
+import { askOf, formatAnswer, openaiAnswer, withFormat } from "./openai.ts";
 import { createOpenapi } from "./openapi.ts";
 import { addPage } from "./page.ts";
 import { addJobRoutes } from "./queue/jobs.ts";
@@ -60,8 +60,11 @@ export function createApp(service: Service): Hono<RequestEnv> {
   app.post("/v1/transcribe", (c) =>
     answerSound(c, service, {
       schema: transcribeSchema,
-      ask: ({ format, marks, ...ask }) => ask,
-      answer: ({ format, marks }, segments) => formatAnswer(format, { marks }, segments, { model: transcriber.model }),
+      ask: ({ format, marks, ...ask }) => withFormat(format, ask),
+      answer: ({ format, marks, ...ask }, segments) => {
+        const speakers = Boolean(withFormat(format, ask).speakers);
+        return formatAnswer(format, { marks, speakers }, segments, { model: transcriber.model });
+      },
     }),
   );
   addJobRoutes(app, service);

@@ -23,6 +23,7 @@ const common = {
   device: z.enum(DEVICES).default("auto").describe("where to compute"),
   weights: z.enum(WEIGHT_TYPES).optional().describe("how to keep the weights on the device"),
   vadModel: text.optional().describe("FSMN-VAD model folder (default: MODEL/vad, else one downloaded)"),
+  speakerModel: text.optional().describe("CAM++ model folder (default: MODEL/speaker, else one downloaded)"),
   threads: count.max(64).optional().describe("threads of the CPU (default: its cores)"),
   tune: z.enum(TUNES).optional().describe("time the GPU's kernels first (default: what is not known yet)"),
   concurrency: count.max(1024).default(4).describe("sounds that are heard at a time"),

@@ -7,9 +7,12 @@ import { streamAudio } from "../audio/stream.ts";
 import { reasonOf, SenseVoiceError } from "../error.ts";
 import { type Growth, SMALL } from "./spool.ts";
 
-/** What a thread is asked: to send the samples of a file through a port. */
+/** What a thread is asked: to send the samples of a file, or of bytes, through a port. */
 export interface DecodeTask {
-  readonly path: string;
+  readonly path?: string;
+  readonly bytes?: Uint8Array;
+  /** What it is called in messages. */
+  readonly name: string;
   readonly maxSeconds: number;
   readonly port: MessagePort;
 }
@@ -30,7 +33,7 @@ const CHUNK = 2 ** 16;
 
 parentPort?.on("message", (task: DecodeTask) => void decode(task));
 
-async function decode({ path, maxSeconds, port }: DecodeTask): Promise<void> {
+async function decode({ path = "", bytes, name, maxSeconds, port }: DecodeTask): Promise<void> {
   const reply = (message: DecodeReply) =>
     port.postMessage(message, "pcm" in message ? [message.pcm.buffer as ArrayBuffer] : []);
   let growth: Growth = { size: 0, ended: false };
@@ -75,8 +78,8 @@ async function decode({ path, maxSeconds, port }: DecodeTask): Promise<void> {
 
   try {
     // mp4 may have to be read from its end: once it has come whole, ffmpeg opens the file itself.
-    const fallback: Fallback = (file, container) => decodeWithFfmpeg(file, container, path);
-    for await (const pcm of inMessages(streamAudio(await content(), "file", fallback, maxSeconds))) {
+    const fallback: Fallback = (file, container) => decodeWithFfmpeg(file, container, bytes ? undefined : path);
+    for await (const pcm of inMessages(streamAudio(bytes ?? (await content()), name, fallback, maxSeconds))) {
       while (free === 0 && !closed) await changed();
       if (closed) return;
       free--;

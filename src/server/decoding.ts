@@ -33,6 +33,27 @@ export class Decoding {
    * @throws HttpError 400 for what is no sound or damaged, 413 for what lasts too long
    */
   async *decode(spool: Spool): AsyncGenerator<Float32Array> {
+    const file = { path: spool.path, name: "file", maxSeconds: this.#maxSeconds };
+    yield* this.#decode(file, (ask) => {
+      spool.onGrowth(() => ask({ growth: spool.growth }));
+      ask({ growth: spool.growth });
+    });
+  }
+
+  /**
+   * The samples of a sound that is there as a whole.
+   *
+   * @throws HttpError 400 that begins with the name, also for what lasts too long
+   */
+  async *decodeBytes(bytes: Uint8Array, name: string, maxSeconds: number): AsyncGenerator<Float32Array> {
+    yield* this.#decode({ bytes, name, maxSeconds });
+  }
+
+  /** @param follow is given what tells the thread that there is more of a file */
+  async *#decode(
+    task: Omit<DecodeTask, "port">,
+    follow: (ask: (request: DecodeRequest) => void) => void = () => {},
+  ): AsyncGenerator<Float32Array> {
     const thread = this.#thread();
     const { port1: port, port2 } = new MessageChannel();
     thread.ports.add(port);
@@ -46,11 +67,9 @@ export class Decoding {
       replies.push({ failed: "the decoder's thread has ended" });
       wake();
     });
-    const task: DecodeTask = { path: spool.path, maxSeconds: this.#maxSeconds, port: port2 };
-    thread.worker.postMessage(task, [port2]);
+    thread.worker.postMessage({ ...task, port: port2 } satisfies DecodeTask, [port2]);
     const ask = (request: DecodeRequest) => port.postMessage(request);
-    spool.onGrowth(() => ask({ growth: spool.growth }));
-    ask({ growth: spool.growth });
+    follow(ask);
     try {
       for (;;) {
         while (replies.length === 0) {
@@ -60,7 +79,7 @@ export class Decoding {
         }
         const reply = replies.shift() as DecodeReply;
         if ("end" in reply) return;
-        if ("refused" in reply) throw this.#refusal(reply.refused);
+        if ("refused" in reply) throw refusalOf(reply.refused, task);
         if ("failed" in reply) throw new Error(reply.failed);
         ask({ taken: true });
         yield reply.pcm;
@@ -92,15 +111,15 @@ export class Decoding {
     return thread;
   }
 
-  /** A sound that is too long is too large, whatever its bytes. */
-  #refusal(message: string): HttpError {
-    const tooLong = message.includes(`at most ${this.#maxSeconds} seconds of sound`);
-    const code = tooLong ? "audio_too_long" : "invalid_audio";
-    return new HttpError(tooLong ? 413 : 400, message, { param: "file", code });
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#threads.map((thread) => thread?.worker.terminate()));
   }
+}
+
+/** A request's sound that is too long is too large, whatever its bytes. */
+function refusalOf(message: string, { name, path, maxSeconds }: Omit<DecodeTask, "port">): HttpError {
+  const tooLong = message.includes(`at most ${maxSeconds} seconds of sound`);
+  const code = tooLong ? "audio_too_long" : "invalid_audio";
+  return new HttpError(tooLong && path !== undefined ? 413 : 400, message, { param: path && name, code });
 }

@@ -1,8 +1,9 @@
-import type { Engine, LiveOptions, LiveResult } from "../node.ts";
+import type { Engine, LiveOptions, LiveResult, SpeechStream } from "../node.ts";
 
 /** One run of live sound through the engine. */
 export class Ear {
-  readonly #stream;
+  /** So that another may go on with its speakers. */
+  readonly stream: SpeechStream;
   readonly #dropped = new AbortController();
   readonly #done: Promise<void>;
 
@@ -17,24 +18,24 @@ export class Ear {
     onResult: (result: LiveResult) => Promise<void>,
     onFailure: (error: unknown) => void,
   ) {
-    this.#stream = engine.stream({ ...options, signal: this.#dropped.signal });
+    this.stream = engine.stream({ ...options, signal: this.#dropped.signal });
     this.#done = this.#follow(onResult).catch((error) => {
       if (!this.#dropped.signal.aborted) onFailure(error);
     });
   }
 
   async #follow(onResult: (result: LiveResult) => Promise<void>): Promise<void> {
-    for await (const result of this.#stream) await onResult(result);
+    for await (const result of this.stream) await onResult(result);
   }
 
   /** Resolves once little enough waits to be heard. */
   write(pcm: Float32Array): Promise<void> {
-    return this.#stream.write(pcm);
+    return this.stream.write(pcm);
   }
 
   /** What is open becomes final; resolves once it was told. */
   async finish(): Promise<void> {
-    this.#stream.end();
+    this.stream.end();
     await this.#done;
   }
 

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { oneLine, quote } from "../error.ts";
 import { HttpError } from "./httpError.ts";
 
@@ -9,22 +9,38 @@ export type Shape = Readonly<Record<string, Schema>>;
 /**
  * Texts, of a form or a command line, as the schema wants them: numbers, truth values, lists (repeated, or with commas),
  * JSON where an object is expected. What does not fit stays as it is, for the schema to refuse.
+ *
+ * @param items names whose texts are one item of a list each, commas and all: of fields that are called `name[]`
  */
-export function fromTexts(shape: Shape, texts: ReadonlyMap<string, readonly string[]>): Record<string, unknown> {
+export function fromTexts(
+  shape: Shape,
+  texts: ReadonlyMap<string, readonly string[]>,
+  items: ReadonlySet<string> = new Set(),
+): Record<string, unknown> {
   return Object.fromEntries(
-    [...texts].map(([name, values]) => [name, convert(Object.hasOwn(shape, name) ? shape[name] : undefined, values)]),
+    [...texts].map(([name, values]) => {
+      return [name, convert(Object.hasOwn(shape, name) ? shape[name] : undefined, values, items.has(name))];
+    }),
   );
 }
 
-function convert(schema: Schema | undefined, values: readonly string[]): unknown {
+function convert(schema: Schema | undefined, values: readonly string[], items = false): unknown {
   const [text] = values;
   const json = /^\s*[[{]/.test(text) && values.length === 1 ? parse(text) : undefined;
   const type = schema && baseType(schema);
+  if (type === "array" && items) return json ?? values;
   if (type === "array") return json ?? values.flatMap((value) => value.split(",").map((part) => part.trim()));
   if (values.length > 1) return values;
   if (type === "boolean") return { true: true, false: false, "1": true, "0": false }[text.toLowerCase()] ?? text;
   if (type === "number") return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
-  return type === "union" || type === "object" ? (json ?? text) : text;
+  if (type === "union") return converted(alternativesOf(schema as Schema), text) ?? json ?? text;
+  return type === "object" ? (json ?? text) : text;
+}
+
+/** A text as the first of some schemas that takes it. */
+function converted(schemas: readonly Schema[], text: string): unknown {
+  const values = schemas.map((schema) => convert(schema, [text]));
+  return values.find((value, i) => z.core.safeParse(schemas[i], value).success);
 }
 
 function parse(text: string): unknown {
@@ -35,11 +51,26 @@ function parse(text: string): unknown {
   }
 }
 
+interface Definition {
+  readonly type: string;
+  readonly innerType?: Schema;
+  readonly in?: Schema;
+  readonly options?: readonly Schema[];
+}
+
 /** What a schema is under its default and the like. */
-function baseType(schema: Schema): string {
-  const def = schema._zod.def as { readonly type: string; readonly innerType?: Schema; readonly in?: Schema };
+function definitionOf(schema: Schema): Definition {
+  const def = schema._zod.def as Definition;
   const inner = def.innerType ?? (def.type === "pipe" ? def.in : undefined);
-  return inner ? baseType(inner) : def.type;
+  return inner ? definitionOf(inner) : def;
+}
+
+function baseType(schema: Schema): string {
+  return definitionOf(schema).type;
+}
+
+function alternativesOf(schema: Schema): readonly Schema[] {
+  return definitionOf(schema).options ?? [];
 }
 
 /** The first thing that is wrong: where, and `expected …, got …`. */
@@ -67,11 +98,20 @@ function expected(issue: z.core.$ZodIssue): string {
       return (
         { number: "a number", boolean: "true or false", string: "a text" }[issue.expected as string] ?? issue.expected
       );
+    case "invalid_union":
+      return unionOf(issue.errors);
     case "custom":
       return issue.message;
     default:
       return "what the documentation says";
   }
+}
+
+/** What a field of several kinds is expected to be; what is wrong inside of one kind would be too long to say. */
+function unionOf(errors: readonly (readonly z.core.$ZodIssue[])[]): string {
+  const first = errors.map(([issue]) => issue);
+  if (first.every((issue) => issue?.path.length === 0)) return first.map(expected).join(" or ");
+  return "what the documentation says";
 }
 
 /** Checks the fields of a request. @throws HttpError 400 that names the first that is wrong */

@@ -3,6 +3,7 @@ import type { FormatName } from "../output/format.ts";
 import { FORMATS } from "../output/formats.ts";
 import { summarise } from "../output/summary.ts";
 import type { Segment } from "../speech/segment.ts";
+import { diarizer, peopleOf } from "./diarized.ts";
 import { HttpError } from "./httpError.ts";
 import { type Ask, hotwordsOf, type OpenaiAsk, voiceSettings } from "./schemas.ts";
 import type { Segments, Total } from "./transcriber.ts";
@@ -27,15 +28,36 @@ export function askOf(fields: OpenaiAsk, itn: boolean): Ask {
   if (granularities && format !== "verbose_json") {
     throw mismatch("timestamp_granularities", "response_format verbose_json", format);
   }
-  if (stream && format !== "json" && format !== "text") throw mismatch("stream", "response_format json", format);
+  if (stream && !["json", "text", "diarized_json"].includes(format)) {
+    throw mismatch("stream", "response_format json", format);
+  }
+  const people = peopleOf(fields);
+  const diarized = format === "diarized_json";
+  if (people && !diarized) throw mismatch("known_speaker_names", "response_format diarized_json", format);
   return {
     language,
     itn: itn || undefined,
     hotwords: hotwordsOf(prompt),
     timestamps: granularities?.includes("word") || format === "srt" || format === "vtt" || undefined,
     logProbs: include ? true : undefined,
+    ...(diarized && { speakers: true, people }),
     ...(typeof chunking === "object" && chunking ? voiceSettings(chunking) : {}),
   };
+}
+
+/**
+ * What our own routes ask of a recording whose answer is in a format: rttm says nothing else than who speaks.
+ *
+ * @throws HttpError 400 for options of speakers where they are not asked for
+ */
+export function withFormat(format: FormatName, ask: Ask): Ask {
+  const speakers = ask.speakers ?? (format === "rttm" ? true : undefined);
+  const about = (["speakerMode", "people"] as const).find((name) => ask[name] !== undefined);
+  if (speakers) return { ...ask, speakers };
+  const refuse = (param: string, problem: string) => new HttpError(400, `${param}: ${problem}`, { param });
+  if (format === "rttm") throw refuse("speakers", "expected true, or how many, for format rttm; got false");
+  if (about) throw refuse(about, "expected speakers beside it, got none");
+  return ask;
 }
 
 function mismatch(param: string, expected: string, got: string): HttpError {
@@ -49,7 +71,7 @@ export function openaiAnswer(fields: OpenaiAsk, segments: Segments): Answer {
   if (format === "srt" || format === "vtt") return formatAnswer(format, {}, segments);
   if (format === "text")
     return { type: "text/plain; charset=utf-8", body: whole(segments, (list) => `${textOf(list)}\n`) };
-  const make = format === "json" ? jsonBody : verboseBody;
+  const make = { json: jsonBody, verbose_json: verboseBody, diarized_json: diarizedBody }[format];
   const write = (list: readonly Segment[], total: Total) => JSON.stringify(make(list, total, fields));
   return { type: "application/json", body: whole(segments, write) };
 }
@@ -100,8 +122,10 @@ async function* whole(
   }
 }
 
-/** Server-sent events: a delta for each segment; the deltas joined are the text. */
-async function* events(segments: Segments, { include }: OpenaiAsk): AsyncGenerator<string> {
+/** Server-sent events: a delta for each segment; the deltas joined are the text. With speakers the segment follows. */
+async function* events(segments: Segments, fields: OpenaiAsk): AsyncGenerator<string> {
+  const { include, response_format: format, known_speaker_names: names } = fields;
+  const diarized = format === "diarized_json" ? diarizer(names) : () => undefined;
   const event = (data: object) => `data: ${JSON.stringify(data)}\n\n`;
   const list: Segment[] = [];
   let text = "";
@@ -117,7 +141,9 @@ async function* events(segments: Segments, { include }: OpenaiAsk): AsyncGenerat
       if (value.text === "") continue;
       const delta = (text === "" ? "" : " ") + value.text;
       text += delta;
-      yield event({ type: "transcript.text.delta", delta, ...logprobs([value]) });
+      const segment = diarized(value);
+      yield event({ type: "transcript.text.delta", delta, ...logprobs([value]), segment_id: segment?.id });
+      if (segment) yield event(segment);
     }
   } finally {
     await segments.return({ duration: 0 });
@@ -126,6 +152,11 @@ async function* events(segments: Segments, { include }: OpenaiAsk): AsyncGenerat
 
 function jsonBody(list: readonly Segment[], total: Total, { include }: OpenaiAsk) {
   return { text: textOf(list), ...(include ? { logprobs: logprobsOf(list) } : {}), usage: usageOf(total) };
+}
+
+function diarizedBody(list: readonly Segment[], total: Total, { known_speaker_names: names }: OpenaiAsk) {
+  const segments = list.map(diarizer(names)).filter((segment) => segment !== undefined);
+  return { task: "transcribe", duration: total.duration, text: textOf(list), segments, usage: usageOf(total) };
 }
 
 /** Whisper's names for languages. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  diarizedSchema,
   errorSchema,
   eventSchema,
   modelSchema,
@@ -41,6 +42,7 @@ const COMPONENTS: Readonly<Record<string, z.ZodType>> = {
   Error: errorSchema,
   Transcription: transcriptionSchema,
   VerboseTranscription: verboseSchema,
+  DiarizedTranscription: diarizedSchema,
   TranscriptionEvent: eventSchema,
   Transcript: transcriptSchema,
   Segment: segmentSchema,
@@ -108,7 +110,9 @@ function paths(): Json {
           200: {
             description: "What was said, in the format asked for; streamed with `stream`.",
             content: {
-              "application/json": { schema: { anyOf: [ref("Transcription"), ref("VerboseTranscription")] } },
+              "application/json": {
+                schema: { anyOf: [ref("Transcription"), ref("VerboseTranscription"), ref("DiarizedTranscription")] },
+              },
               "text/plain": text,
               "text/vtt": text,
               "application/x-subrip": text,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serveStatic } from "@hono/node-server/serve-static";
 import type { Context, Hono } from "hono";
-import { TINY } from "../weights/home.ts";
+import { defaultModel, findModel, findSpeaker, TINY } from "../weights/home.ts";
 import type { RequestEnv, Service } from "./service.ts";
 
 /** Where the page is once it was built: seen from dist/server and from src/server. */
@@ -22,8 +22,9 @@ export function addPage(app: Hono<RequestEnv>, { config }: Service): void {
     );
     return;
   }
-  // How the page knows that there is a service that can do the work.
-  app.get("/web.json", (c) => c.json({ service: true, keys: config.keys !== undefined }));
+  // How the page knows that there is a service that can do the work, and whether it tells speakers apart.
+  const speakers = (config.speakerModel ?? findSpeaker(findModel(config.model ?? defaultModel()))) !== undefined;
+  app.get("/web.json", (c) => c.json({ service: true, keys: config.keys !== undefined, speakers }));
   const onFound = (_: string, c: Context) => {
     c.header("Content-Security-Policy", "frame-ancestors 'none'");
     c.header("Cross-Origin-Embedder-Policy", "require-corp");

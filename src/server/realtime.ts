@@ -76,6 +76,7 @@ class RealtimeSession implements Session {
       transcription: { model: model ?? service.transcriber.model },
       turnDetection: { type: "server_vad" },
       include: null,
+      speakers: false,
     };
     this.#sound = this.#openSound();
     this.#ear = this.#openEar(this.#settings);
@@ -218,7 +219,7 @@ class RealtimeSession implements Session {
     return (this.#settings.include?.length ?? 0) > 0;
   }
 
-  #ask({ transcription, include }: Settings): Ask {
+  #ask({ transcription, include }: Settings): Omit<Ask, "people"> {
     return {
       language: transcription.language,
       itn: this.#service.config.itn || undefined,
@@ -230,7 +231,9 @@ class RealtimeSession implements Session {
   /** @throws SenseVoiceError for what the engine refuses */
   #openEar(settings: Settings): Ear {
     const cutting = settings.turnDetection ? voiceSettings(settings.turnDetection) : {};
-    const options = { ...this.#ask(settings), ...cutting, partialSeconds: this.#partialSeconds };
+    const { speakers } = settings;
+    const continued = speakers === this.#settings.speakers ? this.#ear?.stream : undefined;
+    const options = { ...this.#ask(settings), ...cutting, partialSeconds: this.#partialSeconds, speakers, continued };
     const from = this.#samples;
     const logprobs = settings.include !== null && settings.include.length > 0;
     let item: Item | undefined;

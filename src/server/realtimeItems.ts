@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { commonLength } from "../speech/live.ts";
+import { commonLength, type LiveResult } from "../speech/live.ts";
 import type { Segment } from "../speech/segment.ts";
 import type { HttpError } from "./httpError.ts";
 import { logprobsOf, textOf } from "./openai.ts";
@@ -18,6 +18,12 @@ export interface Item {
 /** The last word of a text, or its last character where words have no spaces between them, and what follows. */
 const LAST_WORD =
   /(?:[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]|(?:(?![\p{scx=Han}\p{scx=Hira}\p{scx=Kana}])[\p{L}\p{M}\p{N}'’-])+)?[^\p{L}\p{M}\p{N}]*$/u;
+
+/** Not OpenAI's: who speaks, and which labels of transcripts so far have become others. */
+function speakerOf([segment]: readonly (Segment & Pick<LiveResult, "renamed">)[]): object {
+  const { speaker, renamed } = segment ?? {};
+  return { ...(speaker !== undefined && { speaker }), ...(renamed && { renamed }) };
+}
 
 /** Tells of items and their transcripts, as OpenAI's Realtime API does. */
 export class Items {
@@ -71,6 +77,7 @@ export class Items {
     await this.#transcription("completed", item, {
       transcript,
       ...(logprobs ? { logprobs: logprobsOf(segments) } : {}),
+      ...speakerOf(segments),
       usage,
     });
   }

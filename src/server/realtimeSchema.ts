@@ -2,7 +2,7 @@ import { z } from "zod";
 import { quote } from "../error.ts";
 import { checkFields } from "./fields.ts";
 import { HttpError } from "./httpError.ts";
-import { language, MAX_PROMPT, serverVad } from "./schemas.ts";
+import { language, liveSpeakers, MAX_PROMPT, serverVad } from "./schemas.ts";
 
 // What a client of OpenAI's Realtime API sends. Source: OpenAI's API reference, "Realtime client events".
 
@@ -42,6 +42,7 @@ const CLIENT_EVENTS = {
         })
         .optional(),
       include: include.optional(),
+      speakers: liveSpeakers.optional(),
     }),
   }),
   "transcription_session.update": z.strictObject({
@@ -53,6 +54,7 @@ const CLIENT_EVENTS = {
       turn_detection: turnDetection.optional(),
       input_audio_noise_reduction: z.null().optional(),
       include: include.optional(),
+      speakers: liveSpeakers.optional(),
     }),
   }),
   "input_audio_buffer.append": z.strictObject({
@@ -99,10 +101,19 @@ export interface Settings {
   readonly transcription: z.infer<typeof transcription>;
   readonly turnDetection: z.infer<typeof turnDetection>;
   readonly include: z.infer<typeof include>;
+  /** Not OpenAI's: who speaks is told with each transcript. */
+  readonly speakers: boolean | number;
 }
 
-/** The settings after an update: what it does not name stays. */
+/** The settings after an update: what it does not name stays. @throws HttpError 400 for what does not go together */
 export function updated(settings: Settings, update: Extract<ClientEvent, { session: object }>): Settings {
+  const next = { ...changed(settings, update), speakers: update.session.speakers ?? settings.speakers };
+  if (!next.speakers || next.turnDetection) return next;
+  const told = "speakers: expected turn_detection beside it, since they are told apart in all of the sound; got none";
+  throw new HttpError(400, told, { param: "speakers" });
+}
+
+function changed(settings: Settings, update: Extract<ClientEvent, { session: object }>): Omit<Settings, "speakers"> {
   if (update.type === "session.update") {
     const { audio: { input = {} } = {}, include } = update.session;
     return {
@@ -123,8 +134,8 @@ export function updated(settings: Settings, update: Extract<ClientEvent, { sessi
 
 /** A session as it is told of; the older form where a client uses that. */
 export function describe(id: string, settings: Settings, older: boolean): object {
-  const { rate, transcription, turnDetection: turn_detection, include } = settings;
-  const about = { id, object: "realtime.transcription_session", include };
+  const { rate, transcription, turnDetection: turn_detection, include, speakers } = settings;
+  const about = { id, object: "realtime.transcription_session", include, ...(speakers && { speakers }) };
   if (older) {
     const input_audio_format = "pcm16";
     const input_audio_noise_reduction = null;

@@ -86,9 +86,36 @@ export const verboseSchema = z.object({
   usage,
 });
 
+/** Words of one speaker. A, B, … by first appearance, or the name of who is known; `unknown` where nobody is heard to speak. */
+const diarizedSegment = z.object({
+  type: z.literal("transcript.text.segment"),
+  id: z.string(),
+  start: seconds,
+  end: seconds,
+  text: z.string(),
+  speaker: z.string(),
+});
+
+export const diarizedSchema = z.object({
+  task: z.literal("transcribe"),
+  duration: seconds,
+  text: z.string(),
+  segments: z.array(diarizedSegment),
+  usage,
+});
+
 /** The events of a transcription that is streamed, each behind `data: `. */
 export const eventSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("transcript.text.delta"), delta: z.string(), logprobs: z.array(logprob).optional() }),
+  z.object({
+    type: z.literal("transcript.text.delta"),
+    delta: z.string(),
+    logprobs: z.array(logprob).optional(),
+    segment_id: z
+      .string()
+      .optional()
+      .describe("Of diarized_json: the segment that it is the text of, and that follows."),
+  }),
+  diarizedSegment,
   z.object({
     type: z.literal("transcript.text.done"),
     text: z.string(),

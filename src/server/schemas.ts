@@ -3,6 +3,7 @@ import { LANGUAGE_ROW, SPOKEN_LANGUAGES } from "../model/sensevoice/prompt.ts";
 import { VADS } from "../options.ts";
 import { FORMAT_NAMES } from "../output/format.ts";
 import { MARKS } from "../output/marks.ts";
+import { SPEAKER_MODES } from "../speech/speakerOptions.ts";
 import { ENCODINGS } from "./rawSound.ts";
 
 // What requests hold. These schemas check, convert and document: /openapi.json is made of them.
@@ -18,6 +19,15 @@ const hotword = z.string().min(1).max(200);
 /** As VoiceSettings has them. */
 const endSilence = z.number().min(0).max(10_000);
 const padding = z.number().min(0).max(5000);
+
+/** Known people that a request may bring, and characters of what each sounds like: 4 MB in base64. */
+export const MAX_PEOPLE = 4;
+export const MAX_REFERENCE = 5_400_000;
+const personName = z.string().min(1).max(200);
+const reference = z
+  .string()
+  .max(MAX_REFERENCE)
+  .describe("2 to 10 seconds of nobody else's voice: a sound file as a data: URL, or in base64.");
 
 /** What can be asked of a recording; the names are the library's. */
 export const askSchema = z.strictObject({
@@ -49,6 +59,16 @@ export const askSchema = z.strictObject({
     .max(1)
     .optional()
     .describe("By how much speech must be more probable than silence."),
+  speakers: z
+    .union([z.int().min(1).max(1000), z.boolean()])
+    .optional()
+    .describe("Tell who says what: true, or how many speakers there are. Segments then come once all was heard."),
+  speakerMode: z.enum(SPEAKER_MODES).optional().describe("How speakers are told apart: funasr with FunASR's answers."),
+  people: z
+    .array(z.strictObject({ name: personName, reference }))
+    .max(MAX_PEOPLE)
+    .optional()
+    .describe("Who may be among the speakers: their names take the place of S1, S2, …"),
 });
 export type Ask = z.infer<typeof askSchema>;
 
@@ -79,8 +99,13 @@ export const jobQuerySchema = z.strictObject({
   format: z.enum(FORMAT_NAMES).optional().describe("Answers with the result alone, in this format."),
 });
 
+export const liveSpeakers = z
+  .union([z.int().min(1).max(1000), z.boolean()])
+  .describe("Tell who says what: true, or how many speakers there are at most.");
+
 /** `/v1/live`, in its address. */
-export const liveSchema = askSchema.omit({ mergeSeconds: true }).extend({
+export const liveSchema = askSchema.omit({ mergeSeconds: true, speakerMode: true, people: true }).extend({
+  speakers: liveSpeakers.optional(),
   partialSeconds: z.number().min(0).max(600).optional().describe("Sound between two partial results."),
   encoding: z.enum(ENCODINGS).default("s16le").describe("Of the samples in binary messages; little-endian."),
   rate: z.number().int().min(8000).max(192_000).default(16_000).describe("Samples a second."),
@@ -96,7 +121,7 @@ export const serverVad = z.strictObject({
   silence_duration_ms: endSilence.optional(),
 });
 
-export const RESPONSE_FORMATS = ["json", "text", "srt", "verbose_json", "vtt"] as const;
+export const RESPONSE_FORMATS = ["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] as const;
 
 /** `POST /v1/audio/transcriptions`, without its sound. Source: OpenAI's API reference. */
 export const openaiSchema = z.strictObject({
@@ -111,6 +136,12 @@ export const openaiSchema = z.strictObject({
     .union([z.literal("auto"), serverVad])
     .nullable()
     .optional(),
+  known_speaker_names: z
+    .array(personName)
+    .max(MAX_PEOPLE)
+    .optional()
+    .describe("Who may be among the speakers of diarized_json; each has a reference."),
+  known_speaker_references: z.array(reference).max(MAX_PEOPLE).optional(),
   stream: z.boolean().nullable().optional(),
 });
 export type OpenaiAsk = z.infer<typeof openaiSchema>;
@@ -122,7 +153,11 @@ export const soundSchema = z.object({
 });
 
 /** OpenAI's settings of voice activity as ours: a probability p of speech is 2p − 1 more than that of silence. */
-export function voiceSettings({ threshold, prefix_padding_ms, silence_duration_ms }: z.infer<typeof serverVad>): Ask {
+export function voiceSettings({
+  threshold,
+  prefix_padding_ms,
+  silence_duration_ms,
+}: z.infer<typeof serverVad>): Omit<Ask, "people"> {
   return {
     speechThreshold: threshold === undefined ? undefined : Math.max(0, 2 * threshold - 1),
     padMs: prefix_padding_ms,

@@ -12,7 +12,7 @@ import { Decoding } from "./decoding.ts";
 import { checkOrigins } from "./guard.ts";
 import { readKeys } from "./keys.ts";
 import { createLimits } from "./limits.ts";
-import { hearClips, LocalTranscriber } from "./local.ts";
+import { hearClips, LocalTranscriber, speakerDigest } from "./local.ts";
 import { createMetrics } from "./metrics.ts";
 import { Places } from "./places.ts";
 import { openQueue } from "./queue/openQueue.ts";
@@ -39,7 +39,8 @@ export function createLog(level: ServeConfig["logLevel"]): Logger {
 
 /** Loads the model and listens. */
 export async function startServer(config: ServeConfig, log: Logger, version: string): Promise<RunningServer> {
-  const { model, device, weights, threads, tune, vadModel, concurrency, maxQueue, batchSeconds, maxSeconds } = config;
+  const { model, device, weights, threads, tune, vadModel, speakerModel, concurrency, maxQueue } = config;
+  const { batchSeconds, maxSeconds } = config;
   const limits = {
     memoryBytes: config.cacheMemory,
     folderBytes: config.cacheFolder,
@@ -50,13 +51,15 @@ export async function startServer(config: ServeConfig, log: Logger, version: str
   const cache = await openCache(config.cache, limits, (message) => log.warn(message));
   // Behind a queue others have models.
   const hears = config.queue === undefined || model !== undefined;
-  const engine = hears ? await createEngine({ model, device, weights, threads, tune, vadModel }) : undefined;
+  const engine = hears
+    ? await createEngine({ model, device, weights, threads, tune, vadModel, speakerModel })
+    : undefined;
   const places = new Places(
     { concurrency, maxQueue, batchSeconds },
     engine ? hearClips(engine, batchSeconds) : async () => [],
   );
   const decoding = new Decoding({ threads: DECODERS, maxSeconds });
-  const local = engine && new LocalTranscriber(engine, decoding, places);
+  const local = engine && new LocalTranscriber(engine, decoding, places, speakerDigest(config));
   const queue = config.queue === undefined ? undefined : await openQueue(config.queue, config, local, log);
   const transcriber = (queue?.transcriber ?? local) as Transcriber;
   const metrics = createMetrics(() => {

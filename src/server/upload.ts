@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { reasonOf } from "../error.ts";
 import { checkFields, fromTexts, type Shape } from "./fields.ts";
 import { HttpError } from "./httpError.ts";
+import { MAX_PEOPLE, MAX_REFERENCE } from "./schemas.ts";
 import { type Spool, tooLarge } from "./spool.ts";
 
 export interface UploadOptions {
@@ -22,7 +23,12 @@ export interface UploadOptions {
 
 /** JSON is parsed as a whole, on the server's own thread. */
 const MAX_JSON = 16 * 2 ** 20;
-const LIMITS = { fieldNameSize: 100, fieldSize: 2 ** 18, fields: 200, headerPairs: 20, headerSize: 8192 };
+/** Characters of a field that brings no sound, and of all of a request's fields. */
+const MAX_FIELD = 2 ** 18;
+const MAX_FIELDS = MAX_PEOPLE * MAX_REFERENCE + 2 ** 20;
+const LIMITS = { fieldNameSize: 100, fieldSize: MAX_FIELDS, fields: 200, headerPairs: 20, headerSize: 8192 };
+/** Fields that bring sounds of people. */
+const REFERENCES = ["people", "known_speaker_references"];
 
 /**
  * Reads a request: its sound goes into the spool as it comes, its fields are checked by the schema.
@@ -37,7 +43,7 @@ export async function receive<S extends z.ZodObject>(
   const type = request.headers["content-type"]?.split(";", 1)[0].trim().toLowerCase();
   const length = Number(request.headers["content-length"] ?? 0);
   if (type === "multipart/form-data") {
-    if (length > options.maxBytes + 2 ** 20) throw tooLarge(options.maxBytes);
+    if (length > options.maxBytes + MAX_FIELDS) throw tooLarge(options.maxBytes);
     return readForm(request, schema, options);
   }
   if (type === "application/json") return readJson(request, schema, options);
@@ -47,6 +53,8 @@ export async function receive<S extends z.ZodObject>(
 
 async function readForm<S extends z.ZodObject>(request: IncomingMessage, schema: S, options: UploadOptions) {
   const texts = new Map<string, string[]>();
+  const items = new Set<string>();
+  let characters = 0;
   let sound: Promise<Spool> | undefined;
   await new Promise<void>((resolve, reject) => {
     let file: Readable | undefined;
@@ -75,7 +83,12 @@ async function readForm<S extends z.ZodObject>(request: IncomingMessage, schema:
     });
     form.on("field", (key, value, keyCut, valueCut) => {
       const name = key.replace(/\[\]$/, "");
-      if (keyCut || valueCut) fail(new HttpError(400, `${name}: expected a shorter text`, { param: name }));
+      characters += value.length;
+      const tooLong = value.length > MAX_FIELD && !REFERENCES.includes(name);
+      if (keyCut || valueCut || tooLong || characters > MAX_FIELDS) {
+        fail(new HttpError(400, `${name}: expected a shorter text`, { param: name }));
+      }
+      if (name !== key) items.add(name);
       texts.set(name, [...(texts.get(name) ?? []), value]);
     });
     form.on("fieldsLimit", () => fail(new HttpError(400, `expected at most ${LIMITS.fields} fields`)));
@@ -86,13 +99,13 @@ async function readForm<S extends z.ZodObject>(request: IncomingMessage, schema:
     request.pipe(form);
   });
   if (!sound) throw missing();
-  return { sound: await sound, fields: checkFields(schema, fromTexts(schema.shape as Shape, texts)) };
+  return { sound: await sound, fields: checkFields(schema, fromTexts(schema.shape as Shape, texts, items)) };
 }
 
 async function readJson<S extends z.ZodObject>(request: IncomingMessage, schema: S, options: UploadOptions) {
   const chunks: Buffer[] = [];
   let length = 0;
-  const most = Math.min(MAX_JSON, options.maxBytes * 1.4 + LIMITS.fieldSize);
+  const most = Math.min(MAX_JSON, options.maxBytes * 1.4 + MAX_FIELDS);
   await new Promise<void>((resolve, reject) => {
     const fail = (error: unknown) => {
       request.off("data", take);
@@ -116,7 +129,7 @@ async function readJson<S extends z.ZodObject>(request: IncomingMessage, schema:
     return { fields: checked, sound: await fill(await options.fetch(url), options) };
   }
   if (url !== undefined || typeof file !== "string") throw missing();
-  return { fields: checked, sound: await fill([bytesOf(file)], options) };
+  return { fields: checked, sound: await fill([bytesOf(file, "file")], options) };
 }
 
 /** What comes, in the spool. */
@@ -154,10 +167,11 @@ function jsonOf(text: string): Record<string, unknown> {
 
 const DATA_URL = /^data:[\w.+/-]*(?:;[\w.+-]+=[\w.+-]+)*;base64,/;
 
-function bytesOf(text: string): Buffer {
+/** The bytes of a sound in a text. @throws HttpError 400 that begins with what it is called */
+export function bytesOf(text: string, name: string): Buffer {
   const base64 = text.slice(DATA_URL.exec(text.slice(0, 200))?.[0].length ?? 0);
   if (base64 !== "" && /^[A-Za-z0-9+/_-]+={0,2}$/.test(base64)) return Buffer.from(base64, "base64");
-  throw new HttpError(400, "file: expected the bytes of a sound file in base64", { param: "file" });
+  throw new HttpError(400, `${name}: expected the bytes of a sound file in base64`, { param: name });
 }
 
 function missing(): HttpError {

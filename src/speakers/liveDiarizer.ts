@@ -23,11 +23,19 @@ export class LiveDiarizer {
     return this.#speakers.centres;
   }
 
-  /** The turns of a stretch that has ended. One at a time, in order. Renumberings are of turns given before. */
-  async add({ startMs, pcm }: Stretch): Promise<{ turns: Turn[]; renumbered: Renumbering[] }> {
+  /**
+   * The turns of a stretch that has ended. One at a time, in order. Renumberings are of turns given before.
+   *
+   * @param isSpeech what is known once it was recognised, if that is waited for: what is none adds nobody
+   */
+  async add(
+    { startMs, pcm }: Stretch,
+    isSpeech: boolean | Promise<boolean> = true,
+  ): Promise<{ turns: Turn[]; renumbered: Renumbering[] }> {
     const chunks = coarse(pcm.length, startMs);
     if (chunks.length === 0) return { turns: [], renumbered: [] };
     const embeddings = await this.#embed(chunks.map((chunk) => windowOf(pcm, chunk)));
+    if (!(await isSpeech)) return { turns: [], renumbered: [] };
     this.#limit.add(embeddings);
     const between = refine(chunks, embeddings, startMs, this.#limit.value);
     const added = between.length > 0 ? await this.#embed(between.map((chunk) => windowOf(pcm, chunk))) : [];

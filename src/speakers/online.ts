@@ -14,6 +14,12 @@ export interface Renumbering {
   readonly to: number;
 }
 
+/** The number that a speaker has after these. */
+export function settled(number: number, renumbered: readonly Renumbering[]): number {
+  const moved = renumbered.find(({ from }) => from === number);
+  return moved ? settled(moved.to, renumbered) : number;
+}
+
 /** Two speakers become one only when each has been heard in so many windows, and they are so alike. */
 const CERTAIN = { windows: 8, likeness: 0.85 };
 /** A single window is a new voice only if it is less like every voice so far; else it is the nearest one's. */
@@ -52,11 +58,7 @@ export class OnlineSpeakers {
     );
     const numbers = groups.map((group) => this.#numberOf(group));
     const renumbered = this.#merge();
-    const settled = (number: number): number => {
-      const moved = renumbered.find(({ from }) => from === number);
-      return moved ? settled(moved.to) : number;
-    };
-    return { labels: voices.map((voice) => settled(numbers[voice])), renumbered };
+    return { labels: voices.map((voice) => settled(numbers[voice], renumbered)), renumbered };
   }
 
   /** The mean direction of each speaker; null: became another. */

@@ -2,10 +2,10 @@ import { SAMPLE_RATE } from "../audio/pcm.ts";
 import type { SpeakerModel } from "../model/campplus/network.ts";
 import type { Clip } from "../speech/cut.ts";
 import type { Segment } from "../speech/segment.ts";
-import type { SpeakerOptions } from "../speech/speakerOptions.ts";
+import type { SpeakerOptions, SpokenTurn } from "../speech/speakerOptions.ts";
 import { attribute, type Part } from "./attribute.ts";
 import { Diarizer, type Stretch } from "./diarizer.ts";
-import { labelsOf } from "./known.ts";
+import { checkPeople, labelsOf } from "./known.ts";
 import type { Turn } from "./turn.ts";
 import { funasrSpeaker } from "./turns.ts";
 
@@ -20,7 +20,7 @@ export interface RecordingOptions extends SpeakerOptions {
 
 /**
  * The segments of a recording, each with who says it. Who speaks is known once all of it was heard: so they come at its end.
- * Where the source or the device fails, what was heard before comes first.
+ * Where the source or the device fails, what was heard before comes first. Returns the turns, words or none.
  *
  * @param transcribe begins the recording; calls back with each clip, and hears it with word times
  */
@@ -28,7 +28,8 @@ export async function* withSpeakers(
   model: SpeakerModel,
   transcribe: (onClip: (clip: Clip) => Promise<void>) => AsyncGenerator<Segment>,
   { speakers, speakerMode, people, timestamps = false, signal }: RecordingOptions,
-): AsyncGenerator<Segment> {
+): AsyncGenerator<Segment, SpokenTurn[]> {
+  checkPeople(people, model.config.embeddingSize);
   const funasr = speakerMode === "funasr";
   const diarizer = new Diarizer((windows) => model.embed(windows, signal), {
     mode: speakerMode,
@@ -52,6 +53,7 @@ export async function* withSpeakers(
     for (const { speaker, segment } of parts) yield labelled(segment, labels[speaker ?? -1], timestamps);
   }
   if (failure) throw failure.error;
+  return turns.map((turn) => ({ ...turn, speaker: labels[turn.speaker] }));
 }
 
 function wholeOf({ start, end, pcm }: Clip): Stretch {
@@ -74,7 +76,8 @@ function sentence(segment: Segment, turns: readonly Turn[]): Part {
   return { speaker, segment };
 }
 
-function labelled(segment: Segment, speaker: string | undefined, timestamps: boolean): Segment {
+/** A segment and its words, if they were asked for, with who says it. */
+export function labelled(segment: Segment, speaker: string | undefined, timestamps: boolean): Segment {
   const words = timestamps ? segment.words : null;
   if (speaker === undefined) return { ...segment, words };
   return { ...segment, speaker, words: words?.map((word) => ({ ...word, speaker })) ?? null };

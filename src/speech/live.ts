@@ -2,7 +2,7 @@ import { checkPiece } from "../audio/input.ts";
 import { checkFinite, SAMPLE_RATE } from "../audio/pcm.ts";
 import { SenseVoiceError } from "../error.ts";
 import { untilAborted } from "../pause.ts";
-import type { Cutter } from "./cut.ts";
+import type { Clip, Cutter } from "./cut.ts";
 import { readAhead } from "./readAhead.ts";
 import type { Segment } from "./segment.ts";
 import { type Hear, segmentOf } from "./transcribe.ts";
@@ -13,11 +13,38 @@ export interface LiveResult extends Segment {
   readonly final: boolean;
   /** So many characters of `text` were the same in the result before; all of a final one. */
   readonly stable: number;
+  /**
+   * Speakers of final results so far who turned out to be others, if there are any: what was `from` is `to`, each of them at
+   * once. Partial results have no speaker.
+   */
+  readonly renamed?: readonly Renaming[];
+}
+
+/** A speaker's label, and what it is from now on. */
+export interface Renaming {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Tells the speakers of live sound apart. */
+export interface LiveSpeakers {
+  /**
+   * The parts of a clip that is over, each with its speaker; clips come in order.
+   *
+   * @param heard what was heard of it, with word times
+   */
+  attribute(clip: Clip, heard: Promise<Segment>): Promise<readonly Omit<LiveResult, "final" | "stable">[]>;
 }
 
 export interface ListenOptions {
   readonly partialMs: number;
   readonly signal?: AbortSignal;
+  /** If speakers are told apart. */
+  readonly speakers?: {
+    readonly loaded: Promise<LiveSpeakers>;
+    /** Recognises with word times. */
+    readonly hearTimed: Hear;
+  };
   /** Called with the number of samples that do not wait any more: voice activity and the recogniser had them. */
   readonly onHeard?: (samples: number) => void;
 }
@@ -33,19 +60,23 @@ export async function* listen(
   sound: AsyncIterable<Float32Array>,
   cutter: Cutter,
   hear: Hear,
-  { partialMs, signal, onHeard }: ListenOptions,
+  { partialMs, signal, speakers, onHeard }: ListenOptions,
 ): AsyncGenerator<LiveResult> {
   const ahead = readAhead(sound, (pcm) => pcm.length, Number.POSITIVE_INFINITY);
   let before = { end: 0, text: "" };
   try {
+    const voices = speakers && (await untilAborted(speakers.loaded, signal));
+    const conclude = async (clip: Clip) => {
+      const heard = (speakers?.hearTimed ?? hear)([clip.pcm]).then(([said]) => segmentOf(clip, said));
+      return voices ? voices.attribute(clip, heard) : [await heard];
+    };
     for (;;) {
       await untilAborted(ahead.ready(), signal);
       const pieces = ahead.take(Number.POSITIVE_INFINITY);
       const ended = pieces.length === 0;
       for (const pcm of ended ? [undefined] : pieces) {
         for (const clip of await (pcm ? cutter.push(pcm) : cutter.finish())) {
-          const [heard] = await hear([clip.pcm]);
-          yield { ...segmentOf(clip, heard), final: true, stable: heard.text.length };
+          for (const part of await conclude(clip)) yield { ...part, final: true, stable: part.text.length };
           before = { end: 0, text: "" };
         }
         onHeard?.(pcm?.length ?? 0);
@@ -86,10 +117,16 @@ export class SpeechStream implements AsyncIterable<LiveResult> {
   #waiting = 0;
   #writers: (() => void)[] = [];
 
+  /** @internal See LiveOptions.continued. */
+  readonly speakers: Promise<LiveSpeakers> | undefined;
+
   /** @internal Use Engine.stream. */
   constructor(
     results: (sound: AsyncIterable<Float32Array>, onHeard: (samples: number) => void) => AsyncGenerator<LiveResult>,
+    speakers?: Promise<LiveSpeakers>,
   ) {
+    speakers?.catch(() => {}); // an error of the first result
+    this.speakers = speakers;
     const sound = new ReadableStream<Float32Array>({
       start: (controller) => {
         this.#sound = controller;

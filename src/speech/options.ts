@@ -1,6 +1,7 @@
 import type { Vad } from "../options.ts";
+import type { SpeechStream } from "./live.ts";
 import type { RecogniseOptions } from "./recognise.ts";
-import type { SpeakerOptions } from "./speakerOptions.ts";
+import type { LiveSpeakerOptions, SpeakerOptions } from "./speakerOptions.ts";
 
 export interface RunOptions extends RecogniseOptions {
   /** Ends the run early; the promise rejects with the signal's reason. */
@@ -53,13 +54,15 @@ export interface DetectOptions extends VoiceSettings {
   readonly signal?: AbortSignal;
 }
 
-export interface LiveOptions extends RunOptions, VoiceSettings {
+export interface LiveOptions extends RunOptions, VoiceSettings, LiveSpeakerOptions {
   /** How speech is found: `"fsmn"` if the model brings FSMN-VAD, else `"energy"`, unless given. */
   readonly vad?: Vad;
   /** Longer speech is cut; 30 s unless given. */
   readonly maxSegmentSeconds?: number;
   /** How much sound comes between two partial results; 0.4 s unless given. */
   readonly partialSeconds?: number;
+  /** @internal Whose speakers, with the labels and options that they had, go on in this one. */
+  readonly continued?: SpeechStream;
 }
 
 export interface TranscribeOptions extends BatchOptions, VoiceSettings, SpeakerOptions {

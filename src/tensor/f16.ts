@@ -2,12 +2,16 @@ import { SenseVoiceError } from "../error.ts";
 import type { HostTensor } from "./host.ts";
 
 const scratchF32 = new Float32Array(1);
-const scratchU32 = new Uint32Array(scratchF32.buffer);
+const scratchBits = new Int32Array(scratchF32.buffer);
 
 /** The 16 bits of the IEEE 754 half nearest to `x`, ties to even; beyond ±65504 (rounded) it is ±∞. */
 export function toF16Bits(x: number): number {
   scratchF32[0] = x;
-  const bits = scratchU32[0];
+  return halfOf(scratchBits[0]);
+}
+
+/** The same of the bits of an f32, by whole numbers alone: millions of them leave nothing to collect. */
+export function halfOf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00; // NaN
@@ -18,11 +22,13 @@ export function toF16Bits(x: number): number {
     return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);
   }
   if (magnitude < 0x33000000) return sign; // below half of the smallest subnormal
-  // Subnormal: a multiple of 2^-24. Math.round breaks ties upwards, so ties are corrected to even.
-  const scaled = Math.abs(scratchF32[0]) * 0x1000000;
-  const floor = Math.floor(scaled);
-  const rest = scaled - floor;
-  return sign | (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor);
+  // Subnormal: a multiple of 2^-24, rounded to nearest even.
+  const significand = (magnitude & 0x7fffff) | 0x800000;
+  const shift = 126 - (magnitude >>> 23);
+  const floor = significand >>> shift;
+  const rest = significand - (floor << shift);
+  const half = 1 << (shift - 1);
+  return sign | (rest > half || (rest === half && floor % 2 === 1) ? floor + 1 : floor);
 }
 
 /** The number that 16 half-precision bits stand for. */
@@ -48,7 +54,8 @@ export function f16ToF32(bits: Uint16Array): Float32Array {
 /** f32 → f16 bits, each rounded to nearest even. */
 export function f32ToF16(values: Float32Array): Uint16Array {
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = toF16Bits(values[i]);
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) out[i] = halfOf(bits[i]);
   return out;
 }
 

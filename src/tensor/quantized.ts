@@ -1,4 +1,5 @@
 import { SenseVoiceError } from "../error.ts";
+import { f16ToF32, f32ToF16, fromF16Bits } from "./f16.ts";
 import type { HostTensor } from "./host.ts";
 
 /** The longest row whose 127 · 128 · K fits an int32. */
@@ -29,8 +30,8 @@ export interface QuantizedTensor {
    * first, and may cross from one word to the next. The codes past K are 0 and mean nothing.
    */
   readonly codes: Uint32Array;
-  /** [N, G], or a single one for the whole matrix. */
-  readonly scales: Float32Array;
+  /** [N, G], or a single one for the whole matrix: f32, or the bits of f16. */
+  readonly scales: Float32Array | Uint16Array;
   /** [N, G] codes that stand for 0, if the uniform grid is not symmetric. */
   readonly zeros?: Uint8Array;
   /** [T, 2^bits], T = 1 (one for the matrix), N (for each channel) or N·G (for each group). */
@@ -59,10 +60,28 @@ export function groupsOf({ shape, groupSize }: QuantizedTensor): number {
   return Math.ceil(shape[1] / groupSize);
 }
 
+/** The scales in f32. */
+export function f32Scales({ scales }: Pick<QuantizedTensor, "scales">): Float32Array {
+  return scales instanceof Uint16Array ? f16ToF32(scales) : scales;
+}
+
 /** The scale of every group, [N, G], a single one for the matrix repeated. */
 export function scalesOfGroups(weight: QuantizedTensor): Float32Array {
   const count = weight.shape[0] * groupsOf(weight);
-  return weight.scales.length === count ? weight.scales : new Float32Array(count).fill(weight.scales[0]);
+  const scales = f32Scales(weight);
+  return scales.length === count ? scales : new Float32Array(count).fill(scales[0]);
+}
+
+/**
+ * The scales of groups as the bits of f16; undefined where that does not hold all of them to the bit, and for scales of
+ * whole rows, which a file keeps in f32.
+ */
+export function halfScales(weight: QuantizedTensor): Uint16Array | undefined {
+  if (groupsOf(weight) === 1) return undefined;
+  if (weight.scales instanceof Uint16Array && weight.scales.length > 1) return weight.scales;
+  const scales = scalesOfGroups(weight);
+  const halves = f32ToF16(scales);
+  return f16ToF32(halves).every((scale, i) => scale === scales[i]) ? halves : undefined;
 }
 
 /** Words of a row's codes. */
@@ -108,8 +127,16 @@ export function checkQuantized(where: string, weight: QuantizedTensor): void {
   }
 }
 
-function checkFinite(values: Float32Array, fail: (got: number) => void): void {
-  for (const value of values) if (!(Math.abs(value) < Number.POSITIVE_INFINITY)) fail(value);
+function checkFinite(values: Float32Array | Uint16Array, fail: (got: number) => void): void {
+  const halves = values instanceof Uint16Array;
+  const i = halves ? infiniteHalf(values) : values.findIndex((value) => !(Math.abs(value) < Number.POSITIVE_INFINITY));
+  if (i >= 0) fail(halves ? fromF16Bits(values[i]) : values[i]);
+}
+
+/** Index of the first NaN or ∞ among the bits of f16, −1 if there is none. A loop of its own, for millions. */
+function infiniteHalf(bits: Uint16Array): number {
+  for (let i = 0; i < bits.length; i++) if ((bits[i] & 0x7c00) === 0x7c00) return i;
+  return -1;
 }
 
 /** The codes of row n, one a byte: [K]. */
@@ -168,9 +195,10 @@ export function valuesOf(weight: QuantizedTensor): Float32Array {
 
 /** The weights that the codes stand for, f32 [N, K]: the meaning of the format, and the oracle of its kernels. */
 export function dequantize(weight: QuantizedTensor): Float32Array {
-  const { shape, groupSize, scales } = weight;
+  const { shape, groupSize } = weight;
   const [n, k] = shape;
   const groups = groupsOf(weight);
+  const scales = f32Scales(weight);
   const out = valuesOf(weight);
   for (let r = 0; r < n; r++) {
     for (let i = 0; i < k; i++) {

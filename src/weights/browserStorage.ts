@@ -1,7 +1,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { reasonOf, SenseVoiceError } from "../error.ts";
-import { isObject, parseJson } from "./fields.ts";
+import { fieldsOf, isObject, parseJson } from "./fields.ts";
 
 /** Models in a browser's private file system (OPFS), a folder each. */
 
@@ -18,6 +18,8 @@ export interface KeptModel {
   readonly date: Date;
   /** Whether all of it is there. */
   readonly whole: boolean;
+  /** What it is: `"sensevoice"`, `"sensevoice-vad"`, `"sensevoice-speaker"`; not known of one that is not whole. */
+  readonly kind?: string;
 }
 
 /** What a folder says of its model. Its files are named by their SHA-256, so a new version lies beside an old one. */
@@ -42,7 +44,9 @@ export async function listModels(): Promise<KeptModel[]> {
     const record = await folder.record();
     if (!record) continue;
     const { name, date, configs } = record;
-    models.push({ name, bytes: await folder.bytes(), date: new Date(date), whole: "config.json" in configs });
+    const { format: kind } = fieldsOf(parseJson(configs["config.json"] ?? "") ?? {});
+    const whole = "config.json" in configs;
+    models.push({ name, bytes: await folder.bytes(), date: new Date(date), whole, ...(isText(kind) && { kind }) });
   }
   return models;
 }
@@ -99,6 +103,8 @@ export async function locked<R>(
   if (!navigator.locks) return run();
   return navigator.locks.request(`sensevoice model ${name}`, { mode, signal }, run) as Promise<R>;
 }
+
+const isText = (value: unknown): value is string => typeof value === "string";
 
 const idOf = (name: string) => bytesToHex(sha256(utf8ToBytes(name))).slice(0, 32);
 

@@ -12,7 +12,7 @@ const SLICE = 2 ** 16; // words between two looks at the clock
 
 /**
  * Throws a SenseVoiceError that names an entry of a weights file unless it has the type that it must have: u32 for codes,
- * u8 for zero points, f32, f16 or bf16 for all else, where each number must be finite.
+ * u8 for zero points, i8 or floats for scales, f32, f16 or bf16 for all else, where each number must be finite.
  */
 export async function expectWeights(
   name: string,
@@ -21,11 +21,12 @@ export async function expectWeights(
 ): Promise<void> {
   const { dtype, data } = tensor;
   const exponents = EXPONENTS.get(dtype);
-  const integers = name.endsWith(".codes") ? "u32" : name.endsWith(".zeros") ? "u8" : undefined;
+  const scales = name.endsWith(".scales") && dtype === "i8";
+  const integers = name.endsWith(".codes") ? "u32" : name.endsWith(".zeros") ? "u8" : scales ? "i8" : undefined;
   if (integers ? dtype !== integers : !exponents) {
     throw new SenseVoiceError(`[weights] ${name}: expected ${integers ?? "f32, f16 or bf16"}, got ${dtype}`);
   }
-  if (!exponents) return;
+  if (!exponents || integers) return;
   const words = new Int32Array(data.buffer, data.byteOffset, data.byteLength >> 2);
   // The last of an odd number of halves is in no word.
   let signs = data.byteLength % 4 ? carries(Int32Array.of(data[data.length - 1]), ...exponents) : 0;

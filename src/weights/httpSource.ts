@@ -57,7 +57,7 @@ function sourceOf(source: string, address: (name: string) => string | undefined)
       const at = address(name);
       return at !== undefined && fetch(at, { method: "HEAD" }).then(isFile, () => false);
     },
-    folder: (name) => sourceOf(`${source}/${name}`, (file) => address(`${name}/${file}`)),
+    folder: (name) => sourceOf(`${source.replace(/\/$/, "")}/${name}`, (file) => address(`${name}/${file}`)),
     createHash: sha256,
   };
 }

@@ -1,12 +1,20 @@
 import { quote, SenseVoiceError } from "../error.ts";
 import { asF32, f16ToF32, f32ToF16 } from "../tensor/f16.ts";
 import type { HostTensor } from "../tensor/host.ts";
-import { checkQuantized, groupsOf, type QuantizedTensor, type Weight, wordsOfRow } from "../tensor/quantized.ts";
+import {
+  checkQuantized,
+  f32Scales,
+  groupsOf,
+  type QuantizedTensor,
+  type Weight,
+  wordsOfRow,
+} from "../tensor/quantized.ts";
+import { scalesOfSteps, stepsOf } from "../tensor/scaleSteps.ts";
 import type { Parameter } from "./parameters.ts";
 import type { PlacedTensor } from "./safetensors.ts";
 
 /** What a weight in few bits is in the file: entries `NAME.codes`, …; docs/weights-format.md has the layout. */
-const PARTS = ["codes", "scales", "zeros", "tables"] as const;
+const PARTS = ["codes", "scales", "steps", "zeros", "tables"] as const;
 type Part = (typeof PARTS)[number];
 
 /** What `config.json` says of a weight in few bits; scales, zero points and tables are in the weights file. */
@@ -16,20 +24,33 @@ type Quantizations = Readonly<Record<string, Quantization>>;
 /** The entries that store a weight, codes first. Throws if f16 does not hold a scale or a table to the bit. */
 export function storedParts(name: string, weight: QuantizedTensor): [entry: string, tensor: HostTensor][] {
   checkQuantized(`weights: ${name}`, weight);
-  const { shape, bits, codes, scales, zeros, tables } = weight;
+  const { shape, bits, codes, zeros, tables } = weight;
   const [n] = shape;
-  const groups = groupsOf(weight);
-  const perGroup = [n, groups];
+  const perGroup = [n, groupsOf(weight)];
   const parts: Partial<Record<Part, HostTensor>> = {
     codes: { dtype: "u32", shape: [n, wordsOfRow(weight)], data: codes },
-    scales:
-      scales.length > n
-        ? stored16(`${name}.scales`, perGroup, scales)
-        : { dtype: "f32", shape: scales.length === 1 ? [1] : perGroup, data: scales },
+    ...storedScales(name, weight),
     zeros: zeros && { dtype: "u8", shape: perGroup, data: zeros },
     tables: tables && stored16(`${name}.tables`, [tables.length / 2 ** bits, 2 ** bits], tables),
   };
   return PARTS.flatMap((part) => (parts[part] ? [[`${name}.${part}`, parts[part]]] : []));
+}
+
+/** A number for each row, or one, in f32; for groups as steps of their row where they are that, else in f16. */
+function storedScales(name: string, weight: QuantizedTensor): Partial<Record<Part, HostTensor>> {
+  const [n] = weight.shape;
+  const perGroup = [n, groupsOf(weight)];
+  const scales = f32Scales(weight);
+  if (scales.length <= n) {
+    return { scales: { dtype: "f32", shape: scales.length === 1 ? [1] : perGroup, data: scales } };
+  }
+  const halves = stored16(`${name}.scales`, perGroup, scales);
+  const found = stepsOf(halves.data as Uint16Array, n);
+  if (!found) return { scales: halves };
+  return {
+    scales: { dtype: "i8", shape: perGroup, data: found.multiples },
+    steps: { dtype: "f32", shape: [n], data: found.steps },
+  };
 }
 
 function stored16(name: string, shape: readonly number[], values: Float32Array): HostTensor {
@@ -60,6 +81,7 @@ export function storedParameters(
     const shapes: Partial<Record<Part, number[]>> = {
       codes: [n, wordsOfRow({ shape: [n, k], bits })],
       scales: found("scales")?.length === 1 ? [1] : [n, groups],
+      ...(entries.get(`${name}.scales`)?.dtype === "i8" && { steps: [n] }),
       ...(found("zeros") && { zeros: [n, groups] }),
       ...(found("tables") && { tables: [tableCount, 2 ** bits] }),
     };
@@ -93,16 +115,21 @@ function assemble(
   quantization: Quantization,
   parts: ReadonlyMap<string, HostTensor>,
 ): QuantizedTensor {
-  const { codes, scales, zeros, tables }: Partial<Record<Part, HostTensor>> = Object.fromEntries(parts);
+  const { codes, scales, steps, zeros, tables }: Partial<Record<Part, HostTensor>> = Object.fromEntries(parts);
   const weight: QuantizedTensor = {
     dtype: "quantized",
     shape: [n, k],
     ...quantization,
     codes: codes?.data as Uint32Array,
-    scales: asF32(scales as HostTensor),
+    scales: scalesFrom(scales as HostTensor, steps),
     ...(zeros && { zeros: zeros.data as Uint8Array }),
     ...(tables && { tables: asF32(tables) }),
   };
   checkQuantized(`weights: ${name}`, weight);
   return weight;
+}
+
+function scalesFrom(scales: HostTensor, steps?: HostTensor): Float32Array | Uint16Array {
+  if (steps) return scalesOfSteps({ multiples: scales.data as Int8Array, steps: asF32(steps) });
+  return scales.dtype === "f16" ? (scales.data as Uint16Array) : asF32(scales);
 }

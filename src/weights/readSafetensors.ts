@@ -10,7 +10,8 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, PlacedTensor>;
   /** The bytes before the first tensor. With every tensor's bytes, in order, they are the whole file. */
   readonly head: Uint8Array;
-  read(name: string): Promise<HostTensor>;
+  /** @param memory makes the room for so many bytes, at the beginning of a buffer; a new one unless given */
+  read(name: string, memory?: (bytes: number) => Uint8Array<ArrayBuffer>): Promise<HostTensor>;
   close(): Promise<void>;
 }
 
@@ -29,10 +30,10 @@ export async function readSafetensors(file: SourceFile, path: string): Promise<S
       names: [...tensors.keys()],
       tensors,
       head,
-      async read(name) {
+      async read(name, memory = (bytes) => new Uint8Array(bytes)) {
         const tensor = tensors.get(name);
         if (!tensor) throw new SenseVoiceError(`[weights] ${path}: there is no tensor ${quote(name)}`);
-        const bytes = new Uint8Array(tensor.bytes);
+        const bytes = memory(tensor.bytes);
         await file.read(bytes, tensor.position);
         return tensorFromBytes(tensor, bytes);
       },

@@ -19,7 +19,8 @@ export interface StoredTensors {
 }
 
 /**
- * All tensors in the order of the file, one in memory at a time; each belongs to the caller. A weight in few bits comes
+ * All tensors in the order of the file, one in memory at a time. Each belongs to the caller; or, `lent`, only until the next
+ * is asked for, whose numbers then take its place: garbage that nobody collects in time is as large as a model. A weight in few bits comes
  * put together from its parts, and all numbers are finite. The file's SHA-256 is computed on the way and compared
  * before the last tensor is handed over, so whoever takes all of them has a whole, unchanged file; a damaged one ends
  * in a SenseVoiceError.
@@ -28,6 +29,7 @@ export async function* readTensors(
   source: ModelSource,
   { file: name, digest, parameters, quantization }: StoredTensors,
   onBytes: (done: number) => void = () => {},
+  lent = false,
 ): AsyncGenerator<[name: string, tensor: Weight]> {
   const file = await readSafetensors(await source.openFile(name), `${source.name}/${name}`);
   try {
@@ -36,9 +38,10 @@ export async function* readTensors(
     const hash = source.createHash(digest);
     hash.update(file.head);
     const pause = createPause();
+    const memoryOf = lent ? keptMemory() : () => undefined;
     let bytes = file.head.length;
     for (const [index, entry] of file.names.entries()) {
-      const tensor = await file.read(entry);
+      const tensor = await file.read(entry, memoryOf(entry));
       const { buffer, byteOffset, byteLength } = tensor.data;
       for (let at = 0; at < byteLength; at += HASHED) {
         hash.update(new Uint8Array(buffer, byteOffset + at, Math.min(HASHED, byteLength - at)));
@@ -54,4 +57,16 @@ export async function* readTensors(
   } finally {
     await file.close();
   }
+}
+
+/** Memory for entries, used again: one piece for each kind of a weight's parts, which are together in memory. */
+function keptMemory() {
+  const kept = new Map<string, ArrayBuffer>();
+  return (entry: string) => (bytes: number) => {
+    const part = entry.slice(entry.lastIndexOf(".") + 1);
+    let buffer = kept.get(part);
+    if (!buffer || buffer.byteLength < bytes) buffer = new ArrayBuffer(bytes);
+    kept.set(part, buffer);
+    return new Uint8Array(buffer, 0, bytes);
+  };
 }

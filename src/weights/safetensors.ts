@@ -100,9 +100,9 @@ const ARRAYS = {
   ...{ i32: Int32Array, u32: Uint32Array, i8: Int8Array, u8: Uint8Array },
 };
 
-/** A tensor over its stored bytes. They must begin a buffer of their own: nothing is copied. */
+/** A tensor over its stored bytes. They must begin a buffer: nothing is copied. */
 export function tensorFromBytes({ dtype, shape }: TensorSpec, bytes: Uint8Array<ArrayBuffer>): HostTensor {
-  return { dtype, shape, data: new ARRAYS[dtype](bytes.buffer) };
+  return { dtype, shape, data: new ARRAYS[dtype](bytes.buffer, 0, elementCount(shape)) };
 }
 
 function placedTensor(name: string, value: unknown, dataStart: number): PlacedTensor {

@@ -18,7 +18,7 @@ model_conf:
     output_level: segment
 frontend: WavFrontend
 `;
-const CONFIGURATION = JSON.stringify({ file_path_metas: { init_param: "campplus_cn_common.bin" } });
+export const CONFIGURATION = JSON.stringify({ file_path_metas: { init_param: "campplus_cn_common.bin" } });
 export const SIZES = { mels: 8, embeddingSize: 6, growthRate: 32, bottleneck: 1, initChannels: 32 };
 
 const random = randomizer(1);
@@ -34,10 +34,14 @@ export const TOY: State = campplusParameters(SIZES).flatMap(({ name, shape }) =>
 /** A folder as FunASR lays it out, removed after the test. */
 export function folderOf(state = TOY, config = CONFIG, wrapper?: string): string {
   const dir = temporaryFolder();
+  writeSpeakerFolder(dir, state, config, wrapper);
+  return dir;
+}
+
+export function writeSpeakerFolder(dir: string, state = TOY, config = CONFIG, wrapper?: string): void {
   writeFileSync(join(dir, "campplus_cn_common.bin"), torchSave(state, wrapper));
   writeFileSync(join(dir, "config.yaml"), config);
   writeFileSync(join(dir, "configuration.json"), CONFIGURATION);
-  return dir;
 }
 
 export const filesOf = (dir: string) =>

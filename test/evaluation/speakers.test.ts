@@ -49,9 +49,14 @@ test("Markdown", async () => {
 });
 
 test.each<[what: string, args: string[], message: RegExp]>([
-  ["no hypothesis", ["--rttm", reference], /^error: --rttm: expected --hypothesis FILE\.rttm to be compared .*\n$/],
+  ["no hypothesis", ["--rttm", reference], /^error: --rttm: expected sounds, or --hypothesis FILE\.rttm, .*\n$/],
   ["no reference", ["--hypothesis", hypothesis], /^error: --hypothesis is about who speaks: there is no --rttm\n$/],
-  ["sounds too", ["x", "--rttm", reference], /^error: expected --rttm or data, got both \(x\)\n$/],
+  [
+    "sounds too",
+    ["x", "--rttm", reference, "--hypothesis", hypothesis],
+    /^error: --hypothesis: expected it or sounds, got both \(x\)\n$/,
+  ],
+  ["two data sets", ["x", "y"], /^error: expected one data set, got 2\n$/],
   ["neither", [], /^error: missing required argument 'data', or --rttm\n$/],
   [
     "not RTTM",

@@ -21,7 +21,7 @@ test("dynamic: the largest of a row is ±127; rows of zeros, and of next to noth
   expect(scales[0]).toBe(Math.fround(4 / 127));
 });
 
-test("two groups by hand: sums, scales, the row's scale, bias, ReLU, residual", () => {
+test("two groups by hand: sums, scales, the row's scale, bias, residual, ReLU", () => {
   const backend = referenceBackend();
   const f32 = (shape: number[], ...data: number[]) => {
     return backend.upload({ dtype: "f32", shape, data: Float32Array.from(data) });
@@ -41,9 +41,9 @@ test("two groups by hand: sums, scales, the row's scale, bias, ReLU, residual", 
     scales: Float32Array.of(0.5, -0.25),
     activation: 0.5, // x becomes 2, 4, 6, …, −10, 2
   });
-  const options = { bias: f32([1], 10), relu: true, residual: f32([1, 1], -1) };
+  const options = { bias: f32([1], 10), relu: true, residual: f32([1, 1], 6) };
   // Group 0: 2·7 − 4·8 − 6·1 = −24; group 1: 10·8 − 2·6 = 68; (−24 · 0.5 − 68 · 0.25) · 0.5 = −14.5.
-  expect(backend.linear(f32([1, 64], ...row), weight, options).data).toEqual(Float32Array.of(-1));
+  expect(backend.linear(f32([1, 64], ...row), weight, options).data).toEqual(Float32Array.of(1.5));
   expect(backend.linear(f32([1, 64], ...row), weight).data).toEqual(Float32Array.of(-14.5));
 });
 

@@ -138,6 +138,18 @@ describeGpu("every kernel of linear against the reference", () => {
   }
 
   for (const kernel of LINEAR_KERNELS) {
+    const codes = randomQuantized(3, [65, 96], { bits: 4, scale: 32 });
+    const cases = [codes, { ...codes, activation: 0.01 }].flatMap((weight) => {
+      const tolerance = weight.activation ? 0 : kernel.matrix ? TOLERANCE.matrix : TOLERANCE.kernel;
+      const small = weight.scales.map((scale, i) => (i % 2 ? scale : 2 ** -14 - (i % 9) * 2 ** -24));
+      return [weight.scales.map((scale) => scale / 3), small].map((scales) => {
+        return { shape: [33, 96, 65] as const, weight: { ...weight, scales }, norm: false, tolerance };
+      });
+    });
+    testCases("scales that f16 does not hold, and its subnormal numbers", kernel, cases);
+  }
+
+  for (const kernel of LINEAR_KERNELS) {
     const able = wholeWeights().filter((weight) => kernel.supports(traits, formOf(weight)));
     const weights = able.slice(-2); // of one form: each is a pipeline to build
     if (!kernel.fuses || weights.length === 0) continue;

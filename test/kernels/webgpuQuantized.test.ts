@@ -8,7 +8,7 @@ import { Gpu } from "../../src/kernels/webgpu/gpu.ts";
 import { quantizeRowsDispatch } from "../../src/kernels/webgpu/quantizeRows.ts";
 import { PLAIN_TRAITS } from "../../src/kernels/webgpu/traits.ts";
 import type { Backend, LinearWeight, Tensor } from "../../src/tensor/backend.ts";
-import type { HostTensor } from "../../src/tensor/host.ts";
+import { BYTES_PER_ELEMENT, elementCount, type HostTensor } from "../../src/tensor/host.ts";
 import { type Computation, type Runner, runnerOf } from "../support/backend.ts";
 import { describeGpu, testGpu } from "../support/gpu.ts";
 import {
@@ -159,6 +159,18 @@ describeGpu("quantised weights on WebGPU against the reference", () => {
       });
       expect(error).toBeLessThan(TOLERANCE.kernel);
     }
+  });
+
+  test("scales of groups are kept in f16, those of rows in f32", () => {
+    const bytesOf = (scheme: RandomScheme, linear: string) => {
+      const weight = webgpuBackend(gpu, { linear }).uploadLinear(randomQuantized(4, [64, 256], scheme));
+      return elementCount(weight.tensors[1].shape) * BYTES_PER_ELEMENT[weight.tensors[1].dtype];
+    };
+    for (const linear of ["plain", "int8 64x64"]) {
+      expect(bytesOf(INT8_IN_4, linear)).toBe(64 * 8 * 2);
+      expect(bytesOf(INT8, linear)).toBe(64 * 4);
+    }
+    expect(bytesOf({ bits: 4, scale: 64 }, "codes 64x64")).toBe(64 * 4 * 2);
   });
 
   test("int8 without dot4I8Packed is the same to the bit", async () => {

@@ -239,10 +239,31 @@ describe("methods", () => {
   });
 });
 
+describe("scales in 8 bits", () => {
+  const scheme: Scheme = { bits: 4, values: "uniform", granularity: "group", groupSize: 32, scaleBits: 8 };
+
+  test("cost little: codes are chosen for the scales as they are stored", () => {
+    const errorOf = (scheme: Scheme) => {
+      const approximation = dequantize(quantizeTensor(weight, [N, K], scheme));
+      return weight.reduce((sum, w, i) => sum + (w - approximation[i]) ** 2, 0);
+    };
+    expect(errorOf(scheme)).toBeLessThan(1.01 * errorOf({ ...scheme, scaleBits: undefined }));
+    expect(bitsPerWeight([quantizeTensor(weight, [N, K], scheme)])).toBe(4 + 8 / 32 + 32 / K);
+  });
+
+  test("a group of zeros does not take them from its neighbours", () => {
+    const row = Float32Array.from({ length: 96 }, (_, i) => (i < 32 ? 0 : Math.sin(i) / 100));
+    const approximation = dequantize(quantizeTensor(row, [1, 96], scheme));
+    row.forEach((w, i) => {
+      expect(Math.abs(approximation[i] - w)).toBeLessThan(i < 32 ? 1e-9 : 0.01 / 8);
+    });
+  });
+});
+
 describe("sizes", () => {
   test.each([
     ["int8", 8 + 32 / K],
-    ["int4", 4.5],
+    ["int4", 4 + 8 / 32 + 32 / K],
     ["nf4", 4.5 + (16 * 16) / (N * K)],
     [{ bits: 4, values: "uniform", granularity: "group", groupSize: 32, symmetric: false }, 4.75],
     [{ bits: 3, values: "table", granularity: "channel", table: "kmeans" }, 3 + (8 * 16) / K + 32 / (N * K)],

@@ -12,6 +12,7 @@ import type { Weight } from "../../src/tensor/quantized.ts";
 import type { Progress } from "../../src/weights/source.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
+import { withF32Scales } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
 
@@ -34,7 +35,7 @@ async function quantized(options: Omit<QuantizeFolderOptions, "onProgress">) {
   const policy = await quantizeFolder(source, target, { ...options, onProgress: (p) => progress.push(p) });
   const folder = await openModelFolder(target);
   const weights = new Map<string, Weight>();
-  for await (const [name, tensor] of folder.tensors()) weights.set(name, tensor);
+  for await (const [name, tensor] of folder.tensors()) weights.set(name, withF32Scales(tensor));
   return { target, progress, policy, config: folder.config, weights };
 }
 

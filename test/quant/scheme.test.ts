@@ -59,6 +59,12 @@ describe("parseScheme", () => {
       { bits: 4, values: "uniform", granularity: "tensor", symmetric: false },
       '[scheme] symmetric: expected true with granularity "tensor", got false',
     ],
+    [{ ...lut4, scaleBits: 8 }, "[scheme] scaleBits: expected none with a learned table, got 8"],
+    [{ ...int4, scaleBits: 4 }, "[scheme] scaleBits: expected 8, got 4"],
+    [
+      { bits: 4, values: "uniform", granularity: "channel", scaleBits: 8 },
+      '[scheme] scaleBits: expected none without granularity "group", got 8',
+    ],
     [{ ...lut4, symmetric: true }, '[scheme] symmetric: expected none with values "table", got true'],
     [
       { ...lut4, table: undefined },

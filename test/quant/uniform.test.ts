@@ -52,7 +52,7 @@ describe("the scale of a symmetric grid", () => {
     ["nor where the largest weight is positive", f32(0.5, 2), f32(-1, -0.25, 0.25, 1), 2],
     ["a table that ends further below", f32(3, 1), f32(-1, 0, 0.25, 0.5), -3],
     ["a table that ends further above", f32(-3, 1), f32(-0.5, -0.25, 0, 1), -3],
-    ["no weight but 0", f32(0, 0), eight, 1],
+    ["no weight but 0", f32(0, 0), eight, 2 ** -24],
   ])("max: %s", (_, weights, levels, scale) => {
     expect(fitScale(weights, levels, "max")).toBe(scale);
   });
@@ -106,7 +106,7 @@ describe("scale and zero point of an asymmetric grid", () => {
     ["a zero point between two codes is rounded", f32(-0.75, 2.25), 2, { scale: 1, zero: 1 }],
     ["a half is rounded up", f32(-1.5, 1.5), 2, { scale: 1, zero: 2 }],
     ["eight bits", f32(-55, 200), 8, { scale: 1, zero: 55 }],
-    ["no weight but 0", f32(0, 0), 4, { scale: 1, zero: 0 }],
+    ["no weight but 0", f32(0, 0), 4, { scale: 2 ** -24, zero: 0 }],
   ])("max: %s", (_, weights, bits, expected) => {
     expect(fitAffine(weights, bits, "max")).toEqual(expected);
   });

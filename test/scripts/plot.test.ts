@@ -63,3 +63,13 @@ describe("few rows", () => {
     ["two alike", [rows[0], rows[0]]],
   ])("%s", (_, few) => expect(plotErrorAgainstBits(few)).not.toMatch(/NaN|Infinity/));
 });
+
+test("a bar from one end of an interval to the other, within the axes", () => {
+  const svg = plotErrorAgainstBits([{ ...rows[1], interval: [4.2, 5.6] }, ...rows.slice(2, 4)]);
+  const [[x, y]] = numbers(svg, "circle", "cx", "cy");
+  const bars = numbers(svg, "line", "x1", "y1", "x2", "y2").filter(([x1, y1, x2, y2]) => {
+    return x1 === x && x2 === x && y1 > y && y2 < y;
+  });
+  expect(bars).toHaveLength(1);
+  expect((bars[0][1] - y) / (y - bars[0][3])).toBeCloseTo(0.42 / 0.98, 2);
+});

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeRedis, startRedis } from "../support/redis.ts";
 import { startProgram } from "../support/service.ts";
+import { makeSpeakerModel } from "../support/speakerModel.ts";
 import { startTestServer, type TestServer } from "./support.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -12,17 +13,20 @@ const SOUND = "samples/zh-happy.wav";
 const TEXT = "祝你生日快乐😊"; // samples/expected.jsonl
 
 test("every example is run here", () => {
-  const named = ["browserMicrophone.html", "bullmqProducer.ts", "curl.sh", "openaiClient.ts"];
+  const named = ["browserMicrophone.html", "bullmqProducer.ts", "curl.sh", "diarized.ts", "openaiClient.ts"];
   expect(readdirSync(`${root}examples/service`).sort()).toEqual(named);
 });
 
 describe("examples of a service's users", () => {
   let server: TestServer;
+  let speaker: Awaited<ReturnType<typeof makeSpeakerModel>>;
   beforeAll(async () => {
-    server = await startTestServer();
+    speaker = await makeSpeakerModel();
+    server = await startTestServer(["--speaker-model", speaker.dir]);
   });
   afterAll(async () => {
     expect(await server.stop()).toBe(0);
+    speaker.remove();
   });
   const run = async (command: string, ...args: string[]) => {
     return (await promisify(execFile)(command, [...args, SOUND, server.address], { cwd: root })).stdout;
@@ -31,6 +35,15 @@ describe("examples of a service's users", () => {
   test("examples/service/openaiClient.ts", async () => {
     const output = await run(process.execPath, "--import", "tsx", "examples/service/openaiClient.ts");
     expect(output).toBe(`${TEXT}\n${TEXT}\n`);
+  });
+
+  test("examples/service/diarized.ts", async () => {
+    const args = ["--import", "tsx", "examples/service/diarized.ts", SOUND, server.address];
+    const run = async (...more: string[]) => {
+      return (await promisify(execFile)(process.execPath, [...args, ...more], { cwd: root })).stdout;
+    };
+    expect(await run()).toBe(`A: ${TEXT}\n`);
+    expect(await run("Jane", "samples/en.wav")).toBe(`Jane: ${TEXT}\n`); // the test's model knows one voice only
   });
 
   test("examples/service/curl.sh", async () => {

@@ -1,5 +1,5 @@
 import { f16ToF32, f32ToF16 } from "../../src/tensor/f16.ts";
-import { BLOCK, packCodes, type QuantizedTensor } from "../../src/tensor/quantized.ts";
+import { BLOCK, f32Scales, packCodes, type QuantizedTensor, type Weight } from "../../src/tensor/quantized.ts";
 import type { Computation } from "./backend.ts";
 import { randomizer } from "./random.ts";
 
@@ -48,6 +48,11 @@ export function randomQuantized(
     ...(tables && { tables: entries(tableCount[tables] * size) }),
     ...(activation !== undefined && { activation }),
   };
+}
+
+/** The weight with scales in f32, as quantisation makes them; a file's come in f16. */
+export function withF32Scales(weight: Weight): Weight {
+  return weight.dtype === "quantized" ? { ...weight, scales: f32Scales(weight) } : weight;
 }
 
 export const INT8 = { bits: 8, scale: "row", activation: "dynamic" } satisfies RandomScheme;

@@ -3,6 +3,12 @@
  * says what was measured. What is exact is tested with `toBe` and `toEqual` and has no tolerance.
  */
 export const TOLERANCE = {
+  /**
+   * Attention on the CPU behind int8 products, in int8 or in int16 pairs of eleven bits: max |a − b| / max |b|. Twice
+   * what is measured; the same numbers rounded to int8, as the next layer reads them, are 4e-3 off.
+   */
+  attentionInt8: 2.5e-2,
+  attentionInt16: 1e-3,
   /** A kernel in f32 against the reference's f64 sums: max |a − b| / max(1, max |b|). Ten times what is measured. */
   kernel: 2e-5,
   /** The same where both sides are rounded to f16 before they are multiplied: their steps are 2⁻¹¹. */

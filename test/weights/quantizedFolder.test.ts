@@ -20,7 +20,7 @@ import { WEIGHTS_FILE } from "../../src/weights/source.ts";
 import { temporaryFolder } from "../convert/folder.ts";
 import { openModelFolder } from "../support/model.ts";
 import { expectNoFileLeftOpen } from "../support/openFiles.ts";
-import { INT8_SCHEMES, type RandomScheme, SCHEMES } from "../support/quantized.ts";
+import { INT8_SCHEMES, type RandomScheme, SCHEMES, withF32Scales } from "../support/quantized.ts";
 import { randomizer } from "../support/random.ts";
 import { TOLERANCE } from "../support/tolerances.ts";
 import { TOY, toyTensors } from "../support/toyModel.ts";
@@ -38,7 +38,7 @@ async function write(schemes: readonly (RandomScheme | undefined)[]): Promise<st
 
 async function read(dir: string): Promise<Map<string, Weight>> {
   const all = new Map<string, Weight>();
-  for await (const [name, tensor] of (await openModelFolder(dir)).tensors()) all.set(name, tensor);
+  for await (const [name, tensor] of (await openModelFolder(dir)).tensors()) all.set(name, withF32Scales(tensor));
   return all;
 }
 
@@ -86,6 +86,20 @@ describe("round trip", () => {
   });
 });
 
+test("tensors that are lent share their memory, and have the same numbers until the next is asked for", async () => {
+  const dir = await write([SCHEMES[0], undefined, INT8]);
+  const expected = await read(dir);
+  const buffers = new Set<ArrayBufferLike>();
+  let count = 0;
+  for await (const [name, tensor] of (await openModelFolder(dir)).tensors(undefined, true)) {
+    expect(withF32Scales(tensor), name).toEqual(expected.get(name));
+    buffers.add((tensor.dtype === "quantized" ? tensor.codes : tensor.data).buffer);
+    count++;
+  }
+  expect(count).toBe(expected.size);
+  expect(buffers.size).toBeLessThan(count / 3);
+});
+
 test("no file is left open by a folder that is written, or cannot be", async () => {
   await expectNoFileLeftOpen(() => write([INT8]));
   await expectNoFileLeftOpen(async () => {
@@ -105,7 +119,7 @@ test("a folder in few bits is as small as they promise, and 3 % at most", async 
     if (!linear) return [name, { dtype: "f32", shape, data: new Float32Array(elementCount(shape)) }];
     const [n, k] = shape;
     const codes = new Uint32Array(n * Math.ceil(k / 32) * 4);
-    const scales = new Float32Array(n * Math.ceil(k / 32));
+    const scales = Float32Array.from({ length: n * Math.ceil(k / 32) }, (_, i) => 1 + (i % 997) / 1024);
     return [name, { dtype: "quantized", shape: [n, k], bits: 4, groupSize: 32, codes, scales }];
   });
   const dir = join(temporaryFolder(), "model");
@@ -241,6 +255,11 @@ describe("what does not fit together is refused in one line", () => {
       "zero points that are i8",
       (name) => [name, name === `${QKV}.zeros` ? { dtype: "i8" } : {}],
       /^\[weights\] .*v\.weight\.zeros: expected u8, got i8$/,
+    ],
+    [
+      "scales in bytes without their steps",
+      (name, { data }) => [name, name === `${QKV}.scales` ? { dtype: "i8", data: new Int8Array(data.length) } : {}],
+      /the parameter "enc.*v\.weight\.steps" is missing$/,
     ],
   ])("reading %s", async (_, change, message) => {
     const dir = await tamper(change);

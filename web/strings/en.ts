@@ -61,6 +61,12 @@ export const en = {
   itn: "Written form",
   itnHint: "Punctuation, capitals, figures",
   timestamps: "Word times",
+  speakers: "Speakers",
+  speakersHint: "Who says what",
+  speakersHeard: "Speakers heard",
+  nameSpeaker: (name: string) => `${name}: change the name`,
+  speakerName: (speaker: string) => `Name of ${speaker}`,
+  rename: "Change the name",
   timestampsHint: "Each word lights up when it is said",
   hotwords: "Words to expect",
   hotwordsHint: "Names, terms; with commas",
@@ -129,6 +135,9 @@ export const en = {
   address: "Address of a model folder",
   addressHint:
     "A folder with config.json, made by “sensevoice convert” or “quantize”, on a server that allows this page (CORS).",
+  speakerAddress: "Address of a speaker model folder",
+  speakerAddressHint:
+    "To tell who says what: CAM++, made by “sensevoice convert”. A model that has one in its folder “speaker” needs none here.",
   fetchModel: "Fetch and use",
   modelReady: "The model is ready",
   deviceTitle: "Device and speed",

@@ -44,12 +44,15 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
     name: "reference",
     description: "plain loops in JavaScript",
 
-    upload: (tensor) => (tensor.dtype === "u32" ? arena.own({ ...tensor }) : f32Tensor(tensor.shape, asF32(tensor))),
+    upload(tensor) {
+      if (tensor.dtype === "u32") return arena.own({ ...tensor, data: tensor.data.slice() });
+      return f32Tensor(tensor.shape, asF32(tensor).slice());
+    },
 
     uploadLinear(weight) {
       checkLinearWeight(weight);
       const { shape } = weight;
-      if (weight.dtype !== "quantized") return { shape, tensors: [], values: asF32(weight) };
+      if (weight.dtype !== "quantized") return { shape, tensors: [], values: asF32(weight).slice() };
       return { shape, tensors: [], values: weight.activation ? uploadInt8(weight) : dequantize(weight) };
     },
 

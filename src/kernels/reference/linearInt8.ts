@@ -1,4 +1,4 @@
-import { type QuantizedTensor, valuesOf } from "../../tensor/quantized.ts";
+import { f32Scales, type QuantizedTensor, valuesOf } from "../../tensor/quantized.ts";
 
 const { fround } = Math;
 
@@ -13,8 +13,8 @@ export interface Int8Weight {
 }
 
 export function uploadInt8(weight: QuantizedTensor): Int8Weight {
-  const { groupSize, scales, activation = "dynamic" } = weight;
-  return { values: Int8Array.from(valuesOf(weight)), groupSize, scales, activation };
+  const { groupSize, activation = "dynamic" } = weight;
+  return { values: Int8Array.from(valuesOf(weight)), groupSize, scales: f32Scales(weight).slice(), activation };
 }
 
 /** Rows of x [R, K] as whole numbers from −127 to 127, and the scale s of each; QuantizedTensor.activation has the formula. */

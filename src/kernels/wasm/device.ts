@@ -13,6 +13,8 @@ export interface WasmTensor extends Tensor {
   readonly bytes: number;
   /** No number in it is negative. */
   readonly positive?: boolean;
+  /** It comes from products in int8. */
+  readonly int8?: boolean;
   /** The commands among which is the one that fills it. */
   readonly origin: Origin;
 }
@@ -63,10 +65,10 @@ export class WasmDevice {
   }
 
   /** A tensor of undefined contents. */
-  createTensor(shape: readonly number[], dtype: DType = "f32", positive = false): WasmTensor {
+  createTensor(shape: readonly number[], dtype: DType = "f32", positive = false, int8 = false): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     const pointer = this.#heap.acquire(bytes);
-    return this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin, positive });
+    return this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin, positive, int8 });
   }
 
   /** A tensor of these numbers. They travel with the commands: work under way may still use the memory. */
@@ -81,15 +83,23 @@ export class WasmDevice {
    * straight into the memory, without a copy to send: where work is under way, into memory that it does not use.
    */
   uploadWeight(shape: readonly number[], dtype: DType, data: HostData): WasmTensor {
+    return this.fillWeight(shape, dtype, (target) => {
+      target.set(bytesOf(data));
+      target.fill(0, data.byteLength);
+    });
+  }
+
+  /** The same of the bytes that `fill` writes: all of them. */
+  fillWeight(shape: readonly number[], dtype: DType, fill: (target: Uint8Array<ArrayBuffer>) => void): WasmTensor {
     const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     const idle = this.#running === 0 && this.#commands.length === 0;
     const pointer = idle ? this.#heap.acquire(bytes) : this.#heap.acquireFresh(bytes);
     const tensor = this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin });
-    if (!this.#memory) this.#addUpload(tensor, data);
+    if (this.#memory) fill(new Uint8Array(this.#memory.buffer, pointer, bytes));
     else {
-      const target = new Uint8Array(this.#memory.buffer, pointer, bytes);
-      target.set(bytesOf(data));
-      target.fill(0, data.byteLength);
+      const target = new Uint8Array(bytes);
+      fill(target);
+      this.#addUpload(tensor, target);
     }
     return tensor;
   }

@@ -12,7 +12,7 @@ export function fsmn(
 ): WasmTensor {
   return device.scope(() => {
     const y = device.createTensor([rows, d]);
-    device.record("fsmn", qkv, taps, offsets, residual, y, lengths.length, d, j, device.scratch(64 * j));
+    device.record("fsmn", qkv, taps, offsets, residual, y, lengths.length, d, j, device.scratch(64 * (j + 2)));
     return y;
   });
 }

@@ -27,7 +27,7 @@ export const linear =
     const [rows, n, k] = checkLinear(x, weight, options);
     const { norm, rectify, bias, relu, residual } = options;
     return device.scope(() => {
-      const y = device.createTensor([rows, n], "f32", relu);
+      const y = device.createTensor([rows, n], "f32", relu, weight.format === "int8");
       const positive = rectify !== undefined || (x.positive && !norm);
       const description = positive ? weight.descriptionForPositive : weight.description;
       const packed = packRows(device, x, { ...weight, description }, rows, options);

@@ -1,5 +1,5 @@
-import { f16ToF32, f32ToF16 } from "../../tensor/f16.ts";
-import { groupsOf, type QuantizedTensor, scalesOfGroups, wordsOfRow } from "../../tensor/quantized.ts";
+import { elementCount } from "../../tensor/host.ts";
+import { groupsOf, halfScales, type QuantizedTensor, scalesOfGroups, wordsOfRow } from "../../tensor/quantized.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
 import { PANEL } from "./formats.ts";
 import { type Codes, describeWeight, type WasmWeight } from "./weight.ts";
@@ -26,7 +26,7 @@ export function uploadCodes(device: WasmDevice, weight: QuantizedTensor): WasmWe
   const described = describeWeight(device, activation ? "int8" : "codes", shape, panels, {
     ...{ bits, groupSize, groups, activation },
     ...(activation !== undefined && { products: productsOf(device, weight) }),
-    scales: uploadScales(device, scalesOfGroups(weight), n, ready),
+    scales: uploadScales(device, weight, ready),
     ...(starts && { starts }),
     ...(zeros && { zeros: uploadPerGroup(device, zeros, n, "u8") }),
     ...(tables && uploadTables(device, tables, [n, groups, 2 ** bits], activation ? "int8" : "f32")),
@@ -56,10 +56,10 @@ function largestOf({ bits, zeros, tables }: QuantizedTensor): number {
 }
 
 /** In f16 where that holds them, as it does those of a file; those of codes that are not unpacked are read as f32. */
-function uploadScales(device: WasmDevice, scales: Float32Array, n: number, ready: boolean): WasmTensor {
-  const halves = f32ToF16(scales);
-  const exact = !ready && f16ToF32(halves).every((scale, i) => scale === scales[i]);
-  return exact ? uploadPerGroup(device, halves, n, "f16") : uploadPerGroup(device, scales, n, "f32");
+function uploadScales(device: WasmDevice, weight: QuantizedTensor, ready: boolean): WasmTensor {
+  const [n] = weight.shape;
+  const halves = ready ? undefined : halfScales(weight);
+  return halves ? uploadPerGroup(device, halves, n, "f16") : uploadPerGroup(device, scalesOfGroups(weight), n, "f32");
 }
 
 /** [N, groups] → [⌈N/8⌉, groups, 8], zeros behind. */
@@ -71,13 +71,18 @@ function uploadPerGroup(
 ): WasmTensor {
   const groups = values.length / n;
   const shape = [Math.ceil(n / PANEL), groups, PANEL];
-  const length = shape[0] * groups * PANEL;
-  const out = new { f32: Float32Array, f16: Uint16Array, u8: Uint8Array }[dtype](length);
-  for (let r = 0; r < n; r++) {
-    const first = Math.floor(r / PANEL) * groups * PANEL + (r % PANEL);
-    for (let g = 0; g < groups; g++) out[first + g * PANEL] = values[r * groups + g];
-  }
-  return device.uploadWeight(shape, dtype, out);
+  return device.fillWeight(shape, dtype, ({ buffer, byteOffset }) => {
+    const out = new { f32: Float32Array, f16: Uint16Array, u8: Uint8Array }[dtype](
+      buffer,
+      byteOffset,
+      elementCount(shape),
+    );
+    out.fill(0, (shape[0] - 1) * groups * PANEL);
+    for (let r = 0; r < n; r++) {
+      const first = Math.floor(r / PANEL) * groups * PANEL + (r % PANEL);
+      for (let g = 0; g < groups; g++) out[first + g * PANEL] = values[r * groups + g];
+    }
+  });
 }
 
 /**

@@ -151,6 +151,13 @@ export class QuantKernels {
     return this.createGrid(grid.shape, grid.groupSize, levels, grid);
   }
 
+  /** The grid with other scales in place of its own. */
+  replaceScales(grid: GridOnDevice, levels: Float32Array, numbers: Float32Array): GridOnDevice {
+    const scales = this.device.upload(grid.scales.shape, "f32", numbers);
+    this.device.release(grid.scales);
+    return this.replaceLevels({ ...grid, scales }, levels);
+  }
+
   release(item: GridOnDevice | FactorOnDevice | SquareOnDevice): void {
     for (const value of Object.values(item)) {
       if (typeof value === "object" && "pointer" in value) this.device.release(value);

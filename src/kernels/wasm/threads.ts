@@ -12,6 +12,8 @@ export const KERNELS = [
   "layerNorm",
   "linear",
   "attention",
+  "packKeys",
+  "attentionInt",
   "fsmn",
   "causalFsmn",
   "convolve",

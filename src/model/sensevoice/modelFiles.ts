@@ -12,7 +12,7 @@ export interface ModelFiles {
   /** The SentencePiece model, its SHA-256 checked. */
   readonly tokenizer: Uint8Array;
   /** See readTensors. */
-  tensors(onBytes?: (done: number) => void): AsyncGenerator<[name: string, tensor: Weight]>;
+  tensors(onBytes?: (done: number) => void, lent?: boolean): AsyncGenerator<[name: string, tensor: Weight]>;
 }
 
 /**
@@ -33,5 +33,5 @@ export async function openModel(source: ModelSource): Promise<ModelFiles> {
   const parameters = modelParameters(config);
   const { quantization = {} } = config;
   const stored = { file: WEIGHTS_FILE, digest, parameters, quantization };
-  return { source, config, tokenizer, tensors: (onBytes) => readTensors(source, stored, onBytes) };
+  return { source, config, tokenizer, tensors: (...how) => readTensors(source, stored, ...how) };
 }

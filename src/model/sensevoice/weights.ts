@@ -50,7 +50,7 @@ export type Tensors = AsyncIterable<[name: string, tensor: Weight]> | Iterable<[
 
 /**
  * Puts a model's tensors on a device, one at a time as they come, and arranges them by name. Linear weights pass
- * through `convert`; all else becomes f32. After an error nothing is left on the device.
+ * through `convert`; all else becomes f32. A tensor is not used any more once the next is asked for. After an error nothing is left on the device.
  *
  * @param onLayer gets each layer as soon as it is there
  */
@@ -72,7 +72,7 @@ export async function loadWeights<T extends Tensor, W extends LinearWeight<T>>(
     for await (const [name, tensor] of tensors) {
       if (isLinear.has(name)) linears.set(name, backend.uploadLinear(await convert(tensor)));
       else if (tensor.dtype === "quantized") throw new SenseVoiceError(`[weights] ${name}: expected floats`);
-      else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor));
+      else if (name === "embed.weight" || name.startsWith("frontend.")) host.set(name, asF32(tensor).slice());
       else device.set(name, backend.upload(tensor));
       const layer = layerOf(name);
       const missing = (left.get(layer) ?? 0) - 1;

@@ -18,6 +18,7 @@ export interface StoredJob {
 export type Outcome = { readonly result: JobResult } | { readonly failure: HttpError };
 
 const FIELDS = ["data", "timestamp", "progress", "finishedOn", "returnvalue", "failedReason"] as const;
+const OUTCOME = ["timestamp", "finishedOn", "returnvalue", "failedReason"] as const;
 const kept = { removeOnComplete: { age: KEPT }, removeOnFail: { age: KEPT } };
 
 /** Jobs in Redis: they are added, looked at and removed. Each call is an HttpError 503 while Redis is away. */
@@ -56,6 +57,19 @@ export class Desk {
       return pipeline;
     });
     return answers.map((answer, i) => storedJob(ids[i], answer as (string | null)[]));
+  }
+
+  /** What became of jobs, null while nothing has; undefined for those that are not there. Their data may be large. */
+  async outcomes(ids: readonly string[]): Promise<(Outcome | null | undefined)[]> {
+    const answers = await this.link.pipeline((pipeline) => {
+      for (const id of ids) pipeline.hmget(this.#queue.toKey(id), ...OUTCOME);
+      return pipeline;
+    });
+    return answers.map((answer) => {
+      const [timestamp, finishedOn, result, reason] = answer as (string | null)[];
+      if (timestamp === null) return undefined;
+      return finishedOn === null ? null : outcomeOf(result, reason);
+    });
   }
 
   /** Whether a job is heard now. */

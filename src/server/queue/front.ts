@@ -190,12 +190,11 @@ export class QueueTranscriber implements Transcriber {
       const { served, workers } = await look(this.#desk.link);
       this.#served = served ?? this.#served;
       this.#workers = workers;
-      const jobs = ids.length === 0 ? [] : await this.#desk.read(ids);
-      for (const [i, id] of ids.entries()) {
-        const awaited = this.#awaited.get(id);
-        const job = jobs[i];
-        if (job?.outcome) awaited?.end(job.outcome);
-        else if (!job) awaited?.lose();
+      const outcomes = ids.length === 0 ? [] : await this.#desk.outcomes(ids);
+      for (const [i, outcome] of outcomes.entries()) {
+        const awaited = this.#awaited.get(ids[i]);
+        if (outcome) awaited?.end(outcome);
+        else if (outcome === undefined) awaited?.lose();
       }
     } catch {
       // Redis is away; there will be another look

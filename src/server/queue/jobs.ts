@@ -3,7 +3,7 @@ import { httpErrorOf, takeUpload } from "../answer.ts";
 import { checkUrl } from "../fetchSound.ts";
 import { checkFields } from "../fields.ts";
 import { HttpError } from "../httpError.ts";
-import { contentType } from "../openai.ts";
+import { contentType, withFormat } from "../openai.ts";
 import { jobQuerySchema, postJobSchema } from "../schemas.ts";
 import type { RequestContext, RequestEnv, Service } from "../service.ts";
 import type { StoredJob } from "./desk.ts";
@@ -45,7 +45,7 @@ async function postJob(c: RequestContext, service: Service, { transcriber, desk 
   try {
     const { format, marks, webhook, ...ask } = fields;
     if (webhook !== undefined) checkWebhook(webhook, allowWebhook);
-    const id = await hearing.post({ ask, key: c.get("key"), webhook, format, marks });
+    const id = await hearing.post({ ask: withFormat(format, ask), key: c.get("key"), webhook, format, marks });
     c.header("Location", `/v1/jobs/${id}`);
     return c.json({ id, state: "waiting", created: new Date().toISOString(), progress: 0 }, 202);
   } catch (error) {

@@ -3,7 +3,7 @@ import { SenseVoiceError } from "../../error.ts";
 import { createEngine } from "../../node.ts";
 import type { ServeConfig, WorkerConfig } from "../config.ts";
 import { Decoding } from "../decoding.ts";
-import { hearClips, LocalTranscriber } from "../local.ts";
+import { hearClips, LocalTranscriber, speakerDigest } from "../local.ts";
 import { Places } from "../places.ts";
 import { Desk } from "./desk.ts";
 import { type QueueService, QueueTranscriber } from "./front.ts";
@@ -58,13 +58,14 @@ export interface RunningWorker {
 
 /** Loads the model and serves the queue. */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
-  const { model, device, weights, threads, tune, vadModel, concurrency, batchSeconds, maxSeconds } = config;
+  const { model, device, weights, threads, tune, vadModel, speakerModel } = config;
+  const { concurrency, batchSeconds, maxSeconds } = config;
   const link = new QueueLink(config.queue, log);
   let end = () => link.close();
   try {
     const desk = new Desk(link);
     const webhooks = openWebhooks(desk, config, log);
-    const engine = await createEngine({ model, device, weights, threads, tune, vadModel });
+    const engine = await createEngine({ model, device, weights, threads, tune, vadModel, speakerModel });
     const places = new Places({ concurrency, maxQueue: 0, batchSeconds }, hearClips(engine, batchSeconds));
     const decoding = new Decoding({ threads: Math.min(concurrency, 2), maxSeconds });
     end = async () => {
@@ -73,7 +74,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       await engine.close();
       await link.close();
     };
-    const worker = await QueueWorker.start(desk, new LocalTranscriber(engine, decoding, places), config, log);
+    const transcriber = new LocalTranscriber(engine, decoding, places, speakerDigest(config));
+    const worker = await QueueWorker.start(desk, transcriber, config, log);
     return {
       description: `${engine.config.name} on ${engine.device}, queue ${link.name}`,
       async stop() {

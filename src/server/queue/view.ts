@@ -20,5 +20,6 @@ export function viewOf(job: StoredJob, active: boolean): JobView {
 export function resultText({ data, outcome }: StoredJob, format: FormatName): string | undefined {
   if (!outcome || !("result" in outcome)) return undefined;
   const { segments, total } = outcome.result;
-  return writeDocument(format, { ...total, segments }, { marks: data.marks });
+  const speakers = data.ask.speakers ? { speakers: true } : {};
+  return writeDocument(format, { ...total, segments }, { marks: data.marks, ...speakers });
 }

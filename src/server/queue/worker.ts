@@ -187,10 +187,14 @@ export class QueueWorker {
     }
   }
 
-  /** Others find out what is left undone here: the sound expires, and webhooks that are due are looked for. */
+  /**
+   * Nobody needs the sounds any more, those of people's voices either. Others find out what is left undone here: the sound
+   * expires, and webhooks that are due are looked for.
+   */
   async #finished(job: HeardJob): Promise<void> {
-    const { sound, webhook } = jobSchema.safeParse(job.data).data ?? {};
+    const { sound, webhook, ask } = jobSchema.safeParse(job.data).data ?? {};
     try {
+      if (ask?.people) await job.updateData({ ...job.data, ask: { ...ask, people: undefined } });
       if (sound) await this.#desk.link.ask(() => this.#desk.link.redis.del(sound));
       if (webhook !== undefined && job.id) await this.#desk.announce(job.id);
     } catch {

@@ -3,12 +3,13 @@ import { next, thread } from "./threads";
 
 /** Columns of a task: four vectors, a cache line of v. */
 const COLUMNS: usize = 16;
+const COLUMN_BYTES: usize = COLUMNS * 4;
 
 /**
  * y[t, c] = Σⱼ taps[c, j] · v[t + j − (J−1)/2, c] + v[t, c] + residual[t, c], v = qkv[:, 2d…3d], zero outside the
  * clip. The last vectors of a row may read past it, and store only what is theirs.
  *
- * @param scratch 64·J bytes a thread: the taps of a task's columns, [J, COLUMNS]
+ * @param scratch 64·(J + 2) bytes a thread: the taps of a task's columns between two rows of zeros, [J + 2, COLUMNS]
  */
 export function fsmn(
   qkv: usize,
@@ -21,7 +22,8 @@ export function fsmn(
   j: usize,
   scratch: usize,
 ): void {
-  const columnTaps = scratch + thread * j * COLUMNS * 4;
+  const columnTaps = scratch + thread * (j + 2) * COLUMN_BYTES;
+  memory.fill(columnTaps, 0, (j + 2) * COLUMN_BYTES);
   const blocks = (d + COLUMNS - 1) / COLUMNS;
   const stride = d * 12;
   const half = j / 2;
@@ -30,31 +32,55 @@ export function fsmn(
     const end = load<u32>(offsets + (task / blocks) * 4, 4);
     const column = (task % blocks) * COLUMNS;
     const count = min(COLUMNS, d - column);
-    packTaps(columnTaps, taps + column * j * 4, count, j);
+    packTaps(columnTaps + COLUMN_BYTES, taps + column * j * 4, count, j);
     const v: usize = qkv + (2 * d + column) * 4;
-    for (let t = first; t < end; t++) {
+    for (let t = first; t < end; t += 2) {
+      // Rows t and t + 1 share all rows that they read but one: the tap of the second is that before the first's.
       const own = v + t * stride;
-      let sum0 = v128.load(own);
-      let sum1 = v128.load(own, 16);
-      let sum2 = v128.load(own, 32);
-      let sum3 = v128.load(own, 48);
+      let sum00 = v128.load(own);
+      let sum01 = v128.load(own, 16);
+      let sum02 = v128.load(own, 32);
+      let sum03 = v128.load(own, 48);
+      const below: usize = t + 1 < end ? own + stride : own;
+      let sum10 = v128.load(below);
+      let sum11 = v128.load(below, 16);
+      let sum12 = v128.load(below, 32);
+      let sum13 = v128.load(below, 48);
       const from = max(first + half, t) - half;
-      let tap = columnTaps + (from + half - t) * COLUMNS * 4;
-      for (let row = v + from * stride, last = v + min(end, t + half + 1) * stride; row < last; row += stride) {
-        sum0 = madd(v128.load(tap), v128.load(row), sum0);
-        sum1 = madd(v128.load(tap, 16), v128.load(row, 16), sum1);
-        sum2 = madd(v128.load(tap, 32), v128.load(row, 32), sum2);
-        sum3 = madd(v128.load(tap, 48), v128.load(row, 48), sum3);
-        tap += COLUMNS * 4;
+      let tap = columnTaps + (from + half - t) * COLUMN_BYTES;
+      let before0 = v128.load(tap);
+      let before1 = v128.load(tap, 16);
+      let before2 = v128.load(tap, 32);
+      let before3 = v128.load(tap, 48);
+      tap += COLUMN_BYTES;
+      for (let row = v + from * stride, last = v + min(end, t + half + 2) * stride; row < last; row += stride) {
+        const tap0 = v128.load(tap);
+        const x0 = v128.load(row);
+        sum00 = madd(tap0, x0, sum00);
+        sum10 = madd(before0, x0, sum10);
+        before0 = tap0;
+        const tap1 = v128.load(tap, 16);
+        const x1 = v128.load(row, 16);
+        sum01 = madd(tap1, x1, sum01);
+        sum11 = madd(before1, x1, sum11);
+        before1 = tap1;
+        const tap2 = v128.load(tap, 32);
+        const x2 = v128.load(row, 32);
+        sum02 = madd(tap2, x2, sum02);
+        sum12 = madd(before2, x2, sum12);
+        before2 = tap2;
+        const tap3 = v128.load(tap, 48);
+        const x3 = v128.load(row, 48);
+        sum03 = madd(tap3, x3, sum03);
+        sum13 = madd(before3, x3, sum13);
+        before3 = tap3;
+        tap += COLUMN_BYTES;
       }
       const at: usize = (t * d + column) * 4;
-      if (residual) {
-        sum0 = f32x4.add(sum0, v128.load(residual + at));
-        sum1 = f32x4.add(sum1, v128.load(residual + at, 16));
-        sum2 = f32x4.add(sum2, v128.load(residual + at, 32));
-        sum3 = f32x4.add(sum3, v128.load(residual + at, 48));
-      }
-      storeColumns(y + at, sum0, sum1, sum2, sum3, count);
+      finishColumns(y + at, residual ? residual + at : 0, sum00, sum01, sum02, sum03, count);
+      if (t + 1 === end) break;
+      const second = at + d * 4;
+      finishColumns(y + second, residual ? residual + second : 0, sum10, sum11, sum12, sum13, count);
     }
   }
 }
@@ -118,6 +144,17 @@ function packTaps(columnTaps: usize, taps: usize, count: usize, j: usize): void 
       f32.store(columnTaps + (i * COLUMNS + c) * 4, f32.load(taps + (c * j + i) * 4));
     }
   }
+}
+
+/** Adds the residual, if there is one, and stores the first `count` of a task's columns. */
+function finishColumns(at: usize, residual: usize, v0: v128, v1: v128, v2: v128, v3: v128, count: usize): void {
+  if (residual) {
+    v0 = f32x4.add(v0, v128.load(residual));
+    v1 = f32x4.add(v1, v128.load(residual, 16));
+    v2 = f32x4.add(v2, v128.load(residual, 32));
+    v3 = f32x4.add(v3, v128.load(residual, 48));
+  }
+  storeColumns(at, v0, v1, v2, v3, count);
 }
 
 /** Stores the first `count` of a task's columns. */

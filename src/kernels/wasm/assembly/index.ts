@@ -1,5 +1,6 @@
 /** The kernels' module: see threads.ts for how it is run. Pointers are byte addresses; tensors are row-major f32. */
 export { attention } from "./attention";
+export { attentionInt } from "./attentionInt";
 export { layCodes, packCodes } from "./codes";
 export { convolve } from "./convolve";
 export { convolveInt8 } from "./convolveInt8";
@@ -9,6 +10,7 @@ export { gate, widen } from "./gate";
 export { layerNorm } from "./layerNorm";
 export { linear } from "./linear";
 export { packRows, packWeight } from "./pack";
+export { packKeys } from "./packKeys";
 export { largest, quantizePlaces } from "./places";
 export { context, statistics } from "./pool";
 export { cholesky } from "./quant/cholesky";

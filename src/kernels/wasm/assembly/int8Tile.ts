@@ -103,10 +103,11 @@ function tileOf<T, R>(
     starts += PANEL * 4;
     c10 = c00;
     c11 = c01;
-    c20 = c00;
-    c21 = c01;
-    c30 = c00;
-    c31 = c01;
+    // Two rows have sums for every other step as well: four could not be added to as fast as products come.
+    c20 = rows === 2 ? i32x4.splat(0) : c00;
+    c21 = rows === 2 ? i32x4.splat(0) : c01;
+    c30 = c20;
+    c31 = c21;
     c40 = c00;
     c41 = c01;
     c50 = c00;
@@ -132,6 +133,18 @@ function tileOf<T, R>(
       x = v128.load32_splat(q, 4);
       c10 = dot<T>(x, w0, ones, c10);
       c11 = dot<T>(x, w1, ones, c11);
+      if (rows === 2 && v + 32 < end) {
+        v += 32;
+        q += 8;
+        const w2 = v128.load(v);
+        const w3 = v128.load(v, 16);
+        x = v128.load32_splat(q, 0);
+        c20 = dot<T>(x, w2, ones, c20);
+        c21 = dot<T>(x, w3, ones, c21);
+        x = v128.load32_splat(q, 4);
+        c30 = dot<T>(x, w2, ones, c30);
+        c31 = dot<T>(x, w3, ones, c31);
+      }
       if (rows > 2) {
         x = v128.load32_splat(q, 8);
         c20 = dot<T>(x, w0, ones, c20);
@@ -169,6 +182,12 @@ function tileOf<T, R>(
         cb1 = dot<T>(x, w1, ones, cb1);
       }
       q += rows * 4;
+    }
+    if (rows === 2) {
+      c00 = i32x4.add(c00, c20);
+      c01 = i32x4.add(c01, c21);
+      c10 = i32x4.add(c10, c30);
+      c11 = i32x4.add(c11, c31);
     }
     if (whole) break;
     const s0 = v128.load(scales);

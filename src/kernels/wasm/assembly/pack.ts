@@ -49,15 +49,20 @@ function transpose2(a0: usize, a1: usize, k: usize, out: usize, stride: usize): 
 
 /** ROWS rows a [k], `stride` bytes apart, → out [k, ROWS]. Rows past `last` repeat it. */
 export function packTile(first: usize, stride: usize, last: usize, k: usize, out: usize): void {
+  packTileOf(ROWS, first, stride, last, k, out);
+}
+
+/** The same for an even number of rows. */
+export function packTileOf(rows: usize, first: usize, stride: usize, last: usize, k: usize, out: usize): void {
   let row = first;
-  for (const end = out + (ROWS & ~3) * 4; out < end; out += 16) {
+  for (const end = out + (rows & ~3) * 4; out < end; out += 16) {
     const a1 = min(row + stride, last);
     const a2 = min(a1 + stride, last);
     const a3 = min(a2 + stride, last);
-    transpose4(row, a1, a2, a3, k, out, ROWS * 4);
+    transpose4(row, a1, a2, a3, k, out, rows * 4);
     row = min(a3 + stride, last);
   }
-  if (ROWS % 4) transpose2(row, min(row + stride, last), k, out, ROWS * 4);
+  if (rows % 4) transpose2(row, min(row + stride, last), k, out, rows * 4);
 }
 
 /** Eight rows a [k], `stride` bytes apart, → the panel out [k, 8]. Rows past `last` repeat it. */

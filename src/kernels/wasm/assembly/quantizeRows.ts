@@ -141,7 +141,7 @@ function quantized(x: usize, factors: v128): v128 {
 }
 
 /** The four words of a vector, `stride` bytes apart; returns where the next would go. */
-function storeFour(out: usize, words: v128, stride: usize): usize {
+export function storeFour(out: usize, words: v128, stride: usize): usize {
   v128.store32_lane(out, words, 0);
   out += stride;
   v128.store32_lane(out, words, 1);

@@ -1,7 +1,7 @@
 import type { HostData } from "../../../tensor/host.ts";
-import { BLOCK, scalesOfGroups } from "../../../tensor/quantized.ts";
+import { BLOCK } from "../../../tensor/quantized.ts";
 import type { Gpu, GpuTensor } from "../gpu.ts";
-import { uploadTransposed } from "./columns.ts";
+import { uploadScales, uploadTransposed } from "./columns.ts";
 import type { Layout } from "./kernel.ts";
 import { floatsOf } from "./plain.ts";
 import { int8Tables, signedCodes } from "./plainInt8.ts";
@@ -15,10 +15,10 @@ const DEPTH = 128;
  * loads 16 bytes. Floats in blocks of so many k; codes in their own blocks of 32, which are `bits` words.
  */
 export const blocks = (ofFloats: number): Layout => ({
-  reads: ({ values, bits, zeros, tables, int8 }): Record<string, string> => {
+  reads: ({ values, bits, halfScales, zeros, tables, int8 }): Record<string, string> => {
     if (values !== "codes") return { w: values === "f32" ? "array<vec4<f32>>" : "array<vec4<u32>>" };
     return {
-      ...{ codes: `array<${wordsType(bits)}>`, scales: "array<f32>" },
+      ...{ codes: `array<${wordsType(bits)}>`, scales: halfScales ? "array<u32>" : "array<f32>" },
       ...(zeros && { zeros: "array<u32>" }),
       ...(tables && { tables: int8 ? "array<u32>" : "array<f32>" }),
     };
@@ -32,10 +32,7 @@ export const blocks = (ofFloats: number): Layout => ({
     const { activation } = weight;
     const { codes, bits, zeros, tables } = activation === undefined ? weight : signedCodes(weight);
     const perRow = Math.ceil(k / BLOCK) * bits;
-    const tensors = [
-      uploadBlocks(gpu, codes, "u32", [n, perRow], bits, BLOCK),
-      uploadTransposed(gpu, scalesOfGroups(weight), "f32", n, COLUMNS),
-    ];
+    const tensors = [uploadBlocks(gpu, codes, "u32", [n, perRow], bits, BLOCK), uploadScales(gpu, weight, COLUMNS)];
     if (zeros) tensors.push(uploadTransposed(gpu, zeros, "u8", n, COLUMNS));
     if (tables) {
       const entries = activation === undefined ? tables : int8Tables(tables);

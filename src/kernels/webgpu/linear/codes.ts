@@ -36,9 +36,9 @@ ${to === "f16" ? HALVES : ""}`,
     load: (register) => `
 ${loadWords(bits, register)}
       let at = ${groupOf(form)} * columns + column;
-      ${register("scale")} = scales[at];
+      ${register("scale")} = ${scaleOf(form, "at")};
       ${tables ? `${register("table")} = ${tables.first};` : ""}
-      ${zeros && !tables ? `${register("offset")} = -scales[at] * f32(${ZERO});` : ""}`,
+      ${zeros && !tables ? `${register("offset")} = -${register("scale")} * f32(${ZERO});` : ""}`,
     values: (register) => {
       const fours = Array.from({ length: BLOCK / 4 }, (_, i) => four(register, i));
       if (to === "f32") return fours;
@@ -72,6 +72,11 @@ export function loadWords(bits: number, register: (name: string) => string): str
 export function groupOf({ k, groupSize }: WeightForm): string {
   const groups = Math.ceil(k / groupSize);
   return groups === 1 ? "0u" : `min(block / ${groupSize / BLOCK}u, ${groups - 1}u)`;
+}
+
+/** The scale `at` its place. */
+export function scaleOf({ halfScales }: WeightForm, at: string): string {
+  return halfScales ? `unpack2x16float(scales[(${at}) / 2] >> ((${at}) % 2 * 16)).x` : `scales[${at}]`;
 }
 
 /** The zero point `at` its place among the scales'. */

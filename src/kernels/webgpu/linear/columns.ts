@@ -1,4 +1,5 @@
 import type { HostData } from "../../../tensor/host.ts";
+import { halfScales, type QuantizedTensor, scalesOfGroups } from "../../../tensor/quantized.ts";
 import type { Gpu, GpuTensor } from "../gpu.ts";
 
 const ARRAYS = { f32: Float32Array, u32: Uint32Array, f16: Uint16Array, u8: Uint8Array };
@@ -28,4 +29,12 @@ export function uploadTransposed(
   const tensor = gpu.createTensor([m, stride], dtype, true);
   gpu.write(tensor, target);
   return tensor;
+}
+
+/** Scales [N, G] as [G, N rounded up to `multiple`]: in f16 as WeightForm.halfScales says, else in f32. */
+export function uploadScales(gpu: Gpu, weight: QuantizedTensor, multiple?: number): GpuTensor {
+  const [n] = weight.shape;
+  const halves = halfScales(weight);
+  if (halves) return uploadTransposed(gpu, halves, "f16", n, multiple);
+  return uploadTransposed(gpu, scalesOfGroups(weight), "f32", n, multiple);
 }

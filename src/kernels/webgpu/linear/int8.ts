@@ -60,11 +60,13 @@ function int8Product(form: WeightForm, { patch, columns, rows }: TileShape, stag
   const patchLines = (line: (r: number, c: number) => string) => {
     return lines(patch[0], (r) => lines(patch[1], (c) => line(r, c)));
   };
+  // A lane's columns are an even number apart: their scales lie in the same half of their words.
+  const scaleAt = (group: string, c: number) => {
+    if (!form.halfScales) return `scales[${group} * columns + firstColumn + across + ${c * across}u]`;
+    return `unpack2x16float(scales[${group} * (columns / 2) + scaleFrom + ${(c * across) / 2}u] >> scaleShift).x`;
+  };
   const flush = (group: string) => `
-${lines(patch[1], (c) => {
-  const at = `${group} * columns + firstColumn + across + ${c * across}u`;
-  return `      let scale${c} = scales[${at}] * ${2 ** -shiftOf(form)}; // exact`;
-})}
+${lines(patch[1], (c) => `      let scale${c} = ${scaleAt(group, c)} * ${2 ** -shiftOf(form)}; // exact`)}
 ${patchLines((r, c) => `      f${r}_${c} += product(f32(s${r}_${c}), scale${c});`)}
 ${grouped ? patchLines((r, c) => `      s${r}_${c} = 0;`) : ""}`;
   const ends = ofGroup === 1 ? "true" : `(s + 1) % ${ofGroup} == 0 || s + 1 == ${stages}`;
@@ -72,7 +74,9 @@ ${grouped ? patchLines((r, c) => `      s${r}_${c} = 0;`) : ""}`;
     ...{ type: "u32", perVec: 16, sum: "i32" },
     declarations: PRODUCT,
     add: (sum, x, w) => `${sum} + dot4I8Packed(${x}, ${w})`,
-    before: patchLines((r, c) => `  var f${r}_${c}: f32;`),
+    before: `
+${form.halfScales ? "  let scaleFrom = (firstColumn + across) / 2;\n  let scaleShift = across % 2 * 16;" : ""}
+${patchLines((r, c) => `  var f${r}_${c}: f32;`)}`,
     after: grouped ? `    if (${ends}) {\n      let group = s / ${ofGroup}u;${flush("group")}\n    }` : undefined,
     end: `${grouped ? "" : flush("0u")}
 ${lines(patch[0], (r) => `  let rowScale${r} = rowScale(firstRow, down + ${r * down});`)}`,

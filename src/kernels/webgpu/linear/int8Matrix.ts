@@ -1,5 +1,5 @@
 import type { DeviceTraits } from "../traits.ts";
-import { CODES_LAYOUT, tableBytes } from "./codes.ts";
+import { CODES_LAYOUT, scaleOf, tableBytes } from "./codes.ts";
 import { int8Columns, PRODUCT, shiftOf } from "./int8.ts";
 import type { LinearKernel, WeightForm } from "./kernel.ts";
 import { type MatrixProduct, type MatrixShape, matrixBytes, matrixWgsl } from "./matrix.ts";
@@ -10,7 +10,7 @@ import { type MatrixProduct, type MatrixShape, matrixBytes, matrixWgsl } from ".
  */
 function int8Matrix(shape: MatrixShape): LinearKernel {
   const productOf = ({ int8Matrix: size }: DeviceTraits, form: WeightForm): MatrixProduct | undefined => {
-    const scale = `scales[column] * ${2 ** -shiftOf(form)}`; // exact
+    const scale = `${scaleOf(form, "column")} * ${2 ** -shiftOf(form)}`; // exact
     return (
       size && {
         ...{ of: "i8", sum: "i32", size, declarations: PRODUCT },

@@ -1,5 +1,5 @@
 import type { LinearWeight } from "../../../tensor/backend.ts";
-import type { QuantizedTensor, Weight } from "../../../tensor/quantized.ts";
+import { halfScales, type QuantizedTensor, type Weight } from "../../../tensor/quantized.ts";
 import type { Gpu, GpuTensor } from "../gpu.ts";
 import type { DeviceTraits, MatrixKind } from "../traits.ts";
 
@@ -11,6 +11,8 @@ export interface WeightForm {
   readonly bits: number;
   /** Of codes: see QuantizedTensor. `int8`: x comes in int8 rows, and products are summed in integers. */
   readonly groupSize: number;
+  /** Scales in f16, two in a word; else in f32. */
+  readonly halfScales?: boolean;
   readonly zeros: boolean;
   readonly tables?: "matrix" | "row" | "group";
   readonly int8: boolean;
@@ -95,7 +97,8 @@ function describe(weight: Weight): WeightForm {
   }
   const { bits, groupSize, zeros, activation } = weight;
   const tables = kindOfTables(weight);
-  return { k, values: "codes", bits, groupSize, zeros: zeros !== undefined, tables, int8: activation !== undefined };
+  const scaled = { groupSize, halfScales: halfScales(weight) !== undefined, zeros: zeros !== undefined, tables };
+  return { k, values: "codes", bits, ...scaled, int8: activation !== undefined };
 }
 
 function kindOfTables({ shape, bits, tables }: QuantizedTensor): WeightForm["tables"] {

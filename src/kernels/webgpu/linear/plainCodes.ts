@@ -1,13 +1,13 @@
-import { type QuantizedTensor, scalesOfGroups } from "../../../tensor/quantized.ts";
+import type { QuantizedTensor } from "../../../tensor/quantized.ts";
 import type { Gpu, GpuTensor } from "../gpu.ts";
-import { uploadTransposed } from "./columns.ts";
+import { uploadScales, uploadTransposed } from "./columns.ts";
 import { type Layout, lines, type WeightForm } from "./kernel.ts";
 import { eachRow, type Loop } from "./plainLoop.ts";
 
 /** Codes of 2 to 8 bits that stand for floats: uploadGroups', then tables as they are. */
 export const codesColumns: Layout = {
   reads: (form) => ({
-    ...{ codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
+    ...{ codes: "array<vec4<u32>>", scales: scalesType(form) },
     ...(form.zeros && { zeros: "array<u32>" }),
     ...(form.tables && { tables: "array<f32>" }),
   }),
@@ -23,10 +23,16 @@ export const codesColumns: Layout = {
 export function uploadGroups(gpu: Gpu, weight: QuantizedTensor): GpuTensor[] {
   const { shape, codes, zeros } = weight;
   const [n] = shape;
-  const scales = scalesOfGroups(weight);
-  const tensors = [uploadTransposed(gpu, codes, "u32", n), uploadTransposed(gpu, scales, "f32", n)];
+  const tensors = [uploadTransposed(gpu, codes, "u32", n), uploadScales(gpu, weight)];
   if (zeros) tensors.push(uploadTransposed(gpu, zeros, "u8", n));
   return tensors;
+}
+
+/** Scales of four columns, and those of group g in the lane's columns, vec4<f32>. */
+export const scalesType = ({ halfScales }: WeightForm) => `array<${halfScales ? "vec2<u32>" : "vec4<f32>"}>`;
+export function scalesOfGroup({ halfScales }: WeightForm): string {
+  const four = "scales[g * stride + id.x]";
+  return halfScales ? `vec4(unpack2x16float(${four}.x), unpack2x16float(${four}.y))` : four;
 }
 
 /** Parameters of a loop over groups, and in each over `step` k at a time. */
@@ -81,7 +87,7 @@ export function codesLoop(form: WeightForm): Loop {
     rowLength: "p.steps",
     loop: /* wgsl */ `
   for (var g = 0u; g < p.groups; g++) {
-    let scale = scales[g * stride + id.x];
+    let scale = ${scalesOfGroup(form)};
     ${tables ? `let table = ${tableOfGroup(form)};` : `let offset = -scale * ${zero};`}
     for (var k = g * p.groupSteps; k < min((g + 1) * p.groupSteps, p.steps); k++) {
       let bit = k * ${4 * bits};

@@ -1,13 +1,22 @@
 import { BLOCK, packCodes, type QuantizedTensor } from "../../../tensor/quantized.ts";
 import type { DeviceTraits } from "../traits.ts";
 import { type Layout, lines, type WeightForm } from "./kernel.ts";
-import { entries, groupParams, tableOfGroup, uploadGroups, uploadTables, ZEROS_OF_GROUP } from "./plainCodes.ts";
+import {
+  entries,
+  groupParams,
+  scalesOfGroup,
+  scalesType,
+  tableOfGroup,
+  uploadGroups,
+  uploadTables,
+  ZEROS_OF_GROUP,
+} from "./plainCodes.ts";
 import { eachRow, type Loop } from "./plainLoop.ts";
 
 /** Codes whose products with int8 rows are summed as integers: laid out like codesColumns, tables in int8. */
 export const int8Columns: Layout = {
   reads: (form) => ({
-    ...{ codes: "array<vec4<u32>>", scales: "array<vec4<f32>>" },
+    ...{ codes: "array<vec4<u32>>", scales: scalesType(form) },
     ...(form.zeros && { zeros: "array<u32>" }),
     ...(form.tables && { tables: "array<u32>" }),
   }),
@@ -61,7 +70,7 @@ ${lines(8, (i) => `      let w${i} = values(${fourCodes(bits, i)}, ofGroup);`)}
 ${eachRow((r) => `      part${r} += dot4(v${r}.x, w0) + dot4(v${r}.y, w1) + dot4(v${r}.z, w2) + dot4(v${r}.w, w3);`)}
 ${eachRow((r) => `      part${r} += dot4(u${r}.x, w4) + dot4(u${r}.y, w5) + dot4(u${r}.z, w6) + dot4(u${r}.w, w7);`)}
     }
-    let scale = scales[g * stride + id.x] * ${2 ** -shift}; // exact
+    let scale = ${scalesOfGroup(form)} * ${2 ** -shift}; // exact
 ${eachRow((r) => `    sum${r} += rounded(vec4<f32>(part${r}) * scale);`)}
   }`,
     value: "rounded(sum * rowScales[p.firstRow + row])",

@@ -45,7 +45,8 @@ export function fitScales(grid: Grid, weight: usize, search: bool, mirrored: boo
       }
       let found: f64 = <f64>extreme / <f64>edge;
       if (bottom === -top) found = abs(found);
-      if (extreme === 0) found = 1;
+      if (extreme === 0)
+        found = 1.0 / 16777216; // NO_SCALE of uniform.ts
       else if (search) found = searchScale(grid, first, end, found, mirrored, uniform, bottom, top);
       f32.store(scaleOf(grid, row, start), half ? toF16(<f32>found) : <f32>found);
     }
