@@ -105,7 +105,7 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
       return tap || recorded >= PART_ROWS ? between(name) : undefined;
     };
     const between = async (name: string) => {
-      await tap?.(name, x);
+      if (tap) await tap(name, x); // without one nothing may come between what is recorded and its flush
       if (recorded < PART_ROWS) return;
       recorded = 0;
       const part = backend.flush();
