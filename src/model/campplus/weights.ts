@@ -1,8 +1,7 @@
-import { SenseVoiceError } from "../../error.ts";
 import type { Backend, Convolution, LinearWeight, Norm, Tensor } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
-import type { HostTensor } from "../../tensor/host.ts";
 import type { Weight } from "../../tensor/quantized.ts";
+import { readFloatTensors } from "../floatTensors.ts";
 import type { LinearLayer, Tensors } from "../sensevoice/weights.ts";
 import { BLOCKS, type CampplusSizes, HEAD_CHANNELS } from "./config.ts";
 
@@ -78,28 +77,14 @@ export async function loadCampplusWeights<T extends Tensor, W extends LinearWeig
   tensors: Tensors,
   convert: (weight: Weight) => Weight | Promise<Weight> = (weight) => weight,
 ): Promise<CampplusWeights<T, W>> {
-  const host = new Map<string, HostTensor>();
-  for await (const [name, tensor] of tensors) {
-    if (tensor.dtype === "quantized") throw new SenseVoiceError(`[weights] ${name}: expected floats`);
-    host.set(name, tensor);
-  }
-  const made: (T | W)[] = [];
-  const release = () => made.splice(0).forEach(backend.release);
-  const own = <X extends T | W>(item: X): X => {
-    made.push(item);
-    return item;
-  };
-  const values = (name: string) => {
-    const tensor = host.get(name);
-    if (tensor) return asF32(tensor);
-    throw new SenseVoiceError(`[weights] expected a tensor ${name}, found none: is the model folder complete?`);
-  };
+  const { has, get, own, release } = await readFloatTensors(backend, tensors);
+  const values = (name: string) => asF32(get(name));
   const vector = (numbers: ArrayLike<number>) =>
     own(backend.upload({ dtype: "f32", shape: [numbers.length], data: Float32Array.from(numbers) }));
 
   const batchNorm = (name: string): BatchNorm => {
     const [mean, variance] = [values(`${name}.running_mean`), values(`${name}.running_var`)];
-    const affine = host.has(`${name}.weight`);
+    const affine = has(`${name}.weight`);
     const scale = Float64Array.from(
       variance,
       (v, i) => (affine ? values(`${name}.weight`)[i] : 1) / Math.sqrt(v + EPSILON),

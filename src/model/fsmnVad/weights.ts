@@ -1,7 +1,7 @@
-import { SenseVoiceError } from "../../error.ts";
 import type { Backend, CtcHead, LinearWeight, Tensor } from "../../tensor/backend.ts";
 import { asF32 } from "../../tensor/f16.ts";
 import type { HostTensor } from "../../tensor/host.ts";
+import { readFloatTensors } from "../floatTensors.ts";
 import type { LinearLayer, Tensors } from "../sensevoice/weights.ts";
 import type { VadEncoderConfig } from "./config.ts";
 
@@ -38,22 +38,7 @@ export async function loadVadWeights<T extends Tensor, W extends LinearWeight<T>
   silenceClasses: readonly number[],
   tensors: Tensors,
 ): Promise<VadWeights<T, W>> {
-  const host = new Map<string, HostTensor>();
-  for await (const [name, tensor] of tensors) {
-    if (tensor.dtype === "quantized") throw new SenseVoiceError(`[weights] ${name}: expected floats`);
-    host.set(name, tensor);
-  }
-  const made: (T | W)[] = [];
-  const release = () => made.splice(0).forEach(backend.release);
-  const own = <X extends T | W>(item: X): X => {
-    made.push(item);
-    return item;
-  };
-  const get = (name: string) => {
-    const tensor = host.get(name);
-    if (tensor) return tensor;
-    throw new SenseVoiceError(`[weights] expected a tensor ${name}, found none: is the model folder complete?`);
-  };
+  const { get, own, release } = await readFloatTensors(backend, tensors);
   const matrix = (name: string) => own(backend.uploadLinear(padded(get(`${name}.weight`))));
   const affine = (name: string): LinearLayer<T, W> => ({
     weight: matrix(`${name}.linear`),
