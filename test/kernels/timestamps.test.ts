@@ -30,7 +30,10 @@ describeGpu.each([
     const run = () => backend.release(backend.linear(x, w));
     const measure = measureOn(gpu);
     await measure(run);
-    const [one, ten] = [await measure(run), await measure(() => Array.from({ length: 10 }, run))];
+    /** The best of three: other work on the machine only adds. */
+    const best = async (record: () => void) =>
+      Math.min(await measure(record), await measure(record), await measure(record));
+    const [one, ten] = [await best(run), await best(() => Array.from({ length: 10 }, run))];
     expect(one).toBeGreaterThan(0);
     expect(ten).toBeGreaterThan(3 * one);
     backend.close();

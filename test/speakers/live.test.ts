@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SpeakerModel } from "../../src/model/campplus/network.ts";
 import type { LiveOptions, LiveResult } from "../../src/node.ts";
+import { coarse } from "../../src/speakers/chunks.ts";
 import { OnlineVoices } from "../../src/speakers/live.ts";
 import { createActivity } from "../../src/speech/activity.ts";
 import type { Clip } from "../../src/speech/cut.ts";
@@ -186,7 +187,7 @@ test("a clip's windows are embedded while it is recognised; what fails is told",
   };
   const result = new OnlineVoices({ ...model, embed }, { speakers: true }).attribute(list[0], heard);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(embedded).toBe(10);
+  expect(embedded).toBe(coarse(list[0].pcm.length, list[0].start).length);
   hear(await said(list[0]));
   expect((await result)[0].speaker).toBe("S1");
   const broken = { ...model, embed: () => Promise.reject(new Error("device lost")) };

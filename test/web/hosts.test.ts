@@ -79,7 +79,8 @@ describe.skipIf(typeof chromium === "string")("the page", () => {
       "x-content-type-options": "nosniff",
     });
     expect(await isIsolated(page)).toBe(true);
-    expect(await page.evaluate(async () => (await fetch("web.json")).json())).toEqual({ service: true, keys: false });
+    const facts = await page.evaluate(async () => (await fetch("web.json")).json());
+    expect(facts).toEqual({ service: true, keys: false, speakers: false });
     expect((await page.evaluate(async () => (await fetch("weights/tiny/config.json")).json())).format).toBe(
       "sensevoice",
     );
