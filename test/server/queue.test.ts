@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { QueueEvents } from "bullmq";
+import { Queue, QueueEvents } from "bullmq";
 import { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 import { configText } from "../../src/model/sensevoice/configFile.ts";
@@ -34,6 +34,7 @@ describeRedis("a queue", () => {
     const listener = await startListener();
     const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
     const events = new QueueEvents("sensevoice", { connection });
+    const queue = new Queue("sensevoice", { connection });
     const completed: string[] = [];
     let stalled = 0;
     events.on("completed", ({ jobId }) => completed.push(jobId));
@@ -48,12 +49,17 @@ describeRedis("a queue", () => {
       const long = await longSound(6);
       const truth = (await (await send(`${url}/v1/transcribe`, long)).json()).text;
       let open = true;
+      const restart = async (at: number) => {
+        await workers[at].stop("SIGKILL");
+        workers[at] = await startWorker(redis);
+      };
       const kill = async () => {
+        // All of them while something is heard, so that it is cut off; then one after another.
+        await until(async () => (await queue.getActiveCount()) > 0);
+        await Promise.all([...workers.keys()].map(restart));
         while (open) {
           await sleep(700 + Math.random() * 1000);
-          const at = Math.floor(Math.random() * workers.length);
-          await workers[at].stop("SIGKILL");
-          workers[at] = await startWorker(redis);
+          await restart(Math.floor(Math.random() * workers.length));
         }
       };
       const killing = kill();
@@ -85,6 +91,7 @@ describeRedis("a queue", () => {
       expect(await connection.keys("sensevoice:sound:*")).toEqual([]);
     } finally {
       await events.close();
+      await queue.close();
       connection.disconnect();
       listener.close();
       await redis.stop();
