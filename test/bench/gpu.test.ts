@@ -15,7 +15,9 @@ const bench = (...args: string[]) => {
 test("--help and wrong options show how the benchmark is used, without a stack", () => {
   const { status, stdout } = bench("--help");
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^usage: npm run bench -- .*\n.* linear .*\n.* attention .*\n.* gpu .*\n.* features .*\n.* speaker .*\n$/);
+  expect(stdout).toMatch(
+    /^usage: npm run bench -- .*\n.* linear .*\n.* attention .*\n.* gpu .*\n.* features .*\n.* speaker .*\n$/,
+  );
   const wrong = bench("--nope");
   expect(wrong.status).toBe(1);
   expect(wrong.stderr).toBe(`error: Unknown option '--nope'\n${stdout}`);
