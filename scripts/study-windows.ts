@@ -70,7 +70,7 @@ async function judge(
       reference.push({ speaker: String(voice), start: at, end: at + seconds });
       at += seconds;
     }
-    await diarizer.add({ startMs, endMs: Math.round(at * 1000), pcm });
+    await diarizer.add({ startMs, pcm });
     at += PAUSE;
   }
   const { turns } = await diarizer.finish();

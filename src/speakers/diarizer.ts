@@ -9,10 +9,9 @@ import { groupVoices, nearest } from "./voices.ts";
 /** The embedding of each window: 1.5 s at 16 kHz each. */
 export type Embed = (windows: readonly Float32Array[]) => Promise<readonly Float32Array[]>;
 
-/** Samples at 16 kHz in which somebody speaks, and where they stand in the recording. */
+/** Samples at 16 kHz in which somebody speaks, and where they begin in the recording. */
 export interface Stretch {
   readonly startMs: number;
-  readonly endMs: number;
   readonly pcm: Float32Array;
 }
 

@@ -56,15 +56,14 @@ export async function* withSpeakers(
   return turns.map((turn) => ({ ...turn, speaker: labels[turn.speaker] }));
 }
 
-function wholeOf({ start, end, pcm }: Clip): Stretch {
-  return { startMs: start, endMs: end, pcm };
+function wholeOf({ start, pcm }: Clip): Stretch {
+  return { startMs: start, pcm };
 }
 
 /** The stretches of speech of a clip, with their sound. */
 export function stretchesOf({ start, pcm, speech }: Clip): Stretch[] {
   return speech.map(([from, to]) => ({
     startMs: from,
-    endMs: to,
     pcm: pcm.subarray((from - start) * SAMPLES, (to - start) * SAMPLES),
   }));
 }
