@@ -246,12 +246,13 @@ export function checkTopK(
   return [rows, vocab];
 }
 
-/** Throws unless x has the rows first … first + rows − 1; returns the number of tokens. */
-export function checkTokens(x: Tensor, tokens: Tensor, first: number, rows: number): number {
+/** Throws unless x has the rows first … first + rows − 1, and logSums a number for each; returns the number of tokens. */
+export function checkTokens(x: Tensor, tokens: Tensor, first: number, rows: number, logSums?: Tensor): number {
   const [total] = rowsOf("ctcLogProbs", "x", x);
   expectVector("ctcLogProbs", "tokens", tokens, tokens.shape[0]);
   if (!(first >= 0 && rows >= 1 && first + rows <= total)) {
     throw new SenseVoiceError(`[ctcLogProbs] rows: expected some of ${total}, got ${rows} from row ${first} on`);
   }
+  if (logSums) expectVector("ctcLogProbs", "logSums", logSums, rows);
   return tokens.shape[0];
 }

@@ -148,20 +148,30 @@ export interface Backend<T extends Tensor, W extends LinearWeight<T>> {
   readonly statistics: (x: T, clips: number) => T;
 
   /**
-   * The k best tokens of each row of x [R, D]: f32 [R, 2k], their ids by falling logit (of equal ones the lower id
-   * first), then their log softmax(logits). `banned` is not among them, but is in the softmax. 1 ≤ k ≤ 64; there must
+   * The k best tokens of each row of x [R, D]: f32 [R, 2k + 1], their ids by falling logit (of equal ones the lower id
+   * first), then their log softmax(logits), then log Σ exp(logits). `banned` is not among them, but is in the softmax. 1 ≤ k ≤ 64; there must
    * be k tokens.
    */
   readonly ctcTopK: (x: T, head: CtcHead<T, W>, k: number, banned?: number) => T;
 
-  /** log softmax(logits)[first + r, tokens[l]] of `rows` rows of x from `first` on: tokens u32 [L] → f32 [rows, L]. */
-  readonly ctcLogProbs: (x: T, head: CtcHead<T, W>, tokens: T, first: number, rows: number) => T;
+  /**
+   * log softmax(logits)[first + r, tokens[l]] of `rows` rows of x from `first` on: tokens u32 [L] → f32 [rows, L]. Where
+   * log Σ exp(logits) of these rows is known, logSums f32 [rows], no other logits need be computed.
+   */
+  readonly ctcLogProbs: (x: T, head: CtcHead<T, W>, tokens: T, first: number, rows: number, logSums?: T) => T;
 
   /**
    * Runs `record` and gives back to the device every tensor made in it but the one it returns (inputs and outputs of
    * tensors made outside are untouched). Scopes nest.
    */
   readonly scope: (record: () => T) => T;
+
+  /**
+   * What `record` makes of `clips` clips, the rows of one below those of another, where no clip's depend on another's: [R, D].
+   * It may be asked for parts of them, `count` clips from `first` on, which are computed side by side: on the CPU by a thread
+   * each, that then waits for no other one.
+   */
+  readonly inParts: (clips: number, record: (first: number, count: number) => T) => T;
 
   /** Gives the memory of a tensor or a weight back. */
   readonly release: (item: T | W) => void;

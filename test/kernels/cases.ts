@@ -113,9 +113,18 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
         await expectSameTop((b) => b.ctcTopK(b.upload(x), head(b), 1), 1);
         await expectSameTop((b) => b.ctcTopK(b.upload(x), head(b), 1, 2), 1);
         const tokens = { dtype: "u32", shape: [3], data: Uint32Array.of(4, 0, 2) } satisfies HostTensor;
-        const first = Math.floor(rows / 3);
-        for (const part of [[0, rows] as const, [first, rows - 2 * first] as const]) {
-          await expectSame((b) => b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), ...part));
+        const top = await reference.run((b) => b.ctcTopK(b.upload(x), head(b), 1));
+        const sums = top.filter((_, i) => i % 3 === 2);
+        const begin = Math.floor(rows / 3);
+        for (const [first, count] of [
+          [0, rows],
+          [begin, rows - 2 * begin],
+        ]) {
+          await expectSame((b) => b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), first, count));
+          await expectSame((b) => {
+            const known = b.upload({ dtype: "f32", shape: [count], data: sums.subarray(first, first + count) });
+            return b.ctcLogProbs(b.upload(x), head(b), b.upload(tokens), first, count, known);
+          });
         }
       }
     });
@@ -252,7 +261,7 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
       const found = await run((b) => {
         return b.ctcTopK(b.upload(x), { weight: b.uploadLinear(weight), bias: b.upload(bias) }, 2, 2);
       });
-      const expected = [1, 0, Math.log(2 / 7), Math.log(1 / 7)];
+      const expected = [1, 0, Math.log(2 / 7), Math.log(1 / 7), Math.log(7)];
       expect(relativeError(found, expected, 1)).toBeLessThanOrEqual(TOLERANCE.kernel);
     }
   });
@@ -320,6 +329,10 @@ export function kernelCases<T extends Tensor, W extends LinearWeight<T>>(
           `[ctcLogProbs] rows: expected some of 3, got ${rows} from row ${first} on`,
         );
       }
+      const two = b.upload(random([2]));
+      expect(() => b.ctcLogProbs(x, head, tokens, 0, 3, two)).toThrow(
+        "[ctcLogProbs] logSums: expected shape [3], got [2]",
+      );
       const offsets = { lengths: [1, 2], offsets: b.upload({ dtype: "u32", shape: [2], data: Uint32Array.of(0, 3) }) };
       expect(() => b.sanm(b.upload(random([3, 24])), taps, 2, offsets)).toThrow(
         "[sanm] batch: expected shape [3], got [2]",

@@ -198,3 +198,74 @@ test("the heap joins what is given back, and takes the lowest that fits", () => 
   expect(grown.length).toBeGreaterThan(0);
   expect(Math.max(...grown)).toBeGreaterThanOrEqual(heap.bytes);
 });
+
+test("memory that a part gives back goes to no other part, and to all behind them", () => {
+  const heap = new Heap(() => {});
+  const shared = heap.acquire(64);
+  heap.acquire(64); // so that what is given back is not joined with what follows
+  heap.release(shared, 64);
+  const taken: number[][] = [];
+  const part = () => {
+    const [first, second] = [heap.acquire(64), heap.acquire(64)];
+    heap.release(first, 64);
+    expect(heap.acquireShared(64)).not.toBe(first);
+    expect(heap.acquire(64)).toBe(first);
+    heap.release(first, 64);
+    heap.release(second, 64);
+    taken.push([first, second]);
+  };
+  heap.apart([part, part, part]);
+  expect(taken[0][0]).toBe(shared);
+  expect(new Set(taken.flat()).size).toBe(6);
+  const { bytes } = heap;
+  const again = taken.flat().map(() => heap.acquire(64));
+  expect(again.toSorted()).toEqual(taken.flat().toSorted());
+  const fail = () => {
+    heap.release(again[0], 64);
+    throw new Error("no");
+  };
+  expect(() => heap.apart([fail])).toThrow("no");
+  expect(heap.acquire(64)).toBe(again[0]);
+  expect(heap.bytes).toBe(bytes);
+});
+
+test("parts of the clips that are computed side by side are as if they were computed together", async () => {
+  const clips = Array.from({ length: 11 }, () => random([9, 32]));
+  const convolution = { channels: 32, kernel: [1, 3], stride: [1, 1], dilation: 2 } as const;
+  const [weight, taps, bias] = [random([32, 32], 0.2), random([32, 96], 0.1), random([32])];
+  const results = [];
+  for (const threads of [1, 2, 3, 12]) {
+    const backend = await backendOf(threads);
+    const ones = backend.upload({ dtype: "f32", shape: [64], data: new Float32Array(64).fill(1) });
+    const [w, t, b] = [backend.uploadLinear(weight), backend.uploadLinear(taps), backend.upload(bias)];
+    const calls: number[] = [];
+    const record = (first: number, count: number): WasmTensor => {
+      calls.push(count);
+      const data = new Float32Array(count * 9 * 32);
+      for (let i = 0; i < count; i++) data.set(clips[first + i].data as Float32Array, i * 9 * 32);
+      return backend.scope(() => {
+        let x = backend.upload({ dtype: "f32", shape: [count * 9, 32], data });
+        for (let layer = 0; layer < 20; layer++) {
+          const y = backend.scope(() => {
+            const h = backend.linear(x, w, { bias: b, relu: true });
+            return backend.convolve(h, t, convolution, { clips: count, height: 1, width: 9 }, { bias: b });
+          });
+          backend.release(x);
+          x = y;
+        }
+        return backend.statistics(x, count);
+      });
+    };
+    const answers = [];
+    for (let round = 0; round < 10; round++) {
+      const heard = backend.inParts(clips.length, record);
+      answers.push(await backend.read(backend.layerNorm(heard, { gamma: ones, beta: ones })));
+      backend.release(heard);
+    }
+    expect(calls.slice(0, calls.length / 10)).toEqual(
+      { 1: [11], 2: [5, 6], 3: [3, 4, 4], 12: [11] }[threads as 1 | 2 | 3 | 12],
+    );
+    results.push(...answers);
+  }
+  for (const result of results) expect(result).toEqual(results[0]);
+});

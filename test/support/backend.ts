@@ -11,9 +11,9 @@ export interface Runner {
   readonly close: () => void;
 }
 
-/** What `ctcTopK` gave: of each row k ids, then k log-probabilities. */
+/** What `ctcTopK` gave: of each row k ids, then k log-probabilities and log Σ exp(logits). */
 export function topOf(found: Float32Array, k: number): { ids: Float32Array; logProbs: Float32Array } {
-  const isId = (_: number, i: number) => i % (2 * k) < k;
+  const isId = (_: number, i: number) => i % (2 * k + 1) < k;
   return { ids: found.filter(isId), logProbs: found.filter((v, i) => !isId(v, i)) };
 }
 

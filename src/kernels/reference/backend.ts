@@ -130,18 +130,19 @@ export function referenceBackend(): Backend<HostTensor, HostWeight> {
     ctcTopK(x, head, k, banned) {
       const [rows, vocab] = checkTopK(x, head, k, banned);
       const { data } = backend.linear(x, head.weight, { bias: head.bias });
-      return f32Tensor([rows, 2 * k], ctcTopK(data as Float32Array, vocab, k, banned));
+      return f32Tensor([rows, 2 * k + 1], ctcTopK(data as Float32Array, vocab, k, banned));
     },
 
-    ctcLogProbs(x, head, tokens, first, rows) {
-      const columns = checkTokens(x, tokens, first, rows);
+    ctcLogProbs(x, head, tokens, first, rows, logSums) {
+      const columns = checkTokens(x, tokens, first, rows, logSums);
       const width = x.shape[1];
       const part = f32Tensor([rows, width], f32(x).subarray(first * width, (first + rows) * width));
       const { data, shape } = backend.linear(part, head.weight, { bias: head.bias });
-      return f32Tensor([rows, columns], ctcLogProbs(data as Float32Array, shape[1], tokens.data));
+      return f32Tensor([rows, columns], ctcLogProbs(data as Float32Array, shape[1], tokens.data, logSums?.data));
     },
 
     scope: (record) => arena.scope(record),
+    inParts: (clips, record) => record(0, clips),
     release: (item) => arena.release(item),
     async read(tensor) {
       expectLive("read", "tensor", tensor);

@@ -5,6 +5,7 @@ import { ctcLogProbs, ctcTopK } from "./ctc.ts";
 import { WasmDevice, type WasmTensor } from "./device.ts";
 import { causalFsmn } from "./fsmn.ts";
 import { gate, widen } from "./gate.ts";
+import { inParts } from "./inParts.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { linear, uploadLinear } from "./linear.ts";
 import { loadKernels } from "./module.ts";
@@ -58,6 +59,7 @@ export async function createWasmBackend(options: { readonly threads?: number } =
     ctcTopK: ctcTopK(device),
     ctcLogProbs: ctcLogProbs(device),
     scope: (record) => device.scope(record),
+    inParts: inParts(device),
     release: (item) => device.release(item),
     read: (tensor) => device.read(tensor),
     clipsTogether: CLIPS_TOGETHER,

@@ -1,7 +1,7 @@
 import type { Convolution, ConvolveOptions, Grid } from "../../tensor/backend.ts";
 import { type ConvolveSizes, checkConvolve } from "../checks.ts";
 import type { WasmDevice, WasmTensor } from "./device.ts";
-import { FINISH_BYTES, PANEL } from "./formats.ts";
+import { FINISH_BYTES, GEOMETRY_FIELDS, PANEL } from "./formats.ts";
 import { MAX_TILE_ROWS } from "./linear.ts";
 import type { WasmWeight } from "./weight.ts";
 
@@ -42,10 +42,9 @@ export const convolve =
     const { channels, kernel, stride, dilation } = convolution;
     return device.scope(() => {
       const y = device.createTensor([rows, n], "f32", options.relu);
-      const fields = Uint32Array.of(
-        ...[grid.height, grid.width, channels, ...kernel, ...stride, dilation, out.height, out.width],
-      );
-      const geometry = device.upload([fields.length], "u32", fields);
+      const geometry = device.createTensor([GEOMETRY_FIELDS], "u32");
+      const fields = [grid.height, grid.width, channels, ...kernel, ...stride, dilation, out.height, out.width];
+      device.record("layGeometry", geometry, ...fields);
       const description = x.positive ? weight.descriptionForPositive : weight.description;
       const call = { x, weight, convolution, grid, options, ...sizes, y, description, geometry };
       if (weight.format !== "int8") convolvePatches(device, call);

@@ -17,15 +17,15 @@ export const ctcTopK =
   (device: WasmDevice) =>
   (x: WasmTensor, head: Head, k: number, banned = NONE): WasmTensor => {
     const [rows] = checkTopK(x, head, k, banned === NONE ? undefined : banned);
-    return ctc(device, x, head, device.createTensor([rows, 2 * k]), { first: 0, rows, k, banned });
+    return ctc(device, x, head, device.createTensor([rows, 2 * k + 1]), { first: 0, rows, k, banned });
   };
 
 export const ctcLogProbs =
   (device: WasmDevice) =>
-  (x: WasmTensor, head: Head, tokens: WasmTensor, first: number, rows: number): WasmTensor => {
+  (x: WasmTensor, head: Head, tokens: WasmTensor, first: number, rows: number, logSums?: WasmTensor): WasmTensor => {
     checkLinear(x, head.weight, { bias: head.bias });
-    const columns = checkTokens(x, tokens, first, rows);
-    return ctc(device, x, head, device.createTensor([rows, columns]), { first, rows, tokens });
+    const columns = checkTokens(x, tokens, first, rows, logSums);
+    return ctc(device, x, head, device.createTensor([rows, columns]), { first, rows, tokens, logSums });
   };
 
 interface Task {
@@ -34,17 +34,18 @@ interface Task {
   readonly rows: number;
   /** Tokens whose log-probabilities are asked for; or else how many of the best, and which may not be among them. */
   readonly tokens?: WasmTensor;
+  readonly logSums?: WasmTensor;
   readonly k?: number;
   readonly banned?: number;
 }
 
-/** Fills y: [rows, 2k] with the best tokens, or [rows, columns] where tokens are given. */
+/** Fills y: [rows, 2k + 1] with the best tokens, or [rows, columns] where tokens are given. */
 function ctc(
   device: WasmDevice,
   x: WasmTensor,
   { weight, bias }: Head,
   y: WasmTensor,
-  { first, rows: total, tokens, k = 0, banned = NONE }: Task,
+  { first, rows: total, tokens, logSums, k = 0, banned = NONE }: Task,
 ): WasmTensor {
   const [vocab, width] = weight.shape;
   const columns = tokens?.shape[0] ?? 0;
@@ -61,9 +62,9 @@ function ctc(
       device.record(
         "ctc",
         ...[packed, weight.description, bias, parts, rows, vocab],
-        ...[tokens, columns, start, y, banned, lists, k, scratch, scratchBytes],
+        ...[tokens, columns, logSums !== undefined, start, y, banned, lists, k, scratch, scratchBytes],
       );
-      if (tokens) device.record("ctcLogProbs", parts, partCount, rows, start, columns, y);
+      if (tokens) device.record("ctcLogProbs", parts, partCount, rows, start, columns, logSums, y);
       else device.record("ctcTopK", parts, partCount, rows, start, lists, device.threads, k, y);
       return y;
     });

@@ -34,7 +34,8 @@ const GROWTH = 16 * 2 ** 20;
  * that memory given back can be used again by the next command.
  */
 export class WasmDevice {
-  readonly threads: number;
+  /** Threads that share what is recorded. */
+  threads: number;
   /** What int8 weights can be multiplied with, fastest first. */
   readonly int8: readonly Int8Products[];
   readonly #memory: WebAssembly.Memory | undefined;
@@ -44,6 +45,8 @@ export class WasmDevice {
   readonly #arena = new Arena<WasmTensor>(({ pointer, bytes }) => this.#heap.release(pointer, bytes));
   #running = 0;
   #commands: number[] = [];
+  /** Where the parts for single threads begin among the commands, while such are recorded. */
+  #parts: number | undefined;
   #uploads: Uint8Array<ArrayBuffer>[] = [];
   #inputs = new Set<Origin>();
   #origin: Origin = {};
@@ -73,7 +76,9 @@ export class WasmDevice {
 
   /** A tensor of these numbers. They travel with the commands: work under way may still use the memory. */
   upload(shape: readonly number[], dtype: DType, data: HostData): WasmTensor {
-    const tensor = this.createTensor(shape, dtype);
+    const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+    const pointer = this.#heap.acquireShared(bytes);
+    const tensor = this.#arena.own({ shape, dtype, bytes, pointer, origin: this.#origin });
     this.#addUpload(tensor, data);
     return tensor;
   }
@@ -118,6 +123,29 @@ export class WasmDevice {
       return arg.pointer;
     });
     this.#commands.push(KERNELS.indexOf(kernel), args.length, ...numbers);
+  }
+
+  /**
+   * Records parts that do not read one another's tensors, each for a thread of its own, which then has no other one to wait for.
+   *
+   * @param parts as many as there are threads, or fewer
+   */
+  apart(parts: readonly (() => void)[]): void {
+    const { threads } = this;
+    this.#parts = this.#commands.length;
+    this.threads = 1;
+    try {
+      this.#heap.apart(
+        parts.map((part, i) => () => {
+          this.record("part", i);
+          part();
+        }),
+      );
+    } finally {
+      this.threads = threads;
+      this.#parts = undefined;
+      this.record("part", threads);
+    }
   }
 
   /** See Backend.scope. Memory comes back at once: commands run in order, so the next one can use it. */
@@ -178,7 +206,11 @@ export class WasmDevice {
   }
 
   #addUpload(tensor: WasmTensor, data: HostData): void {
+    // Of a part: all threads take it in before the parts begin.
+    const behind = this.#commands.splice(this.#parts ?? this.#commands.length);
     this.record("upload", this.#uploads.length, tensor);
+    if (this.#parts !== undefined) this.#parts = this.#commands.length;
+    for (const word of behind) this.#commands.push(word);
     this.#uploads.push(bytesOf(data).slice());
   }
 

@@ -15,6 +15,8 @@ interface Range {
  */
 export class Heap {
   readonly #free: Range[] = [];
+  /** What was given back by the part that is recorded now: others might run beside it, so only it may use that again. */
+  #own: Range[] | undefined;
   readonly #grow: (bytes: number) => void;
   #end = FIRST;
 
@@ -29,19 +31,19 @@ export class Heap {
   }
 
   acquire(bytes: number): number {
+    return (this.#own && take(this.#own, roundUp(bytes))) ?? this.acquireShared(bytes);
+  }
+
+  /** Memory that no part has given back. */
+  acquireShared(bytes: number): number {
     const size = roundUp(bytes);
-    const i = this.#free.findIndex(({ start, end }) => end - start >= size);
-    if (i < 0) {
-      const last = this.#free.at(-1);
-      if (last?.end !== this.#end) return this.acquireFresh(bytes);
-      this.#extend(last.start + size);
-      this.#free.pop();
-      return last.start;
-    }
-    const { start, end } = this.#free[i];
-    if (end - start === size) this.#free.splice(i, 1);
-    else this.#free[i].start += size;
-    return start;
+    const start = take(this.#free, size);
+    if (start !== undefined) return start;
+    const last = this.#free.at(-1);
+    if (last?.end !== this.#end) return this.acquireFresh(bytes);
+    this.#extend(last.start + size);
+    this.#free.pop();
+    return last.start;
   }
 
   /** Memory that nothing has used before: all zeros, and no work under way can still read or write it. */
@@ -52,26 +54,58 @@ export class Heap {
   }
 
   release(start: number, bytes: number): void {
-    const end = start + roundUp(bytes);
-    let i = this.#free.findIndex((range) => range.start > start);
-    if (i < 0) i = this.#free.length;
-    this.#free.splice(i, 0, { start, end });
-    this.#join(i);
-    this.#join(i - 1);
+    put(this.#own ?? this.#free, { start, end: start + roundUp(bytes) });
   }
 
-  /** Makes one of range i and the next if they touch. */
-  #join(i: number): void {
-    const [range, next] = [this.#free[i], this.#free[i + 1]];
-    if (!range || range.end !== next?.start) return;
-    range.end = next.end;
-    this.#free.splice(i + 1, 1);
+  /** Runs each part so that none is given memory which another has used. */
+  apart(parts: readonly (() => void)[]): void {
+    const released: Range[] = [];
+    try {
+      for (const part of parts) {
+        this.#own = [];
+        try {
+          part();
+        } finally {
+          released.push(...this.#own);
+        }
+      }
+    } finally {
+      this.#own = undefined;
+      for (const range of released) put(this.#free, range);
+    }
   }
 
   #extend(end: number): void {
     this.#grow(end + ALIGNMENT);
     this.#end = end;
   }
+}
+
+/** The start of the lowest range that is large enough, which it is taken from. */
+function take(ranges: Range[], size: number): number | undefined {
+  const i = ranges.findIndex(({ start, end }) => end - start >= size);
+  if (i < 0) return;
+  const { start, end } = ranges[i];
+  if (end - start === size) ranges.splice(i, 1);
+  else ranges[i].start += size;
+  return start;
+}
+
+/** Adds a range where it belongs. */
+function put(ranges: Range[], range: Range): void {
+  let i = ranges.findIndex(({ start }) => start > range.start);
+  if (i < 0) i = ranges.length;
+  ranges.splice(i, 0, range);
+  join(ranges, i);
+  join(ranges, i - 1);
+}
+
+/** Makes one of range i and the next if they touch. */
+function join(ranges: Range[], i: number): void {
+  const [range, next] = [ranges[i], ranges[i + 1]];
+  if (!range || range.end !== next?.start) return;
+  range.end = next.end;
+  ranges.splice(i + 1, 1);
 }
 
 function roundUp(bytes: number): number {

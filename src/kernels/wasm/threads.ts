@@ -1,9 +1,10 @@
 import { SenseVoiceError } from "../../error.ts";
 import { startThread, type Thread } from "./platform.ts";
 
-/** What worker.js can be told to do: the module's exports, and `upload` of a batch's data. */
+/** What worker.js can be told to do: the module's exports, `upload` of a batch's data, and whose `part` begins. */
 export const KERNELS = [
   "upload",
+  "part",
   "packRows",
   "quantizeRows",
   "packWeight",
@@ -16,6 +17,7 @@ export const KERNELS = [
   "attentionInt",
   "fsmn",
   "causalFsmn",
+  "layGeometry",
   "convolve",
   "convolveInt8",
   "largest",

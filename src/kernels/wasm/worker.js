@@ -22,11 +22,20 @@ function start({ module, memory, thread, threads, kernelNames, ceilings }) {
     const upload = (index, pointer) => {
       if (thread === 0) new Uint8Array(own.buffer, pointer).set(uploads[index]);
     };
-    const kernels = kernelNames.map((name) => (name === "upload" ? upload : exports[name]));
+    // From here on commands are for one thread alone, or for all: number `threads`.
+    let whose = threads;
+    const part = (index) => {
+      whose = index;
+      exports.workAlone(whose < threads);
+    };
+    const kernels = kernelNames.map((name) => ({ upload, part })[name] ?? exports[name]);
+    const partIndex = kernelNames.indexOf("part");
     for (let i = 0; i < commands.length; ) {
       const end = i + 2 + commands[i + 1];
-      kernels[commands[i]](...commands.subarray(i + 2, end));
-      exports.barrier();
+      if (whose === threads || whose === thread || commands[i] === partIndex) {
+        kernels[commands[i]](...commands.subarray(i + 2, end));
+        exports.barrier();
+      }
       i = end;
     }
     const numbers = new Float32Array(thread === 0 ? result.count : 0);

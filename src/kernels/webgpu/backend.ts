@@ -56,6 +56,7 @@ export function webgpuBackend(
     ctcTopK: ctcTopK(gpu),
     ctcLogProbs: ctcLogProbs(gpu),
     scope: (record) => gpu.scope(record),
+    inParts: (clips, record) => record(0, clips),
     release: (item) => gpu.release(item),
     read: (tensor) => gpu.read(tensor),
     clipsTogether: 16, // the largest patches of 1.5 s clips have 109 MB: less than the 128 MiB that every device can bind

@@ -49,7 +49,7 @@ fn bestAfter(last: Candidate, start: u32, lane: u32) -> Candidate {
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let start = group.x * p.vocab;
-  let out = (p.firstRow + group.x) * 2 * p.k;
+  let out = (p.firstRow + group.x) * (2 * p.k + 1);
   var mine = NOTHING;
   var top = -3e38;
   var sum = 0.0;
@@ -62,6 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let rowTop = largest(lane, top);
   let logSum = rowTop + log(total(lane, sum * exp(top - rowTop)));
+  if (lane == 0) { y[out + 2 * p.k] = logSum; }
   for (var i = 0u; i < p.k; i++) {
     ids[lane] = mine.id;
     bests[lane] = mine.x;
@@ -114,6 +115,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }`,
 };
 
+/** The chosen logits less log Σ exp(x), which is known. */
+const CHOSEN: Kernel = {
+  ...{ name: "ctcChosen", reads: 3, writes: 1 },
+  wgsl: /* wgsl */ `
+struct Params { vocab: u32, firstRow: u32, columns: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> tokens: array<u32>;
+@group(0) @binding(3) var<storage, read> logSums: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(${LANES})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = p.firstRow + group.x;
+  for (var l = lane; l < p.columns; l += ${LANES}) {
+    y[row * p.columns + l] = logits[group.x * p.vocab + tokens[l]] - logSums[row];
+  }
+}`,
+};
+
 type Head = CtcHead<GpuTensor, GpuWeight>;
 
 /** Joins the bests of a row's groups of columns. */
@@ -123,7 +144,7 @@ const MERGE: Kernel = {
 struct Params { firstRow: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> parts: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 var<workgroup> bests: array<vec4<f32>, ${LANES}>;
 ${BEST}
 
@@ -139,7 +160,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   if (lane == 0) {
     let all = bests[0];
-    y[p.firstRow + group.x] = vec2(all.y, all.x - (all.z + log(all.w)));
+    let logSum = all.z + log(all.w);
+    let out = (p.firstRow + group.x) * 3;
+    y[out] = all.y;
+    y[out + 1] = all.x - logSum;
+    y[out + 2] = logSum;
   }
 }`,
 };
@@ -181,7 +206,7 @@ export const ctcTopK =
   (gpu: Gpu) =>
   (x: GpuTensor, head: Head, k: number, banned?: number): GpuTensor => {
     const [total, vocab] = checkTopK(x, head, k, banned);
-    const y = gpu.createTensor([total, 2 * k]);
+    const y = gpu.createTensor([total, 2 * k + 1]);
     const kernel = kernelFor(head.weight, total);
     if (k === 1 && kernel.fuses) {
       const groups = Math.ceil(vocab / kernel.tile[1]);
@@ -210,15 +235,15 @@ export const ctcTopK =
 
 export const ctcLogProbs =
   (gpu: Gpu) =>
-  (x: GpuTensor, head: Head, tokens: GpuTensor, first: number, rows: number): GpuTensor => {
+  (x: GpuTensor, head: Head, tokens: GpuTensor, first: number, rows: number, logSums?: GpuTensor): GpuTensor => {
     const [, vocab] = checkLinear(x, head.weight, { bias: head.bias });
-    const columns = checkTokens(x, tokens, first, rows);
+    const columns = checkTokens(x, tokens, first, rows, logSums);
     const y = gpu.createTensor([rows, columns]);
     const choose = (logits: GpuTensor, firstRow: number, count: number) => {
       gpu.dispatch({
-        kernel: LOG_PROBS,
+        kernel: logSums ? CHOSEN : LOG_PROBS,
         params: [vocab, firstRow, columns],
-        reads: [logits, tokens],
+        reads: logSums ? [logits, tokens, logSums] : [logits, tokens],
         writes: [y],
         workgroups: [count],
       });

@@ -98,7 +98,9 @@ export class Campplus<T extends Tensor, W extends LinearWeight<T>> implements Sp
 
   /** Features of clips of equal length → their embeddings, one after another. Recorded at one go. */
   async #run(features: readonly Float32Array[]): Promise<Float32Array> {
-    const embeddings = this.record(features);
+    const embeddings = this.backend.inParts(features.length, (first, count) => {
+      return this.record(features.slice(first, first + count));
+    });
     try {
       return await this.backend.read(embeddings);
     } finally {

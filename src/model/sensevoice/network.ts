@@ -68,17 +68,21 @@ export class SenseVoice<T extends Tensor, W extends LinearWeight<T>> implements 
     const starts = lengths.map((_, b) => lengths.slice(0, b).reduce((sum, length) => sum + length, 0));
     return {
       clips: lengths.map((length, b) => {
-        const top = best.subarray(starts[b] * 2 * k, (starts[b] + length) * 2 * k);
+        const width = 2 * k + 1;
+        const top = best.subarray(starts[b] * width, (starts[b] + length) * width);
+        const column = (i: number) => Float32Array.from({ length }, (_, row) => top[row * width + i]);
+        const logSums = column(2 * k);
         return {
-          top,
-          ids: Float32Array.from({ length }, (_, row) => top[row * 2 * k]),
-          logProbs: Float32Array.from({ length }, (_, row) => top[row * 2 * k + k]),
+          top: top.filter((_, i) => i % width < 2 * k),
+          ids: column(0),
+          logProbs: column(k),
           logProbsOf: async (tokens, first, rows) => {
             const chosen = backend.upload({ dtype: "u32", shape: [tokens.length], data: tokens });
+            const sums = backend.upload({ dtype: "f32", shape: [rows], data: logSums.subarray(first, first + rows) });
             try {
-              return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[b] + first, rows));
+              return await this.#take(backend.ctcLogProbs(x, head, chosen, starts[b] + first, rows, sums));
             } finally {
-              backend.release(chosen);
+              [chosen, sums].forEach(backend.release);
             }
           },
         };

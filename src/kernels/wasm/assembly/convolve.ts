@@ -7,7 +7,7 @@ import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
 import { INT8, multiply, panels, tileRows, Weight } from "./weight";
 
-/** A convolution and the places of its input, as the host lays them (convolve.ts has the same fields in the same order). */
+/** A convolution and the places of its input. */
 @unmanaged
 export class Geometry {
   height: i32;
@@ -20,6 +20,33 @@ export class Geometry {
   dilation: i32;
   outHeight: i32;
   outWidth: i32;
+}
+
+/** Writes a Geometry where the kernels read it. */
+export function layGeometry(
+  geometry: Geometry,
+  height: i32,
+  width: i32,
+  channels: i32,
+  kernelHeight: i32,
+  kernelWidth: i32,
+  strideHeight: i32,
+  strideWidth: i32,
+  dilation: i32,
+  outHeight: i32,
+  outWidth: i32,
+): void {
+  if (next() > 0) return;
+  geometry.height = height;
+  geometry.width = width;
+  geometry.channels = channels;
+  geometry.kernelHeight = kernelHeight;
+  geometry.kernelWidth = kernelWidth;
+  geometry.strideHeight = strideHeight;
+  geometry.strideWidth = strideWidth;
+  geometry.dilation = dilation;
+  geometry.outHeight = outHeight;
+  geometry.outWidth = outWidth;
 }
 
 /**

@@ -21,7 +21,8 @@ const ENTRY: usize = 8;
  * tile of rows at a time, and leaves a PART of each row in parts [⌈vocab/64⌉, rows].
  *
  * With `chosen` not 0, the logits of the tokens chosen [chosenCount] are kept as well, in y [_, chosenCount] from row
- * `firstRow` on; without, each thread keeps the k best of those it made for each row, in lists [threads, rows, k].
+ * `firstRow` on; without, each thread keeps the k best of those it made for each row, in lists [threads, rows, k]. With
+ * `only` no other logits are made than those of the chosen tokens and their neighbours, and no parts.
  *
  * @param scratch `scratchBytes` a thread: logits [ROWS, 64], a Finish, a tile [ROWS, 8], the chosen columns [chosenCount], unpacked weights [8, k, 8]
  */
@@ -34,6 +35,7 @@ export function ctc(
   vocab: usize,
   chosen: usize,
   chosenCount: usize,
+  only: bool,
   firstRow: usize,
   y: usize,
   banned: usize,
@@ -56,24 +58,31 @@ export function ctc(
     const token = task * TOKENS;
     const count = min(TOKENS, vocab - token);
     const panelCount = (count + PANEL - 1) / PANEL;
-    const w = panels(weight, token / PANEL, panelCount, unpacked);
     const matchCount = findChosen(chosen, chosenCount, token, count, matches);
+    if (only && matchCount === 0) continue;
+    let wanted: u32 = only ? 0 : -1; // a bit for each panel
+    for (let m: usize = 0; m < matchCount; m++) {
+      wanted |= 1 << ((load<u32>(chosen + load<u32>(matches + m * 4) * 4) - <u32>token) / PANEL);
+    }
+    const w = panels(weight, token / PANEL, panelCount, unpacked);
     let step: usize = 0;
     for (let row: usize = 0; row < rows; row += step) {
       step = tileRows(weight, rows - row);
       for (let p: usize = 0; p < panelCount; p++) {
+        if (((wanted >> <u32>p) & 1) === 0) continue;
         finishTo(finish, logits + p * PANEL * 4, TOKENS * 4, bias + (token + p * PANEL) * 4, false, 0);
         multiply(weight, x, row, step, w + p * panelBytes(weight), token / PANEL + p, partial, finish);
       }
       for (let r: usize = 0; r < min(step, rows - row); r++) {
         const mine: usize = logits + r * TOKENS * 4;
-        for (let i = count; i < TOKENS; i++) f32.store(mine + i * 4, -Infinity);
         const out: usize = y + (firstRow + row + r) * chosenCount * 4;
         for (let m: usize = 0; m < matchCount; m++) {
           const column: usize = load<u32>(matches + m * 4);
           const chosenToken: usize = load<u32>(chosen + column * 4);
           f32.store(out + column * 4, f32.load(mine + (chosenToken - token) * 4));
         }
+        if (only) continue;
+        for (let i = count; i < TOKENS; i++) f32.store(mine + i * 4, -Infinity);
         const part: usize = parts + (task * rows + row + r) * PART;
         const top = sumExp(mine, k > 0 ? f32.load(best + (row + r) * k * ENTRY) - NEGLIGIBLE : -Infinity, part);
         if (k > 0) keepBest(mine, top, token, banned, best + (row + r) * k * ENTRY, k);
@@ -132,23 +141,26 @@ function insert(list: usize, k: usize, logit: f32, token: u32): void {
   store<u32>(at, token, 4);
 }
 
-/** Makes the logits in y [_, columns] log-probabilities. */
+/** Makes the logits in y [_, columns] log-probabilities, by log Σ exp(logits) of all rows in `logSums` if that is not 0. */
 export function ctcLogProbs(
   parts: usize,
   partCount: usize,
   rows: usize,
   firstRow: usize,
   columns: usize,
+  logSums: usize,
   y: usize,
 ): void {
   for (let row: usize = next(); row < rows; row = next()) {
     const out: usize = y + (firstRow + row) * columns * 4;
-    const total = logSumExp(parts + row * PART, partCount, rows * PART);
+    const total = logSums
+      ? f32.load(logSums + (firstRow + row) * 4)
+      : logSumExp(parts + row * PART, partCount, rows * PART);
     for (let i: usize = 0; i < columns; i++) f32.store(out + i * 4, f32.load(out + i * 4) - total);
   }
 }
 
-/** Merges the threads' lists of each row into the first one's, and that into y [_, 2k]: tokens, log-probabilities. */
+/** Merges the threads' lists of each row into the first one's, and that into y [_, 2k + 1]: tokens, log-probabilities, log Σ exp. */
 export function ctcTopK(
   parts: usize,
   partCount: usize,
@@ -172,7 +184,8 @@ export function ctcTopK(
       }
     }
     const total = logSumExp(parts + row * PART, partCount, rows * PART);
-    const out = y + (firstRow + row) * 2 * k * 4;
+    const out = y + (firstRow + row) * (2 * k + 1) * 4;
+    f32.store(out + 2 * k * 4, total);
     for (let i: usize = 0; i < k; i++) {
       f32.store(out + i * 4, <f32>load<u32>(best + i * ENTRY, 4));
       f32.store(out + (k + i) * 4, f32.load(best + i * ENTRY) - total);

@@ -2,7 +2,7 @@
 export { attention } from "./attention";
 export { attentionInt } from "./attentionInt";
 export { layCodes, packCodes } from "./codes";
-export { convolve } from "./convolve";
+export { convolve, layGeometry } from "./convolve";
 export { convolveInt8 } from "./convolveInt8";
 export { ctc, ctcLogProbs, ctcTopK } from "./ctc";
 export { causalFsmn, fsmn } from "./fsmn";
@@ -21,4 +21,4 @@ export { gptqRows, outputErrors, roundRows } from "./quant/round";
 export { fitScales, scaledExtent, scaledHistogram } from "./quant/scales";
 export { quantizeRows } from "./quantizeRows";
 export { relu } from "./relu";
-export { barrier, start } from "./threads";
+export { barrier, start, workAlone } from "./threads";
