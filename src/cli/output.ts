@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { accessSync, constants, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SenseVoiceError } from "../error.ts";
@@ -43,6 +43,18 @@ export function makeResultFolder(dir: string): void {
 const PART = /^\.sensevoice-(\d+)-[0-9a-f-]{36}\.part$/;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** Makes a file that a signal removes: no signal comes between the file and what removes it. Returns what undoes the latter. */
+function createPart(part: string, mode?: number): () => void {
+  const forget = removeAtSignals(part);
+  try {
+    closeSync(openSync(part, "wx", mode));
+    return forget;
+  } catch (error) {
+    forget();
+    throw error;
+  }
+}
+
 /** A signal that ends the process removes the file first. Returns what undoes this. */
 function removeAtSignals(path: string): () => void {
   const end = (signal: NodeJS.Signals) => {
@@ -73,8 +85,8 @@ export async function openOutput(path: string): Promise<OutputFile> {
     const direct = older !== undefined && !older.isFile();
     const place = follow(path);
     const part = direct ? path : join(dirname(place), `.sensevoice-${process.pid}-${randomUUID()}.part`);
-    const file = await open(part, direct ? "w" : "wx", older?.mode);
-    const forget = direct ? () => {} : removeAtSignals(part);
+    const forget = direct ? () => {} : createPart(part, older?.mode);
+    const file = await open(part, direct ? "w" : "r+");
     return {
       write: (text) => attempt(path, () => file.writeFile(text)),
       close: (complete) =>

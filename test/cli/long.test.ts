@@ -168,7 +168,17 @@ test("what a killed process left in the folder of results is removed; at a signa
     ".x.part",
   ];
   for (const name of [dead, alive, other]) writeFileSync(join(out, name), "half");
-  const child = start(["-", "--output", out, ...ENERGY, ...CPU]);
+  // On a busy machine it may take long until a process learns that it has opened a file.
+  const slow = `import fs from "node:fs/promises"; import { syncBuiltinESMExports } from "node:module";
+    const { open } = fs;
+    fs.open = async (...args) => {
+      const file = await open(...args);
+      await new Promise((resolve) => setTimeout(resolve, String(args[0]).endsWith(".part") ? 2000 : 0));
+      return file;
+    };
+    syncBuiltinESMExports();`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(slow)}`;
+  const child = start(["-", "--output", out, ...ENERGY, ...CPU], { NODE_OPTIONS });
   const ended = finish(child);
   child.stdin?.on("error", () => {});
   child.stdin?.write(readFileSync(at("talk.wav")).subarray(0, 64_000 * 30));
