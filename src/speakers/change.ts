@@ -1,13 +1,13 @@
 import { cosine, type Vector } from "./vectors.ts";
 
-const MOST = 0.5;
+const MOST = 0.6;
 const SHARE = 0.75;
 const STEPS = 100;
 /** What neighbours are taken to be like at first: so many of this cosine. */
 const USUAL = { cosine: 0.7, count: 20 };
 
 /**
- * Below which cosine neighbouring windows may be of two voices: 0.5, or 0.75 of what three in four neighbours so far do not
+ * Below which cosine neighbouring windows may be of two voices: 0.6, or 0.75 of what three in four neighbours so far do not
  * exceed, where that is less. So windows of a voice that varies are not all taken for changes. Not tuned on real recordings.
  */
 export class ChangeLimit {

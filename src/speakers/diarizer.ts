@@ -22,7 +22,7 @@ export interface DiarizerOptions {
   readonly speakers?: number;
   /** By default: from which likeness on two groups of windows are one voice, 0 to 1; 0.75 unless given. */
   readonly sameVoice?: number;
-  /** By default: the most seconds that a window of 1.5 s speaks for, 2 unless given. */
+  /** By default: the most seconds that a window of 1.5 s speaks for, 2.5 unless given. */
   readonly share?: number;
   /** `funasr`: where random numbers start. */
   readonly seed?: number;

@@ -17,8 +17,10 @@ import { upload } from "./upload.ts";
 import type { WasmWeight } from "./weight.ts";
 
 const MAX_THREADS = 64;
-/** Activations of a few clips lie in the outer caches, and threads wait for each other once for all of them. */
-const CLIPS_TOGETHER = 8;
+/** Clips for a thread: the weights come into its caches once for all of them. */
+const CLIPS_A_THREAD = 8;
+/** More take memory, 4 MB each. */
+const MOST_CLIPS = 32;
 
 export interface WasmBackend extends Backend<WasmTensor, WasmWeight> {
   /** For kernels beyond the model's operations. */
@@ -62,7 +64,7 @@ export async function createWasmBackend(options: { readonly threads?: number } =
     inParts: inParts(device),
     release: (item) => device.release(item),
     read: (tensor) => device.read(tensor),
-    clipsTogether: CLIPS_TOGETHER,
+    clipsTogether: Math.min(CLIPS_A_THREAD * device.threads, MOST_CLIPS),
     partsAhead: 1,
     flush: () => device.flush(),
     prepare: async () => {}, // compiled already

@@ -51,7 +51,7 @@ export const convolve =
       else {
         const maxima = device.createTensor([grid.clips, PARTS]);
         device.record("largest", x, maxima, grid.clips, grid.height * grid.width * channels, PARTS);
-        const compute = weight.groups === 1 && channels % 4 === 0 ? convolvePlaces : convolvePatches;
+        const compute = weight.groups === 1 && channels % 32 === 0 && stride[1] <= 2 ? convolvePlaces : convolvePatches;
         compute(device, { ...call, maxima });
       }
       return y;

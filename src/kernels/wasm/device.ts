@@ -117,12 +117,11 @@ export class WasmDevice {
   /** Records a kernel. A tensor is passed as its address, one that is not given as 0. */
   record(kernel: KernelName, ...args: readonly (WasmTensor | number | boolean | undefined)[]): void {
     if (this.#closed) throw this.#closed;
-    const numbers = args.map((arg) => {
-      if (typeof arg !== "object") return Number(arg ?? 0);
-      this.#inputs.add(arg.origin);
-      return arg.pointer;
-    });
-    this.#commands.push(KERNELS.indexOf(kernel), args.length, ...numbers);
+    this.#commands.push(KERNELS.indexOf(kernel), args.length);
+    for (const arg of args) {
+      if (typeof arg === "object") this.#inputs.add(arg.origin);
+      this.#commands.push(typeof arg === "object" ? arg.pointer : Number(arg ?? 0));
+    }
   }
 
   /**

@@ -89,7 +89,7 @@ export class Campplus<T extends Tensor, W extends LinearWeight<T>> implements Sp
       else byLength.set(length, [i]);
     }
     return [...byLength].flatMap(([samples, indices]) => {
-      const frames = Math.max(1, samples / 160);
+      const frames = Math.max(1, Math.floor((samples - 240) / 160));
       const size = Math.max(1, Math.floor((this.backend.clipsTogether * CHUNK_FRAMES) / frames));
       const count = Math.ceil(indices.length / size);
       return Array.from({ length: count }, (_, b) => indices.slice(b * size, (b + 1) * size));

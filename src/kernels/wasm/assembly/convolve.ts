@@ -124,6 +124,10 @@ function packPatches(
   let clip = first / (width * <usize>geometry.outHeight);
   for (let row: usize = 0; row < count; row += most) {
     const rest = min(most, count - row);
+    if (rest === ROWS && layLine(x, weight, geometry, clip, <i32>i, <i32>j, tiles + row * k * 4)) {
+      j += ROWS; // not past the end of the line
+      continue;
+    }
     const tile = weight.format === INT8 ? int8Tile(weight, tiles, row) : 0;
     for (let r: usize = 0; r < rest; r++) {
       const patch = patches + r * k * 4;
@@ -140,6 +144,30 @@ function packPatches(
     }
     if (weight.format !== INT8) packTile(patches, k * 4, patches + (rest - 1) * k * 4, k, tiles + row * k * 4);
   }
+}
+
+/**
+ * A tile [k, ROWS] of the patches of one channel from place (i, j) of the output on, where each step's numbers are neighbours in
+ * x. False if they are not all inside one line.
+ */
+function layLine(x: usize, weight: Weight, geometry: Geometry, clip: usize, i: i32, j: i32, out: usize): bool {
+  const left = j - geometry.kernelWidth / 2;
+  if (weight.format === INT8 || geometry.channels !== 1 || geometry.strideWidth !== 1 || geometry.dilation !== 1)
+    return false;
+  if (left < 0 || left + <i32>ROWS + geometry.kernelWidth > geometry.width) return false;
+  const end = out + weight.k * ROWS * 4;
+  for (let a = 0; a < geometry.kernelHeight; a++) {
+    const h = geometry.strideHeight * i + a - geometry.kernelHeight / 2;
+    const line: usize = x + ((clip * geometry.height + h) * geometry.width + left) * 4;
+    const inHeight = h >= 0 && h < geometry.height;
+    for (let b = 0; b < geometry.kernelWidth; b++) {
+      if (inHeight) copyFloats(out, line + b * 4, ROWS * 4);
+      else clearFloats(out, ROWS * 4);
+      out += ROWS * 4;
+    }
+  }
+  clearFloats(out, end - out);
+  return true;
 }
 
 /** The patch [k] of place (i, j) of the output; zeros outside the clip and behind. */

@@ -1,17 +1,21 @@
 import { Geometry } from "./convolve";
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
 import { dot, Four, finishRow, OfI16, OfPairs, OfQuads, ONES, Six, Two } from "./int8Tile";
-import { largestOfClip, lineBytes, linesOf, placeBytes } from "./places";
+import { BLOCK, blocksOf, largestOfClip, linesOf, runBytes } from "./places";
 import { scaleBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
 import { headBytes, PAIRS, panels, QUADS, scalesOf, startsOf, Weight } from "./weight";
 
+/** Places between two neighbours of the output, as types: `tileOf` is compiled once for each. */
+class StrideOne {}
+class StrideTwo {}
+
 /**
- * finish(f32(f32(Σ q·v + starts) · scales) · scale) for the places of a tile, from q on, and a
- * panel of 8 columns: tap by tap of the kernel.
+ * finish(f32(f32(Σ q·v + starts) · scales) · scale) for the places of a tile, from q on, and a panel of 8 columns: tap by tap
+ * of the kernel, block by block of the channels.
  */
-function tileOf<T, R>(
+function tileOf<T, R, S>(
   weight: Weight,
   q: usize,
   geometry: Geometry,
@@ -21,11 +25,11 @@ function tileOf<T, R>(
   scale: f32,
   finish: Finish,
 ): void {
-  const place = placeBytes(weight, geometry);
-  const pitch = <usize>geometry.strideWidth * place;
-  const tap = <usize>geometry.dilation * place;
-  const line = <usize>geometry.dilation * lineBytes(weight, geometry);
-  const run = place * PANEL;
+  const pitch: usize = idof<S>() === idof<StrideOne>() ? BLOCK : 2 * BLOCK;
+  const run = runBytes(geometry);
+  const blocks = blocksOf(weight, geometry);
+  const tap = <usize>geometry.dilation * BLOCK;
+  const line = <usize>geometry.dilation * blocks * run;
   const rows: usize = idof<R>() === idof<Six>() ? 6 : idof<R>() === idof<Four>() ? 4 : 2;
   const ones = v128.load(ONES);
   let c00 = v128.load(starts);
@@ -41,47 +45,38 @@ function tileOf<T, R>(
   let c50 = c00;
   let c51 = c01;
   for (let a = geometry.kernelHeight; a > 0; a--, q += line) {
-    let q0 = q;
-    for (let b = geometry.kernelWidth; b > 0; b--) {
-      let q1 = q0 + pitch;
-      let q2 = q1 + pitch;
-      let q3 = q2 + pitch;
-      let q4 = q3 + pitch;
-      let q5 = q4 + pitch;
-      const following = q0 + tap;
-      for (const end = v + run; v < end; v += 32) {
-        const w0 = v128.load(v);
-        const w1 = v128.load(v, 16);
-        let x = v128.load32_splat(q0);
-        c00 = dot<T>(x, w0, ones, c00);
-        c01 = dot<T>(x, w1, ones, c01);
-        x = v128.load32_splat(q1);
-        c10 = dot<T>(x, w0, ones, c10);
-        c11 = dot<T>(x, w1, ones, c11);
-        q0 += 4;
-        q1 += 4;
-        if (rows > 2) {
-          x = v128.load32_splat(q2);
-          c20 = dot<T>(x, w0, ones, c20);
-          c21 = dot<T>(x, w1, ones, c21);
-          x = v128.load32_splat(q3);
-          c30 = dot<T>(x, w0, ones, c30);
-          c31 = dot<T>(x, w1, ones, c31);
-          q2 += 4;
-          q3 += 4;
-        }
-        if (rows > 4) {
-          x = v128.load32_splat(q4);
-          c40 = dot<T>(x, w0, ones, c40);
-          c41 = dot<T>(x, w1, ones, c41);
-          x = v128.load32_splat(q5);
-          c50 = dot<T>(x, w0, ones, c50);
-          c51 = dot<T>(x, w1, ones, c51);
-          q4 += 4;
-          q5 += 4;
+    let places = q;
+    for (let b = geometry.kernelWidth; b > 0; b--, places += tap) {
+      let start = places;
+      for (let block = blocks; block > 0; block--, start += run) {
+        let at = start;
+        for (const end = v + BLOCK * PANEL; v < end; v += 32, at += 4) {
+          const w0 = v128.load(v);
+          const w1 = v128.load(v, 16);
+          let x = v128.load32_splat(at);
+          c00 = dot<T>(x, w0, ones, c00);
+          c01 = dot<T>(x, w1, ones, c01);
+          x = v128.load32_splat(at, 1 * pitch);
+          c10 = dot<T>(x, w0, ones, c10);
+          c11 = dot<T>(x, w1, ones, c11);
+          if (rows > 2) {
+            x = v128.load32_splat(at, 2 * pitch);
+            c20 = dot<T>(x, w0, ones, c20);
+            c21 = dot<T>(x, w1, ones, c21);
+            x = v128.load32_splat(at, 3 * pitch);
+            c30 = dot<T>(x, w0, ones, c30);
+            c31 = dot<T>(x, w1, ones, c31);
+          }
+          if (rows > 4) {
+            x = v128.load32_splat(at, 4 * pitch);
+            c40 = dot<T>(x, w0, ones, c40);
+            c41 = dot<T>(x, w1, ones, c41);
+            x = v128.load32_splat(at, 5 * pitch);
+            c50 = dot<T>(x, w0, ones, c50);
+            c51 = dot<T>(x, w1, ones, c51);
+          }
         }
       }
-      q0 = following;
     }
   }
   let out = finish.out;
@@ -114,7 +109,7 @@ function tileOf<T, R>(
 }
 
 /** tileOf with the products that the weight asks for, for 2, 4 or 6 rows. */
-function placesTile(
+function placesTile<S>(
   rows: usize,
   weight: Weight,
   q: usize,
@@ -127,24 +122,25 @@ function placesTile(
 ): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (weight.products === QUADS) {
-      if (rows === 6) tileOf<OfQuads, Six>(weight, q, geometry, v, starts, scales, scale, finish);
-      else if (rows === 4) tileOf<OfQuads, Four>(weight, q, geometry, v, starts, scales, scale, finish);
-      else tileOf<OfQuads, Two>(weight, q, geometry, v, starts, scales, scale, finish);
+      if (rows === 6) tileOf<OfQuads, Six, S>(weight, q, geometry, v, starts, scales, scale, finish);
+      else if (rows === 4) tileOf<OfQuads, Four, S>(weight, q, geometry, v, starts, scales, scale, finish);
+      else tileOf<OfQuads, Two, S>(weight, q, geometry, v, starts, scales, scale, finish);
       return;
     }
     if (weight.products === PAIRS) {
-      if (rows === 4) tileOf<OfPairs, Four>(weight, q, geometry, v, starts, scales, scale, finish);
-      else tileOf<OfPairs, Two>(weight, q, geometry, v, starts, scales, scale, finish);
+      if (rows === 4) tileOf<OfPairs, Four, S>(weight, q, geometry, v, starts, scales, scale, finish);
+      else tileOf<OfPairs, Two, S>(weight, q, geometry, v, starts, scales, scale, finish);
       return;
     }
   }
-  if (rows === 4) tileOf<OfI16, Four>(weight, q, geometry, v, starts, scales, scale, finish);
-  else tileOf<OfI16, Two>(weight, q, geometry, v, starts, scales, scale, finish);
+  if (rows === 4) tileOf<OfI16, Four, S>(weight, q, geometry, v, starts, scales, scale, finish);
+  else tileOf<OfI16, Two, S>(weight, q, geometry, v, starts, scales, scale, finish);
 }
 
 /**
  * Backend.convolve of what quantizePlaces made, without patches: the tiles read places where they lie. A task has `lines`
- * lines of the output and `together` panels of columns. For weights with a scale a column, and a multiple of 4 channels.
+ * lines of the output and `together` panels of columns. For weights with a scale a column, a multiple of 32 channels and a stride
+ * of 1 or 2 along a line.
  *
  * @param scratch `scratchBytes` a thread: a Finish, a tile [6, 8], an unpacked panel
  */
@@ -169,8 +165,8 @@ export function convolveInt8(
   const finish = changetype<Finish>(own);
   const edge = own + FINISH_BYTES;
   const unpacked = edge + 6 * PANEL * 4;
-  const line = lineBytes(weight, geometry);
-  const pitch = <usize>geometry.strideWidth * placeBytes(weight, geometry);
+  const line = blocksOf(weight, geometry) * runBytes(geometry);
+  const pitch = <usize>geometry.strideWidth * BLOCK;
   const height = <usize>geometry.outHeight;
   const width = <usize>geometry.outWidth;
   const most: usize = weight.products === QUADS ? min(ROWS, 6) : 4;
@@ -192,13 +188,16 @@ export function convolveInt8(
         let from: usize = q + (clip * linesOf(geometry) + (i % height) * <usize>geometry.strideHeight) * line;
         for (let j: usize = 0; j < width; ) {
           const rest = width - j;
-          const rows: usize = rest > 4 ? most : rest > 2 ? 4 : 2;
+          // Two fours take less time than six and two.
+          const rows: usize = rest > 8 || rest === 5 || rest === 6 ? most : rest > 2 ? 4 : 2;
           const at = (i * width + j) * stride + c * 4;
           const added: usize = residual ? residual + at : 0;
           const whole = rows <= rest && c + PANEL <= n;
           if (whole) finishTo(finish, y + at, stride, bias ? bias + c * 4 : 0, relu, added);
           else finishTo(finish, edge, PANEL * 4, bias ? bias + c * 4 : 0, false, 0);
-          placesTile(rows, weight, from, geometry, v, starts, scales, scale, finish);
+          if (geometry.strideWidth === 1) {
+            placesTile<StrideOne>(rows, weight, from, geometry, v, starts, scales, scale, finish);
+          } else placesTile<StrideTwo>(rows, weight, from, geometry, v, starts, scales, scale, finish);
           if (!whole) copyRows(edge, min(rows, rest), added, relu, y + at, stride, min(PANEL, n - c));
           from += rows * pitch;
           j += rows;

@@ -24,15 +24,17 @@ export function largestOfClip(maxima: usize, clip: usize, parts: usize): f32 {
   return most;
 }
 
-/** Bytes of a place of x in whole numbers. */
-export function placeBytes(weight: Weight, geometry: Geometry): usize {
-  return <usize>geometry.channels * (weight.products === I16 ? 2 : 1);
+/** Bytes of whole numbers of one place that lie together: 32 channels, or 16 for int16 products. */
+export const BLOCK: usize = 32;
+
+/** Blocks of a place. */
+export function blocksOf(weight: Weight, geometry: Geometry): usize {
+  return (<usize>geometry.channels * (weight.products === I16 ? 2 : 1)) / BLOCK;
 }
 
-/** Of a line of places, with what stands beside it. */
-export function lineBytes(weight: Weight, geometry: Geometry): usize {
-  const beside = geometry.dilation * (geometry.kernelWidth / 2);
-  return <usize>(geometry.width + 2 * beside) * placeBytes(weight, geometry);
+/** Bytes of one block of all places of a line, with what stands beside it. */
+export function runBytes(geometry: Geometry): usize {
+  return <usize>(geometry.width + 2 * geometry.dilation * (geometry.kernelWidth / 2)) * BLOCK;
 }
 
 /** Lines of a clip, with those above and below. */
@@ -41,8 +43,9 @@ export function linesOf(geometry: Geometry): usize {
 }
 
 /**
- * x [clips, height, width, C] → whole numbers, each clip by its own largest one: int8 with the weight's offset, int16 for
- * int16 products; a border of zeros around each clip, as far as the kernel reaches. A task has a line.
+ * x [clips, height, width, C] → whole numbers [clips, linesOf, blocksOf, runBytes], each clip by its own largest one: int8 with
+ * the weight's offset, int16 for int16 products; a border of zeros around each clip, as far as the kernel reaches. A task has a
+ * line.
  */
 export function quantizePlaces(
   x: usize,
@@ -53,24 +56,35 @@ export function quantizePlaces(
   clips: usize,
   out: usize,
 ): void {
-  const place = placeBytes(weight, geometry);
   const above = <usize>(geometry.dilation * (geometry.kernelHeight / 2));
-  const beside = <usize>(geometry.dilation * (geometry.kernelWidth / 2)) * place;
+  const beside = <usize>(geometry.dilation * (geometry.kernelWidth / 2)) * BLOCK;
   const height = <usize>geometry.height;
-  const line = <usize>(geometry.width * geometry.channels * 4);
-  const inside = <usize>geometry.width * place;
+  const place = <usize>geometry.channels * 4;
+  const line = <usize>geometry.width * place;
+  const blocks = blocksOf(weight, geometry);
+  const part = place / blocks;
+  const run = runBytes(geometry);
   const zero = weight.products === I16 ? 0 : weight.offset;
   for (let task: usize = next(); task < clips * (height + 2 * above); task = next()) {
     const clip = task / (height + 2 * above);
     const row = task % (height + 2 * above);
-    const to: usize = out + task * (inside + 2 * beside);
+    let to: usize = out + task * blocks * run;
     if (row < above || row >= height + above) {
-      memory.fill(to, <u8>zero, inside + 2 * beside);
+      memory.fill(to, <u8>zero, blocks * run);
       continue;
     }
-    memory.fill(to, <u8>zero, beside);
     const from = x + (clip * height + row - above) * line;
-    quantizeRun(factorBy(largestOfClip(maxima, clip, parts), weight), from, from + line, weight, to + beside);
-    memory.fill(to + beside + inside, <u8>zero, beside);
+    const factor = factorBy(largestOfClip(maxima, clip, parts), weight);
+    for (let block: usize = 0; block < blocks; block++, to += run) {
+      memory.fill(to, <u8>zero, beside);
+      if (blocks === 1) quantizeRun(factor, from, from + line, weight, to + beside);
+      else {
+        let own = to + beside;
+        for (let at: usize = block * part; at < line; at += place, own += BLOCK) {
+          quantizeRun(factor, from + at, from + at + part, weight, own);
+        }
+      }
+      memory.fill(to + run - beside, <u8>zero, beside);
+    }
   }
 }

@@ -27,7 +27,8 @@ export function context(
     const mean = f32x4.div(sumOf(from, length, stride), f32x4.splat(<f32>length));
     for (let s: usize = 0; s < segments; s++) {
       const rows = min(segment, length - s * segment);
-      const own = f32x4.div(sumOf(from + s * segment * stride, rows, stride), f32x4.splat(<f32>rows));
+      const own =
+        segments === 1 ? mean : f32x4.div(sumOf(from + s * segment * stride, rows, stride), f32x4.splat(<f32>rows));
       storeLanes(y + ((clip * segments + s) * d + c) * 4, f32x4.add(mean, own), <i32>(d - c));
     }
   }
