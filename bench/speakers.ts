@@ -5,8 +5,8 @@
  *     npx tsx bench/speakers.ts --model DIR --speaker DIR [--seconds 3600] [--vad-model DIR] [--threads N] [--rounds 1]
  *
  * How many windows are heard depends on how often neighbours differ: they are made to be alike everywhere (`alike`, one voice) or
- * nowhere (`all differ`, the most that there can be). A share is of the processor time of recognition without word times, which
- * speakers need; `words` has that of recognition with them.
+ * nowhere (`all differ`). A share is the median of those of the rounds, in each of which the modes take turns: a machine is not
+ * equally fast all the time. Speakers need word times; `words` is recognition with them.
  */
 import { parseArgs } from "node:util";
 import { Campplus } from "../src/model/campplus/network.ts";
@@ -76,24 +76,43 @@ const MODES = {
   "all differ": { options: { speakers: true }, voice: (window: number) => window % 2 },
 } as const;
 await measure({ speakers: true }, Math.min(seconds, 30)); // loads the model, and lets V8 compile
-const best = new Map<string, Figures>();
+const rounds: Record<string, Figures>[] = [];
 for (let round = 0; round < Number(values.rounds); round++) {
+  const figures: Record<string, Figures> = {};
   for (const [name, mode] of Object.entries(MODES)) {
     voice = mode.voice;
-    const figures = await measure(mode.options);
-    if (!(figures.cpuSeconds >= (best.get(name)?.cpuSeconds ?? Number.POSITIVE_INFINITY))) best.set(name, figures);
+    figures[name] = await measure(mode.options);
   }
+  rounds.push(figures);
 }
-const of = (name: keyof typeof MODES) => best.get(name) as Figures;
+
+/** What comes between of the rounds' numbers, and how far they reach. */
+function median(of: (round: Record<string, Figures>) => number, text: (x: number) => string): string {
+  const sorted = rounds.map(of).sort((a, b) => a - b);
+  const middle = (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  return sorted.length === 1
+    ? text(middle)
+    : `${text(middle)} (${text(sorted[0])} to ${text(sorted[sorted.length - 1])})`;
+}
 const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
-const alone = of("recognition");
-console.log(`${engine.deviceDescription}, ${engine.weights}, ${process.version}, ${seconds} s of sound`);
-for (const [name, { cpuSeconds, wallSeconds, windows, resident }] of best) {
-  const more = (base: Figures) => percent(cpuSeconds / base.cpuSeconds - 1);
-  const shares = windows > 0 ? `, ${more(alone)} more than recognition, ${more(of("words"))} more than with words` : "";
-  const each = windows > 0 ? `, ${((1000 * (cpuSeconds - of("words").cpuSeconds)) / windows).toFixed(2)} ms each` : "";
-  console.log(
-    `${name}: ${cpuSeconds.toFixed(2)} s of processor time${shares}; wall ${wallSeconds.toFixed(2)} s, ${windows} windows${each}, ${resident.join(", ")} MiB`,
-  );
+const inSeconds = (x: number) => `${x.toFixed(2)} s`;
+console.log(
+  `${engine.deviceDescription}, ${engine.weights}, ${process.version}, ${seconds} s of sound, ${rounds.length} rounds`,
+);
+for (const name of Object.keys(MODES)) {
+  const { windows, resident } = rounds[rounds.length - 1][name];
+  const more = (base: string) => median((round) => round[name].cpuSeconds / round[base].cpuSeconds - 1, percent);
+  const parts = [
+    `${median((round) => round[name].cpuSeconds, inSeconds)} of processor time`,
+    `wall ${median((round) => round[name].wallSeconds, inSeconds)}`,
+    `${resident.join(", ")} MiB`,
+  ];
+  if (name !== "recognition") parts.push(`${more("recognition")} more than recognition`);
+  if (windows > 0) {
+    const each = (round: Record<string, Figures>) => (round[name].cpuSeconds - round.words.cpuSeconds) / windows;
+    parts.push(`${more("words")} more than with words`);
+    parts.push(`${windows} windows, ${median(each, (x) => `${(1000 * x).toFixed(2)} ms`)} each`);
+  }
+  console.log(`${name}: ${parts.join(", ")}`);
 }
 await engine.close();
