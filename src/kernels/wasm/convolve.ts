@@ -42,10 +42,10 @@ export const convolve =
     const { channels, kernel, stride, dilation } = convolution;
     return device.scope(() => {
       const y = device.createTensor([rows, n], "f32", options.relu);
+      const description = x.positive ? weight.descriptionForPositive : weight.description;
       const geometry = device.createTensor([GEOMETRY_FIELDS], "u32");
       const fields = [grid.height, grid.width, channels, ...kernel, ...stride, dilation, out.height, out.width];
-      device.record("layGeometry", geometry, ...fields);
-      const description = x.positive ? weight.descriptionForPositive : weight.description;
+      device.record("layGeometry", geometry, description, ...fields);
       const call = { x, weight, convolution, grid, options, ...sizes, y, description, geometry };
       if (weight.format !== "int8") convolvePatches(device, call);
       else {

@@ -5,7 +5,7 @@ export const PANEL = 8;
 /** assembly/finish.ts */
 export const FINISH_BYTES = 64;
 /** assembly/convolve.ts */
-export const GEOMETRY_FIELDS = 10;
+export const GEOMETRY_FIELDS = 13;
 /** assembly/weight.ts */
 export const FORMATS = { f32: 0, f16: 1, codes: 2, int8: 3 } as const;
 export const PRODUCTS = { i16: 0, pairs: 1, quads: 2 } as const;

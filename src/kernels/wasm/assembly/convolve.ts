@@ -1,11 +1,11 @@
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
 import { int8Rows, int8Tile, rowsFor } from "./int8";
 import { packTile } from "./pack";
-import { largestOfClip } from "./places";
+import { BLOCK, largestOfClip } from "./places";
 import { quantizeRowBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
-import { INT8, multiply, panels, tileRows, Weight } from "./weight";
+import { I16, INT8, multiply, panels, tileRows, Weight } from "./weight";
 
 /** A convolution and the places of its input. */
 @unmanaged
@@ -20,11 +20,16 @@ export class Geometry {
   dilation: i32;
   outHeight: i32;
   outWidth: i32;
+  /** What quantizePlaces makes of it: blocks of a place, bytes of one block of a line, lines of a clip. */
+  blocks: usize;
+  run: usize;
+  lines: usize;
 }
 
 /** Writes a Geometry where the kernels read it. */
 export function layGeometry(
   geometry: Geometry,
+  weight: Weight,
   height: i32,
   width: i32,
   channels: i32,
@@ -47,6 +52,9 @@ export function layGeometry(
   geometry.dilation = dilation;
   geometry.outHeight = outHeight;
   geometry.outWidth = outWidth;
+  geometry.blocks = (<usize>channels * (weight.products === I16 ? 2 : 1)) / BLOCK;
+  geometry.run = <usize>(width + 2 * dilation * (kernelWidth / 2)) * BLOCK;
+  geometry.lines = <usize>(height + 2 * dilation * (kernelHeight / 2));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Geometry } from "./convolve";
 import { copyRows, FINISH_BYTES, Finish, finishTo } from "./finish";
 import { dot, Four, finishRow, OfI16, OfPairs, OfQuads, ONES, Six, Two } from "./int8Tile";
-import { BLOCK, blocksOf, largestOfClip, linesOf, runBytes } from "./places";
+import { BLOCK, largestOfClip } from "./places";
 import { scaleBy } from "./quantizeRows";
 import { next, thread } from "./threads";
 import { PANEL, ROWS } from "./tile";
@@ -16,7 +16,6 @@ class StrideTwo {}
  * of the kernel, block by block of the channels.
  */
 function tileOf<T, R, S>(
-  weight: Weight,
   q: usize,
   geometry: Geometry,
   v: usize,
@@ -26,8 +25,8 @@ function tileOf<T, R, S>(
   finish: Finish,
 ): void {
   const pitch: usize = idof<S>() === idof<StrideOne>() ? BLOCK : 2 * BLOCK;
-  const run = runBytes(geometry);
-  const blocks = blocksOf(weight, geometry);
+  const run = geometry.run;
+  const blocks = geometry.blocks;
   const tap = <usize>geometry.dilation * BLOCK;
   const line = <usize>geometry.dilation * blocks * run;
   const rows: usize = idof<R>() === idof<Six>() ? 6 : idof<R>() === idof<Four>() ? 4 : 2;
@@ -122,19 +121,19 @@ function placesTile<S>(
 ): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (weight.products === QUADS) {
-      if (rows === 6) tileOf<OfQuads, Six, S>(weight, q, geometry, v, starts, scales, scale, finish);
-      else if (rows === 4) tileOf<OfQuads, Four, S>(weight, q, geometry, v, starts, scales, scale, finish);
-      else tileOf<OfQuads, Two, S>(weight, q, geometry, v, starts, scales, scale, finish);
+      if (rows === 6) tileOf<OfQuads, Six, S>(q, geometry, v, starts, scales, scale, finish);
+      else if (rows === 4) tileOf<OfQuads, Four, S>(q, geometry, v, starts, scales, scale, finish);
+      else tileOf<OfQuads, Two, S>(q, geometry, v, starts, scales, scale, finish);
       return;
     }
     if (weight.products === PAIRS) {
-      if (rows === 4) tileOf<OfPairs, Four, S>(weight, q, geometry, v, starts, scales, scale, finish);
-      else tileOf<OfPairs, Two, S>(weight, q, geometry, v, starts, scales, scale, finish);
+      if (rows === 4) tileOf<OfPairs, Four, S>(q, geometry, v, starts, scales, scale, finish);
+      else tileOf<OfPairs, Two, S>(q, geometry, v, starts, scales, scale, finish);
       return;
     }
   }
-  if (rows === 4) tileOf<OfI16, Four, S>(weight, q, geometry, v, starts, scales, scale, finish);
-  else tileOf<OfI16, Two, S>(weight, q, geometry, v, starts, scales, scale, finish);
+  if (rows === 4) tileOf<OfI16, Four, S>(q, geometry, v, starts, scales, scale, finish);
+  else tileOf<OfI16, Two, S>(q, geometry, v, starts, scales, scale, finish);
 }
 
 /**
@@ -165,7 +164,7 @@ export function convolveInt8(
   const finish = changetype<Finish>(own);
   const edge = own + FINISH_BYTES;
   const unpacked = edge + 6 * PANEL * 4;
-  const line = blocksOf(weight, geometry) * runBytes(geometry);
+  const line = geometry.blocks * geometry.run;
   const pitch = <usize>geometry.strideWidth * BLOCK;
   const height = <usize>geometry.outHeight;
   const width = <usize>geometry.outWidth;
@@ -173,6 +172,8 @@ export function convolveInt8(
   const stride = n * 4;
   const across = (n + together * PANEL - 1) / (together * PANEL);
   const blocks = (clips * height + lines - 1) / lines;
+  let scaled: usize = -1; // the clip whose scale it is
+  let scale: f32 = 0;
   for (let task: usize = next(); task < blocks * across; task = next()) {
     const first = (task / across) * lines;
     const last = min(first + lines, clips * height);
@@ -184,8 +185,9 @@ export function convolveInt8(
       const v = w + headBytes(weight);
       for (let i = first; i < last; i++) {
         const clip = i / height;
-        const scale = scaleBy(largestOfClip(maxima, clip, parts), weight);
-        let from: usize = q + (clip * linesOf(geometry) + (i % height) * <usize>geometry.strideHeight) * line;
+        if (clip !== scaled) scale = scaleBy(largestOfClip(maxima, clip, parts), weight);
+        scaled = clip;
+        let from: usize = q + (clip * geometry.lines + (i % height) * <usize>geometry.strideHeight) * line;
         for (let j: usize = 0; j < width; ) {
           const rest = width - j;
           // Two fours take less time than six and two.

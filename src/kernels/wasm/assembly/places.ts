@@ -27,23 +27,8 @@ export function largestOfClip(maxima: usize, clip: usize, parts: usize): f32 {
 /** Bytes of whole numbers of one place that lie together: 32 channels, or 16 for int16 products. */
 export const BLOCK: usize = 32;
 
-/** Blocks of a place. */
-export function blocksOf(weight: Weight, geometry: Geometry): usize {
-  return (<usize>geometry.channels * (weight.products === I16 ? 2 : 1)) / BLOCK;
-}
-
-/** Bytes of one block of all places of a line, with what stands beside it. */
-export function runBytes(geometry: Geometry): usize {
-  return <usize>(geometry.width + 2 * geometry.dilation * (geometry.kernelWidth / 2)) * BLOCK;
-}
-
-/** Lines of a clip, with those above and below. */
-export function linesOf(geometry: Geometry): usize {
-  return <usize>(geometry.height + 2 * geometry.dilation * (geometry.kernelHeight / 2));
-}
-
 /**
- * x [clips, height, width, C] → whole numbers [clips, linesOf, blocksOf, runBytes], each clip by its own largest one: int8 with
+ * x [clips, height, width, C] → whole numbers [clips, lines, blocks, run], each clip by its own largest one: int8 with
  * the weight's offset, int16 for int16 products; a border of zeros around each clip, as far as the kernel reaches. A task has a
  * line.
  */
@@ -61,9 +46,9 @@ export function quantizePlaces(
   const height = <usize>geometry.height;
   const place = <usize>geometry.channels * 4;
   const line = <usize>geometry.width * place;
-  const blocks = blocksOf(weight, geometry);
+  const blocks = geometry.blocks;
   const part = place / blocks;
-  const run = runBytes(geometry);
+  const run = geometry.run;
   const zero = weight.products === I16 ? 0 : weight.offset;
   for (let task: usize = next(); task < clips * (height + 2 * above); task = next()) {
     const clip = task / (height + 2 * above);
