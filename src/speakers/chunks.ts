@@ -35,10 +35,10 @@ export function everyHalf(samples: number, startMs: number): Chunk[] {
 }
 
 /** Seconds that a window of 1.5 s may speak for. */
-const SHARE = 2.5;
+const SHARE = 2;
 
 /**
- * Windows of 1.5 s, each in the middle of its share of the stretch: equal shares of up to 2.5 s. So a second between two
+ * Windows of 1.5 s, each in the middle of its share of the stretch: equal shares of up to 2 s. So half a second between two
  * may be heard by none: docs/speakers.md says what that saves and costs.
  * @param share the most seconds that a window speaks for
  */

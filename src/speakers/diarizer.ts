@@ -1,6 +1,6 @@
 import { SenseVoiceError } from "../error.ts";
 import { ChangeLimit } from "./change.ts";
-import { type Chunk, clearOf, coarse, everyHalf, refine, WINDOW, windowOf } from "./chunks.ts";
+import { type Chunk, clearOf, coarse, everyHalf, RATE, refine, WINDOW, windowOf } from "./chunks.ts";
 import { byAppearance, type Turn } from "./turn.ts";
 import { turnsOf } from "./turns.ts";
 import { centresOf, unit } from "./vectors.ts";
@@ -22,7 +22,7 @@ export interface DiarizerOptions {
   readonly speakers?: number;
   /** By default: from which likeness on two groups of windows are one voice, 0 to 1; 0.75 unless given. */
   readonly sameVoice?: number;
-  /** By default: the most seconds that a window of 1.5 s speaks for, 2.5 unless given. */
+  /** By default: the most seconds that a window of 1.5 s speaks for; 2 unless given, and 2.5 from five minutes of speech on. */
   readonly share?: number;
   /** `funasr`: where random numbers start. */
   readonly seed?: number;
@@ -35,6 +35,8 @@ export interface Diarization {
   readonly centres: Float32Array[];
 }
 
+/** By when voices are known well enough to hear less: samples of speech, and the share of a window from then on. */
+const KNOWN = { samples: 300 * RATE, share: 2.5 };
 /** Windows in one call, and how much sound waits for theirs. */
 const BATCH = 32;
 const MOST_WAITING = 2 * BATCH * WINDOW;
@@ -66,6 +68,7 @@ export class Diarizer {
   readonly #heard: Heard[] = [];
   #waiting: { readonly of: Heard; readonly window: Window }[] = [];
   #samplesWaiting = 0;
+  #samples = 0;
   readonly #limit = new ChangeLimit();
   #work: Promise<void> = Promise.resolve();
 
@@ -81,7 +84,9 @@ export class Diarizer {
   /** A stretch of speech, behind those before. Its samples are copied; without any it has no speaker. */
   add({ startMs, pcm }: Stretch): Promise<void> {
     const isRefined = this.#options.mode === "funasr";
-    const chunks = isRefined ? everyHalf(pcm.length, startMs) : coarse(pcm.length, startMs, this.#options.share);
+    const share = this.#options.share ?? (this.#samples < KNOWN.samples ? undefined : KNOWN.share);
+    const chunks = isRefined ? everyHalf(pcm.length, startMs) : coarse(pcm.length, startMs, share);
+    this.#samples += pcm.length;
     const windows = chunks.map((chunk): Window => ({ chunk, isClear: true }));
     if (windows.length === 0) return this.#work;
     const heard: Heard = { startMs, pcm: pcm.slice(), windows, left: windows.length, isRefined };

@@ -87,14 +87,14 @@ const DIRECTIONS: Readonly<Record<string, readonly number[]>> = {
   b: [0, 0, 1, 0],
 };
 
-/** Clips of 20 s, eight windows, each of one voice; the model reads its name from the samples. */
+/** Clips of 15 s, ten windows, each of one voice; the model reads its name from the samples. */
 function clips(names: readonly string[]) {
   const codes = Object.keys(DIRECTIONS);
   const embed: SpeakerModel["embed"] = async (windows) =>
     windows.map((window) => Float32Array.from(DIRECTIONS[codes[window[0]]], (value, i) => value + 0.01 * i));
   const list = names.map((name, i): Clip => {
-    const [start, end] = [i * 25_000, i * 25_000 + 20_000];
-    return { start, end, pcm: new Float32Array(320_000).fill(codes.indexOf(name)), speech: [[start, end]] };
+    const [start, end] = [i * 20_000, i * 20_000 + 15_000];
+    return { start, end, pcm: new Float32Array(240_000).fill(codes.indexOf(name)), speech: [[start, end]] };
   });
   return { model: { embed, config: { embeddingSize: 4 } } as unknown as SpeakerModel, list };
 }
