@@ -34,8 +34,7 @@ const GROWTH = 16 * 2 ** 20;
  * that memory given back can be used again by the next command.
  */
 export class WasmDevice {
-  /** Threads that share what is recorded. */
-  threads: number;
+  readonly #threads: number;
   /** What int8 weights can be multiplied with, fastest first. */
   readonly int8: readonly Int8Products[];
   readonly #memory: WebAssembly.Memory | undefined;
@@ -56,11 +55,16 @@ export class WasmDevice {
     this.int8 = int8;
     // A browser page without cross-origin isolation cannot share memory between threads.
     const shared = typeof SharedArrayBuffer !== "undefined";
-    this.threads = shared ? threads : 1;
+    this.#threads = shared ? threads : 1;
     const { memory, pages } = shared ? createMemory() : { pages: CEILINGS[0] };
     this.#memory = memory;
     this.#maxBytes = pages * PAGE;
     this.#pool = new ThreadPool({ module, memory, threads: this.threads });
+  }
+
+  /** Threads that share what is recorded now. */
+  get threads(): number {
+    return this.#parts === undefined ? this.#threads : 1;
   }
 
   get bytes(): number {
@@ -130,9 +134,7 @@ export class WasmDevice {
    * @param parts as many as there are threads, or fewer
    */
   apart(parts: readonly (() => void)[]): void {
-    const { threads } = this;
     this.#parts = this.#commands.length;
-    this.threads = 1;
     try {
       this.#heap.apart(
         parts.map((part, i) => () => {
@@ -141,9 +143,8 @@ export class WasmDevice {
         }),
       );
     } finally {
-      this.threads = threads;
       this.#parts = undefined;
-      this.record("part", threads);
+      this.record("part", this.#threads);
     }
   }
 

@@ -46,13 +46,14 @@ export function quantizePlaces(
   const height = <usize>geometry.height;
   const place = <usize>geometry.channels * 4;
   const line = <usize>geometry.width * place;
+  const lines = geometry.lines;
   const blocks = geometry.blocks;
   const part = place / blocks;
   const run = geometry.run;
   const zero = weight.products === I16 ? 0 : weight.offset;
-  for (let task: usize = next(); task < clips * (height + 2 * above); task = next()) {
-    const clip = task / (height + 2 * above);
-    const row = task % (height + 2 * above);
+  for (let task: usize = next(); task < clips * lines; task = next()) {
+    const clip = task / lines;
+    const row = task % lines;
     let to: usize = out + task * blocks * run;
     if (row < above || row >= height + above) {
       memory.fill(to, <u8>zero, blocks * run);

@@ -1,7 +1,8 @@
 /**
  * How the threads of a pool share one command after another. All of them run the same kernels with the same
- * arguments; inside a kernel they take tasks off a common counter, and after it they meet at a barrier. Or each works off
- * a part of the commands alone. These words of the shared memory are theirs, each on a cache line of its own; the host clears them before a pool starts.
+ * arguments; inside a kernel they take tasks off a common counter, and after it they meet at a barrier. Or each works
+ * off a part of the commands alone. These words of the shared memory are theirs, each on a cache line of its own; the host
+ * clears them before a pool starts.
  */
 const NEXT: usize = 64;
 const ARRIVED: usize = 128;
